@@ -1,0 +1,121 @@
+/*
+ * What the sentry and the gofer say to each other over one SOCK_SEQPACKET socket.
+ *
+ * A request is struct gofer_request, the fields of its type, then the bytes of the path and of the
+ * second string, without NULs between. A reply is struct gofer_reply, the fields of its type and a
+ * tail; a reply with an error is its header alone. One message is one packet of at most
+ * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and OPEN's carries one fd.
+ *
+ * The gofer keeps nothing between two requests: no handles, no sessions. So a sentry that has been
+ * taken over finds no state to confuse; each request is judged alone, by root and path.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GOFER_MAX_MESSAGE  65536u
+#define GOFER_MAX_PATH     4096u /* with a NUL: paths and link texts are at most 4095 bytes */
+#define GOFER_MAX_NAME     255u
+#define GOFER_MAX_WALK     256u             /* components of one WALK */
+#define GOFER_MAX_READ     (1024u * 1024u)  /* bytes of one READAHEAD */
+
+struct gofer_request {
+    uint32_t type;
+    uint32_t tag;
+    uint32_t root;
+    uint16_t path_size;
+    uint16_t text_size;
+};
+struct gofer_reply {
+    uint32_t type;
+    uint32_t tag;
+    int32_t error; /* 0 or -errno */
+    uint32_t size; /* of the whole message */
+};
+
+/* A file's attributes, as lstat would show them; times in ns of CLOCK_REALTIME. */
+struct gofer_attr {
+    uint32_t mode, nlink, uid, gid;
+    uint64_t dev, rdev, ino, size, blocks;
+    uint64_t mount_id; /* with dev and ino: which file it is; 0 if the host can't say */
+    int64_t atime_ns, mtime_ns, ctime_ns;
+    int64_t btime_ns; /* 0 if unknown */
+    uint32_t blksize;
+    uint32_t flags; /* GOFER_ATTR_* */
+};
+/* What the gofer itself may do with the file by its mode bits: bits of MAY_* (read 4, write 2, exec 1). */
+#define GOFER_ATTR_MAY      7u
+#define GOFER_ATTR_NO_XATTR 8u /* known to have no extended attributes */
+
+struct gofer_dirent {
+    struct gofer_attr attr; /* when has_attr */
+    uint64_t ino;
+    uint64_t next; /* cookie of what comes after this entry */
+    uint16_t name_size;
+    uint8_t type; /* DT_* */
+    uint8_t has_attr;
+    uint32_t unused;
+};
+/* Bytes of a directory entry in a READDIR reply, name included. */
+static inline size_t gofer_dirent_size(size_t name_size)
+{
+    return (sizeof(struct gofer_dirent) + name_size + 7) & ~(size_t)7;
+}
+
+/* OPEN's flags: O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC as <fcntl.h> has them. */
+#define GOFER_OPEN_FLAGS ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC))
+
+#define GOFER_SET_MODE  1u
+#define GOFER_SET_UID   2u
+#define GOFER_SET_GID   4u
+#define GOFER_SET_SIZE  8u
+#define GOFER_SET_ATIME 16u
+#define GOFER_SET_MTIME 32u
+#define GOFER_SET_ALL   63u
+
+enum gofer_type {
+#define GOFER_MESSAGE(number, NAME, name, access, text, request, reply) GOFER_##NAME = number,
+#include "gofer/proto.def"
+#undef GOFER_MESSAGE
+};
+
+/* struct gofer_<name>_req and struct gofer_<name>_rep; those without fields have size 0. */
+#define U32(f)  uint32_t f;
+#define I32(f)  int32_t f;
+#define U64(f)  uint64_t f;
+#define I64(f)  int64_t f;
+#define ATTR(f) struct gofer_attr f;
+#define GOFER_MESSAGE(number, NAME, name, access, text, request, reply)                            \
+    struct gofer_##name##_req {                                                                    \
+        request                                                                                    \
+    };                                                                                             \
+    struct gofer_##name##_rep {                                                                    \
+        reply                                                                                      \
+    };
+#include "gofer/proto.def"
+#undef GOFER_MESSAGE
+#undef U32
+#undef I32
+#undef U64
+#undef I64
+#undef ATTR
+
+_Static_assert(sizeof(struct gofer_request) == 16 && sizeof(struct gofer_reply) == 16,
+               "fields after the header are 8-aligned");
+_Static_assert(sizeof(struct gofer_attr) == 104 && sizeof(struct gofer_dirent) == 128,
+               "no padding: nothing of the sender's memory travels with a message");
+
+/* gofer/proto.c */
+
+/**
+ * gofer_path_valid - is this a canonical path beneath a root?
+ * @path: size bytes, not NUL-terminated.
+ *
+ * Canonical: "." alone, or names separated by single slashes, each 1 to 255 bytes, none "." or "..",
+ * no NUL, no slash at either end, in all fewer than GOFER_MAX_PATH bytes.
+ */
+bool gofer_path_valid(const char *path, size_t size);
+/* "WALK" ..., or "?" for a number that is no message. */
+const char *gofer_type_name(uint32_t type);

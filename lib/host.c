@@ -1,0 +1,221 @@
+#include "lib/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/bug.h"
+
+long host_result(long r)
+{
+    return r == -1 ? -errno : r;
+}
+
+void auto_close_(const int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+}
+
+void host_close(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+ssize_t host_read(int fd, void *buf, size_t size)
+{
+    return host_result(read(fd, buf, size));
+}
+
+ssize_t host_write(int fd, const void *buf, size_t size)
+{
+    return host_result(write(fd, buf, size));
+}
+
+ssize_t host_pread(int fd, void *buf, size_t size, off_t offset)
+{
+    return host_result(pread(fd, buf, size, offset));
+}
+
+ssize_t host_pwrite(int fd, const void *buf, size_t size, off_t offset)
+{
+    return host_result(pwrite(fd, buf, size, offset));
+}
+
+ssize_t host_pread_nowait(int fd, void *buf, size_t size, off_t offset)
+{
+    struct iovec iov = {buf, size};
+    return host_result(preadv2(fd, &iov, 1, offset, RWF_NOWAIT));
+}
+
+ssize_t host_read_nowait(int fd, void *buf, size_t size)
+{
+    struct iovec iov = {buf, size};
+    return host_result(preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
+}
+
+ssize_t host_write_nowait(int fd, const void *buf, size_t size)
+{
+    struct iovec iov = {(void *)buf, size};
+    return host_result(pwritev2(fd, &iov, 1, -1, RWF_NOWAIT));
+}
+
+int host_poll_now(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int r = (int)host_result(poll(&p, 1, 0));
+    return r < 0 ? r : p.revents;
+}
+
+int host_ftruncate(int fd, off_t size)
+{
+    return (int)host_result(ftruncate(fd, size));
+}
+
+int host_fsync(int fd)
+{
+    return (int)host_result(fsync(fd));
+}
+
+int host_fstat(int fd, struct stat *out)
+{
+    return (int)host_result(fstat(fd, out));
+}
+
+off_t host_lseek(int fd, off_t offset, int whence)
+{
+    return host_result(lseek(fd, offset, whence));
+}
+
+int host_fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    return (int)host_result(fallocate(fd, mode, offset, size));
+}
+
+int host_memfd_create(const char *name, unsigned flags)
+{
+    return (int)host_result(memfd_create(name, flags));
+}
+
+ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    return host_result(sendmsg(fd, msg, flags));
+}
+
+ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    return host_result(recvmsg(fd, msg, flags));
+}
+
+ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd)
+{
+    struct iovec iov = {(void *)(uintptr_t)buf, size};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (fd >= 0) {
+        msg.msg_control = control.bytes;
+        msg.msg_controllen = sizeof(control.bytes);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    }
+    return host_sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd)
+{
+    struct iovec iov = {buf, size};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    *out_fd = -1;
+    ssize_t n = host_recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+    if (n >= 0) {
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof(int))) {
+            memcpy(out_fd, CMSG_DATA(c), sizeof(int));
+        }
+    }
+    return n;
+}
+
+ssize_t host_process_vm_read(int pid, void *dst, uaddr_t src, size_t size)
+{
+    struct iovec local = {dst, size}, remote = {(void *)(uintptr_t)src, size};
+    return host_result(process_vm_readv(pid, &local, 1, &remote, 1, 0));
+}
+
+ssize_t host_process_vm_write(int pid, uaddr_t dst, const void *src, size_t size)
+{
+    struct iovec local = {(void *)(uintptr_t)src, size}, remote = {(void *)(uintptr_t)dst, size};
+    return host_result(process_vm_writev(pid, &local, 1, &remote, 1, 0));
+}
+
+int host_kill(int pid, int sig)
+{
+    return (int)host_result(kill(pid, sig));
+}
+
+int host_tgkill(int tgid, int tid, int sig)
+{
+    return (int)host_result(syscall(SYS_tgkill, tgid, tid, sig));
+}
+
+int host_fcntl(int fd, int cmd, long arg)
+{
+    return (int)host_result(fcntl(fd, cmd, arg));
+}
+
+int host_ioctl(int fd, unsigned long request, void *arg)
+{
+    return (int)host_result(ioctl(fd, request, arg));
+}
+
+int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout)
+{
+    return (int)host_result(syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout, NULL, 0));
+}
+
+void host_futex_wake(const void *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
+int64_t host_clock_ns(clockid_t clock)
+{
+    struct timespec ts = {0}; /* stays 0 when the clock is gone (another process's CPU time) */
+    clock_gettime(clock, &ts);
+    return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+void host_random(void *buf, size_t size)
+{
+    char *p = buf;
+    while (size) {
+        ssize_t n = getrandom(p, size, 0);
+        BUG_ON(n <= 0 && errno != EINTR);
+        if (n > 0) {
+            p += n;
+            size -= (size_t)n;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/*
+ * What an engine implements behind platform.h. Each member has the contract of the platform_ function
+ * of its name; platform.c calls through g_engine.
+ */
+#pragma once
+
+#include "platform/platform.h"
+
+struct engine_ops {
+    int (*start)(const struct platform_config *config, struct platform_thread **out, struct platform_boot *out_boot);
+    int (*run)(void);
+    void (*set_owner)(struct platform_thread *th, struct kthread *owner);
+    void (*children)(void);
+    void (*kill_all)(void);
+    void (*switch_to)(struct platform_thread *th, struct platform_event *out);
+    void (*set_result)(struct platform_thread *th, long result);
+    int (*get_context)(struct platform_thread *th, struct guest_context *out);
+    void (*set_context)(struct platform_thread *th, const struct guest_context *ctx);
+    void (*interrupt)(struct platform_thread *th);
+    int (*clone)(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out);
+    void (*thread_exit)(struct platform_thread *th);
+    void (*thread_free)(struct platform_thread *th);
+    void (*kill)(struct platform_thread *th);
+    int (*host_pid)(const struct platform_thread *th);
+    struct platform_space *(*space)(struct platform_thread *th);
+    int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
+    int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);
+    long (*mem)(struct platform_thread *th, const struct mem_call *m);
+    void (*mem_tail)(struct platform_thread *th, const struct mem_call *m);
+    size_t (*copy_in)(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+    size_t (*copy_out)(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
+    int (*space_pid)(const struct platform_space *s); /* a host pid that lives in s, or 0 */
+};
+extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;
+
+/* process_vm_* in one direction; bytes copied before the first fault. Shared by the engines. */
+size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size);
+size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);

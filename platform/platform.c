@@ -1,0 +1,240 @@
+/* The door: forwards to the engine chosen at start, and holds what the engines share. */
+#include "platform/platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/host.h"
+#include "platform/engine.h"
+
+static const struct engine_ops *g_engine;
+static int g_proc_fd = -1;
+
+int platform_start(const struct platform_config *config, struct platform_thread **out,
+                   struct platform_boot *out_boot)
+{
+    g_engine = config->engine == PLATFORM_PTRACE ? &g_ptrace_engine : &g_seccomp_engine;
+    g_proc_fd = config->proc_fd;
+    return g_engine->start(config, out, out_boot);
+}
+
+int platform_run(void)
+{
+    return g_engine->run();
+}
+
+void platform_set_owner(struct platform_thread *th, struct kthread *owner)
+{
+    g_engine->set_owner(th, owner);
+}
+
+void platform_children(void)
+{
+    g_engine->children();
+}
+
+void platform_kill_all(void)
+{
+    if (g_engine) {
+        g_engine->kill_all();
+    }
+}
+
+void platform_switch(struct platform_thread *th, struct platform_event *out)
+{
+    g_engine->switch_to(th, out);
+}
+
+void platform_set_result(struct platform_thread *th, long result)
+{
+    g_engine->set_result(th, result);
+}
+
+int platform_get_context(struct platform_thread *th, struct guest_context *out)
+{
+    return g_engine->get_context(th, out);
+}
+
+void platform_set_context(struct platform_thread *th, const struct guest_context *ctx)
+{
+    g_engine->set_context(th, ctx);
+}
+
+void platform_interrupt(struct platform_thread *th)
+{
+    g_engine->interrupt(th);
+}
+
+int platform_clone(struct platform_thread *th, const struct platform_clone *c,
+                   struct platform_thread **out)
+{
+    return g_engine->clone(th, c, out);
+}
+
+void platform_thread_exit(struct platform_thread *th)
+{
+    g_engine->thread_exit(th);
+}
+
+void platform_thread_free(struct platform_thread *th)
+{
+    g_engine->thread_free(th);
+}
+
+void platform_kill(struct platform_thread *th)
+{
+    g_engine->kill(th);
+}
+
+int platform_host_pid(const struct platform_thread *th)
+{
+    return g_engine->host_pid(th);
+}
+
+struct platform_space *platform_space(struct platform_thread *th)
+{
+    return g_engine->space(th);
+}
+
+int platform_exec(struct platform_thread *th, struct platform_boot *out_boot)
+{
+    return g_engine->exec(th, out_boot);
+}
+
+int platform_load(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                  uaddr_t entry, uaddr_t sp)
+{
+    return g_engine->load(th, ops, op_count, entry, sp);
+}
+
+/* A call on the guest's address space must leave the stub's slice alone, whatever its arguments. */
+static int mem_call_check(const struct mem_call *m)
+{
+    switch (m->nr) {
+    case SYS_mmap:
+        if ((m->args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) &&
+            platform_range_reserved(m->args[0], m->args[1])) {
+            return -ENOMEM;
+        }
+        return 0;
+    case SYS_mremap:
+        if (platform_range_reserved(m->args[0], MAX(m->args[1], (uint64_t)1)) ||
+            ((m->args[3] & MREMAP_FIXED) && platform_range_reserved(m->args[4], m->args[2]))) {
+            return -EINVAL;
+        }
+        /* growing in place can't enter the slice: it is bounded by a mapping of the stub */
+        return 0;
+    case SYS_mlockall:
+    case SYS_munlockall:
+        return 0;
+    default:
+        return platform_range_reserved(m->args[0], m->args[1]) ? -EINVAL : 0;
+    }
+}
+
+long platform_mem(struct platform_thread *th, const struct mem_call *m)
+{
+    int r = mem_call_check(m);
+    return r < 0 ? r : g_engine->mem(th, m);
+}
+
+void platform_mem_tail(struct platform_thread *th, const struct mem_call *m)
+{
+    int r = mem_call_check(m);
+    if (r < 0) {
+        g_engine->set_result(th, r);
+    } else {
+        g_engine->mem_tail(th, m);
+    }
+}
+
+size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
+{
+    return platform_range_reserved(src, size) ? 0 : g_engine->copy_in(s, dst, src, size);
+}
+
+size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)
+{
+    return platform_range_reserved(dst, size) ? 0 : g_engine->copy_out(s, dst, src, size);
+}
+
+bool platform_range_reserved(uaddr_t addr, uint64_t size)
+{
+    if (size == 0) {
+        return false;
+    }
+    uaddr_t end;
+    if (__builtin_add_overflow(addr, size, &end)) {
+        return true;
+    }
+    return addr < PLATFORM_SLICE_END && end > PLATFORM_SLICE_START;
+}
+
+int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+{
+    char path[64];
+    char chunk[4096];
+    int pid = g_engine->space_pid(s);
+    if (g_proc_fd < 0) {
+        return -ENOENT;
+    }
+    if (!pid) {
+        return -ESRCH;
+    }
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    AUTO_FD fd = (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (fd < 0) {
+        return fd == -ENOENT ? -ESRCH : fd;
+    }
+    for (;;) {
+        ssize_t n = host_read(fd, chunk, sizeof(chunk));
+        if (n < 0) {
+            return (int)n;
+        }
+        if (n == 0) {
+            return strbuf_error(out);
+        }
+        strbuf_add(out, chunk, (size_t)n);
+    }
+}
+
+/*
+ * process_vm_* stops at the first unmapped page of a range, but only counts whole remote ranges: so a range
+ * that fails is tried again a page at a time.
+ */
+static size_t vm_transfer(int pid, char *local, uaddr_t remote, size_t size, bool write)
+{
+    size_t done = 0;
+    while (done < size) {
+        size_t chunk = size - done;
+        ssize_t n = write ? host_process_vm_write(pid, remote + done, local + done, chunk)
+                          : host_process_vm_read(pid, local + done, remote + done, chunk);
+        if (n <= 0) {
+            size_t page = PAGE_SIZE - ((remote + done) & (PAGE_SIZE - 1));
+            if (chunk <= page) {
+                break;
+            }
+            n = write ? host_process_vm_write(pid, remote + done, local + done, page)
+                      : host_process_vm_read(pid, local + done, remote + done, page);
+            if (n <= 0) {
+                break;
+            }
+        }
+        done += (size_t)n;
+    }
+    return done;
+}
+
+size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size)
+{
+    return vm_transfer(pid, dst, src, size, false);
+}
+
+size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size)
+{
+    return vm_transfer(pid, (char *)(uintptr_t)src, dst, size, true);
+}

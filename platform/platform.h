@@ -1,0 +1,224 @@
+/*
+ * The only door to the machine that guests run on.
+ *
+ * A guest address space is a host process (the stub); a guest thread is one of its threads. The
+ * layers above never see how a guest is trapped: platform_switch resumes a guest thread and
+ * *returns* why it stopped. Two engines stand behind this header: "seccomp" (SIGSYS into the stub,
+ * a shared-memory channel, user notification at the stub's gate) and "ptrace" (SYSEMU).
+ *
+ * Everything here is called under the baton (lib/kthread.h). A function that says `Context: may
+ * block` puts the calling kthread to sleep until the guest answers, and may only be called by the
+ * kthread that owns the guest thread. What comes from a guest (registers, arguments) is hostile.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/kthread.h"
+#include "lib/macros.h"
+#include "lib/strbuf.h"
+
+struct platform_thread; /* one guest thread */
+struct platform_space;  /* one guest address space; threads (and a vfork child) share it */
+
+/* Laid out as Linux's user_regs_struct. */
+struct guest_regs {
+    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
+    uint64_t rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss;
+    uint64_t fs_base, gs_base; /* meaningful only with the ptrace engine; 0 else */
+};
+
+/*
+ * A complete user context. fpstate is what Linux puts into a signal frame: the XSAVE area with
+ * sw_reserved filled in and FP_XSTATE_MAGIC2 behind it; fpstate_size 0 means "unchanged" on the way in.
+ */
+#define GUEST_FPSTATE_MAX 8192
+struct guest_context {
+    struct guest_regs regs;
+    uint32_t fpstate_size;
+    uint8_t fpstate[GUEST_FPSTATE_MAX] __attribute__((aligned(64)));
+};
+
+enum platform_event_kind {
+    PLATFORM_SYSCALL,   /* the guest made a system call: call */
+    PLATFORM_FAULT,     /* the guest's code faulted: fault */
+    PLATFORM_INTERRUPT, /* platform_interrupt took effect while the guest ran its own code */
+    PLATFORM_DEAD,      /* the host process is gone; the thread can't be resumed: status */
+};
+struct platform_event {
+    enum platform_event_kind kind;
+    union {
+        struct {
+            uint64_t nr;
+            uint64_t args[6];
+            uaddr_t ip; /* of the instruction after `syscall` */
+            uaddr_t sp;
+        } call;
+        struct {
+            int signo;       /* SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP */
+            int code;        /* si_code, as the host kernel gave it */
+            uint64_t addr;   /* si_addr */
+            uint64_t trapno; /* for sigcontext */
+            uint64_t error;
+        } fault;
+        int status; /* as wait(2) gives it; 0 when unknown */
+    };
+};
+
+/* What a fresh address space was given by the host; for the new program's auxv. */
+struct platform_boot {
+    uaddr_t vdso; /* AT_SYSINFO_EHDR; 0: none */
+    uint64_t hwcap, hwcap2, minsigstksz, clktck;
+};
+
+/* --- start and end --- */
+
+enum platform_engine { PLATFORM_SECCOMP, PLATFORM_PTRACE };
+struct platform_config {
+    enum platform_engine engine;
+    int proc_fd;    /* borrowed: a directory fd of a procfs that shows the stubs, or -1 */
+    size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
+};
+/**
+ * platform_start - start the engine, and make the first guest thread: fresh, booted, and waiting
+ *                  for platform_load. Called once, before the sentry gives up its own privileges.
+ * @owner: the kthread that will own the thread may be set later with platform_set_owner.
+ */
+MUST_CHECK int platform_start(const struct platform_config *config, struct platform_thread **out,
+                              struct platform_boot *out_boot);
+/* Host threads of the engine (doorbell, poller): started after the sentry's own filter is in place. */
+MUST_CHECK int platform_run(void);
+void platform_set_owner(struct platform_thread *th, struct kthread *owner);
+/* A SIGCHLD came: reap dead stubs, wake their threads with PLATFORM_DEAD; ptrace stops. */
+void platform_children(void);
+/* Kills every stub; for the end of the sandbox. */
+void platform_kill_all(void);
+
+/* --- running --- */
+
+/**
+ * platform_switch - resume the guest thread, and return at its next event.
+ *
+ * Whatever was set since the last event (result, context, tail operation) takes effect first.
+ * Context: may block (that is its purpose). Not interruptible: use platform_interrupt.
+ */
+void platform_switch(struct platform_thread *th, struct platform_event *out);
+/* The result of the system call that platform_switch returned last. */
+void platform_set_result(struct platform_thread *th, long result);
+/**
+ * platform_get_context - the guest's full user context as it will be when it resumes now.
+ *
+ * After a system call: rax is the result set so far, rip is behind the syscall instruction.
+ * Context: may block (the stub is asked to come back with it).
+ * Errors: -ESRCH the guest died.
+ */
+MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
+/* Replaces the context with which platform_switch will resume. Only after platform_get_context
+ * (or a FAULT/INTERRUPT event) and before the next platform_switch. Validates nothing but segment
+ * registers and flags, which it forces to what a user may have. */
+void platform_set_context(struct platform_thread *th, const struct guest_context *ctx);
+/* Makes a guest that runs its own code stop soon with PLATFORM_INTERRUPT. A no-op while its system call is
+ * being served: then its kthread is awake or asleep in the kernel, and that is woken instead. */
+void platform_interrupt(struct platform_thread *th);
+
+/* --- threads and processes --- */
+
+/*
+ * flags: Linux's clone flags, of which the platform looks at CLONE_VM, CLONE_VFORK, CLONE_THREAD, CLONE_SETTLS,
+ * CLONE_PARENT_SETTID, CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID. The guest's tid is stored where the
+ * flags say before the child runs. The child resumes behind the parent's syscall with result 0.
+ */
+struct platform_clone {
+    uint64_t flags;
+    uaddr_t stack; /* 0: the parent's */
+    uaddr_t parent_tid, child_tid, tls;
+    int guest_tid; /* of the child */
+};
+/**
+ * platform_clone - make a new guest thread: in the same space (CLONE_VM) or in a copy of it.
+ * @out: a thread that has not run yet; its owner calls platform_switch to start it.
+ *
+ * With CLONE_VFORK the host blocks the parent until the child execs or dies; the function does not.
+ * The parent's result (the child's tid) is set by this function.
+ * Context: may block. Errors: -EAGAIN, -ENOMEM, -ESRCH (the parent died meanwhile).
+ */
+MUST_CHECK int platform_clone(struct platform_thread *th, const struct platform_clone *c,
+                              struct platform_thread **out);
+/* The guest thread ends (exit(2) of one thread): it runs no guest code any more. Consumes th. Context: may block. */
+void platform_thread_exit(struct platform_thread *th);
+/* Forgets a thread whose host process is dead or was killed (after platform_kill). Consumes th. */
+void platform_thread_free(struct platform_thread *th);
+/* SIGKILL to the host process that th belongs to: every thread of it gets PLATFORM_DEAD. */
+void platform_kill(struct platform_thread *th);
+/* Host pid of th's process, for host accounting only (getrusage, proc). */
+int platform_host_pid(const struct platform_thread *th);
+
+/* --- address spaces --- */
+
+struct platform_space *platform_space(struct platform_thread *th); /* borrowed */
+
+/**
+ * platform_exec - give th a fresh, empty address space (the point of no return of execve).
+ *
+ * All other threads of its host process must be gone or are killed by it. Then platform_load.
+ * Context: may block. Errors: -ENOMEM, -EAGAIN, -ESRCH.
+ */
+MUST_CHECK int platform_exec(struct platform_thread *th, struct platform_boot *out_boot);
+
+/* A step of loading a program, in order. */
+enum load_op_kind {
+    LOAD_MAP_FILE, /* private file mapping of host_fd (borrowed) at addr, page-aligned, MAP_FIXED */
+    LOAD_MAP_ANON, /* anonymous zero memory at addr */
+    LOAD_COPY,     /* data (size bytes, borrowed) to addr */
+    LOAD_ZERO,     /* size zero bytes at addr: the tail of a .bss page */
+    LOAD_PROTECT,  /* mprotect */
+};
+struct load_op {
+    enum load_op_kind kind;
+    int prot;
+    int host_fd;
+    uaddr_t addr;
+    uint64_t size;
+    uint64_t offset;
+    const void *data;
+};
+/**
+ * platform_load - fill a fresh address space, and set the registers with which it will start.
+ * Context: may block. Errors: what the failing mmap gave; -ESRCH.
+ */
+MUST_CHECK int platform_load(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                             uaddr_t entry, uaddr_t sp);
+
+/*
+ * Memory system calls are the host kernel's: the sentry decides, the guest's own thread performs.
+ * nr is one of mmap munmap mprotect mremap madvise msync mlock munlock mincore(...)
+ * with the host's arguments; for mmap of a file host_fd (borrowed) replaces args[4].
+ * A range that touches the stub's slice gets -EINVAL (munmap, mprotect...) or -ENOMEM (MAP_FIXED).
+ */
+struct mem_call {
+    int nr;
+    uint64_t args[6];
+    int host_fd; /* -1: none */
+};
+/* Performs it now. Context: may block. Return: its result or -errno. */
+MUST_CHECK long platform_mem(struct platform_thread *th, const struct mem_call *m);
+/* Performs it as the guest resumes: its result becomes the system call's. Cheaper: no extra trip. */
+void platform_mem_tail(struct platform_thread *th, const struct mem_call *m);
+
+/*
+ * Bytes between the guest and the sentry. Return: bytes copied before the first fault, 0...size.
+ * The window that came with the current request is used where it covers the range.
+ */
+size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
+/* Text of the stub's /proc/PID/<name> ("maps", "statm", "status", "stat"); the stub's own slice is not hidden yet.
+ * Errors: -ENOENT no procfs; -ESRCH. */
+MUST_CHECK int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out);
+/* true when [addr, addr+size) touches what belongs to the stub. */
+bool platform_range_reserved(uaddr_t addr, uint64_t size);
+/* For /proc/self/maps: true for a host mapping that the guest must not see (stub slice). */
+#define PLATFORM_SLICE_START 0x700000000000UL
+#define PLATFORM_SLICE_END   0x700100000000UL
+/* Where a guest's addresses end (exclusive): TASK_SIZE_MAX. */
+#define PLATFORM_TASK_SIZE   0x7ffffffff000UL

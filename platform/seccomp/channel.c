@@ -1,0 +1,183 @@
+/*
+ * The hand-off on the sentry's side: requests are taken once into private memory, replies are published
+ * last. See platform/stub/layout.h for the protocol.
+ *
+ *      guest                            sentry
+ *      state = REQ
+ *                                       CAS REQ -> BUSY; copy; in_request = true
+ *      (sleeps: state |= SLEEPING)
+ *                                       reply fields; old = xchg(state, DONE)
+ *                                       in_request = false before that: a new REQ may follow at once
+ *                                       old & SLEEPING: wake[id]++, FUTEX_WAKE
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+struct poll_slot g_poll_slots[THREAD_MAX];
+_Atomic uint32_t g_poll_slot_count;
+
+static int poll_slot_alloc(uint32_t *out)
+{
+    uint32_t count = atomic_load(&g_poll_slot_count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!g_poll_slots[i].th) {
+            *out = i;
+            return 0;
+        }
+    }
+    if (count == THREAD_MAX) {
+        return -EAGAIN;
+    }
+    atomic_store(&g_poll_slot_count, count + 1);
+    *out = count;
+    return 0;
+}
+
+int thread_new(struct platform_space *s, struct platform_thread **out)
+{
+    struct platform_thread *th = calloc(1, sizeof(*th));
+    if (!th) {
+        return -ENOMEM;
+    }
+    int r = poll_slot_alloc(&th->index);
+    if (r < 0) {
+        free(th);
+        return r;
+    }
+    g_poll_slots[th->index].th = th;
+    th->space = space_get(s);
+    th->notify_fd = -1;
+    th->one_fd = -1;
+    list_init(&th->proc_link);
+    list_init(&th->pending_link);
+    *out = th;
+    return 0;
+}
+
+void thread_set_slot(struct platform_thread *th, uint32_t slot)
+{
+    th->slot = slot;
+    th->chan = space_chan(th->space, slot);
+    th->chan->wake_id = th->index % WAKE_COUNT;
+    th->chan->state = CHAN_IDLE;
+    atomic_store(&g_poll_slots[th->index].chan, th->chan);
+}
+
+void thread_destroy(struct platform_thread *th)
+{
+    atomic_store(&g_poll_slots[th->index].chan, NULL);
+    g_poll_slots[th->index].th = NULL;
+    while (g_poll_slot_count && !g_poll_slots[g_poll_slot_count - 1].th) {
+        atomic_fetch_sub(&g_poll_slot_count, 1);
+    }
+    list_del(&th->proc_link);
+    list_del(&th->pending_link);
+    space_put(th->space);
+    free(th);
+}
+
+bool channel_accept(struct platform_thread *th, uint64_t notify_id)
+{
+    struct chan *c = th->chan;
+    if (!c || th->in_request || th->dead) {
+        return false;
+    }
+    uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
+    if ((state & CHAN_STATE_MASK) != CHAN_REQ || ((state & CHAN_NO_POLL) && !notify_id) ||
+        !__atomic_compare_exchange_n(&c->state, &state, CHAN_BUSY | (state & CHAN_SLEEPING), false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        return false;
+    }
+    th->nr = *(volatile uint64_t *)&c->nr;
+    for (int i = 0; i < 6; i++) {
+        th->args[i] = ((volatile uint64_t *)c->args)[i];
+    }
+    th->ip = *(volatile uint64_t *)&c->ip;
+    th->sp = *(volatile uint64_t *)&c->sp;
+    th->in_request = true;
+    th->event = true;
+    th->notify_id = notify_id;
+    th->expect = EXPECT_NONE;
+    if (th->owner) {
+        kthread_wake(th->owner);
+    }
+    return true;
+}
+
+void channel_reply(struct platform_thread *th, enum stub_order order)
+{
+    struct chan *c = th->chan;
+    uint64_t id = th->notify_id;
+    c->order = order;
+    th->in_request = false;
+    th->event = false;
+    th->has_context = false;
+    th->notify_id = 0;
+    uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
+    if (id) {
+        notify_answer(id, 0);
+    } else if (old & CHAN_SLEEPING) {
+        uint32_t *word = &g_seccomp.ro->wake[th->index % WAKE_COUNT];
+        __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+        host_futex_wake(word, INT32_MAX);
+    }
+}
+
+int channel_wait(struct platform_thread *th)
+{
+    while (!th->event && !th->dead) {
+        kthread_sleep();
+    }
+    if (th->dead) {
+        return -ESRCH;
+    }
+    th->event = false;
+    return 0;
+}
+
+int channel_need_notify(struct platform_thread *th)
+{
+    if (th->notify_id) {
+        return 0;
+    }
+    /* ORDER_COMEBACK keeps the request's context in the stub: only the channel is used again. */
+    bool had_context = th->has_context;
+    uint64_t nr = th->nr, args[6];
+    uaddr_t ip = th->ip, sp = th->sp;
+    memcpy(args, th->args, sizeof(args));
+    channel_reply(th, ORDER_COMEBACK);
+    int r = channel_wait(th);
+    if (r < 0) {
+        return r;
+    }
+    if (th->nr != STUB_REQ_COMEBACK || !th->notify_id) {
+        log_info("tid %d: request %#llx instead of a comeback", th->tid, (unsigned long long)th->nr);
+        seccomp_kill(th);
+        return -ESRCH;
+    }
+    th->nr = nr;
+    memcpy(th->args, args, sizeof(args));
+    th->ip = ip;
+    th->sp = sp;
+    th->has_context = had_context;
+    return 0;
+}
+
+void thread_mark_dead(struct platform_thread *th, int status)
+{
+    if (th->dead) {
+        return;
+    }
+    th->dead = true;
+    th->status = status;
+    th->notify_id = 0;
+    if (th->owner) {
+        th->owner->killed = true;
+        th->owner->interrupt = true;
+        kthread_wake(th->owner);
+    }
+}

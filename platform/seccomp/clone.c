@@ -1,0 +1,336 @@
+/*
+ * Birth and death: fork, threads, exec; host processes and their reaping.
+ *
+ * A child is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
+ * tid that the kernel gave with that notification, never by a number that a guest wrote. All stubs are
+ * siblings (CLONE_PARENT), so this process reaps every one of them.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+/* What the host's clone gets: for threads exactly what a thread needs, for processes nothing shared but memory. */
+#define HOST_THREAD_FLAGS                                                                          \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+
+struct host_process *process_find(int pid)
+{
+    uint64_t hash = hash_u64((uint64_t)pid);
+    for (struct hash_node *n = hash_chain(&g_seccomp.processes, hash); n; n = n->next) {
+        struct host_process *p = container_of(n, struct host_process, hash);
+        if (p->pid == pid) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+struct platform_thread *thread_find(int tid)
+{
+    uint64_t hash = hash_u64((uint64_t)tid);
+    for (struct hash_node *n = hash_chain(&g_seccomp.tids, hash); n; n = n->next) {
+        struct platform_thread *th = container_of(n, struct platform_thread, hash);
+        if (th->tid == tid) {
+            return th;
+        }
+    }
+    return NULL;
+}
+
+static int process_new(int pid, struct platform_space *s, struct host_process **out)
+{
+    struct host_process *p = calloc(1, sizeof(*p));
+    if (!p || hash_insert(&g_seccomp.processes, &p->hash, hash_u64((uint64_t)pid)) < 0) {
+        free(p);
+        return -ENOMEM;
+    }
+    p->pid = pid;
+    p->space = space_get(s);
+    list_add_tail(&p->space_link, &s->procs);
+    list_add_tail(&p->all_link, &g_seccomp.all_processes);
+    list_init(&p->threads);
+    *out = p;
+    return 0;
+}
+
+/* Freed when it is reaped and no thread points to it any more. */
+static void process_maybe_free(struct host_process *p)
+{
+    if (p->reaped && list_empty(&p->threads)) {
+        list_del(&p->all_link);
+        free(p);
+    }
+}
+
+/* Ties th to the host task tid of process pid (made when it is new). */
+int thread_bind(struct platform_thread *th, int tid, int pid)
+{
+    struct host_process *p = process_find(pid);
+    if (!p) {
+        int r = process_new(pid, th->space, &p);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (hash_insert(&g_seccomp.tids, &th->hash, hash_u64((uint64_t)tid)) < 0) {
+        return -ENOMEM;
+    }
+    th->tid = tid;
+    th->proc = p;
+    list_del(&th->proc_link);
+    list_add_tail(&th->proc_link, &p->threads);
+    return 0;
+}
+
+void thread_unbind(struct platform_thread *th)
+{
+    if (th->tid) {
+        hash_remove(&g_seccomp.tids, &th->hash);
+        th->tid = 0;
+    }
+}
+
+struct platform_thread *pending_find(uint32_t nonce)
+{
+    struct platform_thread *th;
+    list_for_each_entry(th, &g_seccomp.pending, pending_link)
+    {
+        if (th->nonce == nonce) {
+            return th;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t host_clone_flags(uint64_t flags)
+{
+    uint64_t extra = flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID);
+    if (flags & CLONE_THREAD) {
+        return HOST_THREAD_FLAGS | extra;
+    }
+    return CLONE_PARENT | SIGCHLD | (flags & (CLONE_VM | CLONE_VFORK)) | extra;
+}
+
+static int child_new(struct platform_thread *th, const struct platform_clone *c,
+                     struct platform_thread **out)
+{
+    struct platform_space *space;
+    struct platform_thread *child;
+    if (c->flags & CLONE_VM) {
+        space = space_get(th->space);
+    } else {
+        int r = space_new(&space);
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = thread_new(space, &child);
+    space_put(space); /* the thread holds its own reference */
+    if (r < 0) {
+        return r;
+    }
+    do {
+        host_random(&child->nonce, sizeof(child->nonce));
+    } while (child->nonce == 0 || pending_find(child->nonce));
+    if (!(c->flags & CLONE_VM)) {
+        thread_set_slot(child, th->slot);
+        child->notify_fd = space->region->fd;
+    }
+    if (c->flags & CLONE_THREAD) {
+        child->proc = th->proc;
+    }
+    *out = child;
+    return 0;
+}
+
+/* Waits until the child said hello, or the parent reports that clone failed. */
+static int clone_wait(struct platform_thread *th, struct platform_thread *child)
+{
+    while (!child->tid && !th->dead && !child->dead) {
+        if (th->event && th->nr == STUB_REQ_RESULT) {
+            th->event = false;
+            return (int)th->args[0] < 0 ? (int)th->args[0] : -EAGAIN;
+        }
+        if (th->event && !th->expect_met) {
+            seccomp_kill(th); /* it went on without cloning */
+            return -ESRCH;
+        }
+        kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
+    }
+    return child->tid ? 0 : -ESRCH;
+}
+
+int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
+                  struct platform_thread **out)
+{
+    struct platform_thread *child;
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = child_new(th, c, &child);
+    if (r < 0) {
+        return r;
+    }
+    struct stub_order_clone o = {.flags = host_clone_flags(c->flags),
+                                 .stack = c->stack,
+                                 .parent_tid = c->parent_tid,
+                                 .child_tid = c->child_tid,
+                                 .tls = c->tls,
+                                 .guest_flags = c->flags,
+                                 .guest_tid = (uint32_t)c->guest_tid,
+                                 .nonce = child->nonce};
+    child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
+    th->child = child;
+    th->expect_clone = o;
+    th->expect_met = false;
+    th->expect = EXPECT_CLONE;
+    th->chan->clone = o;
+    th->chan->ret = (uint64_t)c->guest_tid;
+    channel_reply(th, ORDER_CLONE);
+    r = clone_wait(th, child);
+    th->child = NULL;
+    th->expect = EXPECT_NONE;
+    child->owner = NULL;
+    if (r < 0) {
+        child->proc = child->tid ? child->proc : NULL;
+        thread_destroy(child);
+        return r;
+    }
+    *out = child;
+    return 0;
+}
+
+/* --- exec --- */
+
+void boot_result(const struct platform_thread *th, struct platform_boot *out)
+{
+    *out = (struct platform_boot){.vdso = th->args[0],
+                                  .hwcap = th->args[1],
+                                  .hwcap2 = th->args[2],
+                                  .minsigstksz = th->args[3],
+                                  .clktck = th->args[4]};
+}
+
+static void process_move(struct host_process *p, struct platform_space *s)
+{
+    list_del(&p->space_link);
+    space_put(p->space);
+    p->space = space_get(s);
+    list_add_tail(&p->space_link, &s->procs);
+}
+
+int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
+{
+    struct platform_space *fresh;
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = space_new(&fresh);
+    if (r < 0) {
+        return r;
+    }
+    /* The order goes out through the old channel; everything after it comes through the new one. */
+    struct platform_space *old = th->space;
+    th->expect = EXPECT_EXEC;
+    th->expect_met = false;
+    channel_reply(th, ORDER_EXEC);
+    th->space = fresh;
+    thread_set_slot(th, 0);
+    r = channel_wait(th);
+    if (r == 0 && th->nr != STUB_REQ_BOOT) {
+        r = -ESRCH;
+        seccomp_kill(th);
+    }
+    th->booting = false;
+    if (r == 0) {
+        process_move(th->proc, fresh);
+        boot_result(th, out_boot);
+    }
+    space_put(old);
+    return r;
+}
+
+/* --- ends --- */
+
+void seccomp_thread_exit(struct platform_thread *th)
+{
+    if (!th->dead && th->in_request) {
+        th->has_tail = false;
+        channel_reply(th, ORDER_EXIT);
+    }
+    seccomp_thread_free(th);
+}
+
+void seccomp_thread_free(struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    thread_unbind(th);
+    thread_destroy(th);
+    if (p) {
+        process_maybe_free(p);
+    }
+}
+
+void seccomp_kill(struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    if (!p || p->killed || p->reaped) {
+        return;
+    }
+    p->killed = true;
+    int r = host_kill(p->pid, SIGKILL);
+    if (r < 0) {
+        log_warn("kill of host process %d: error %d", p->pid, -r);
+    }
+}
+
+static void process_reaped(struct host_process *p, int status)
+{
+    struct platform_thread *th;
+    p->reaped = true;
+    hash_remove(&g_seccomp.processes, &p->hash);
+    list_del(&p->space_link);
+    space_put(p->space);
+    p->space = NULL;
+    list_for_each_entry(th, &p->threads, proc_link)
+    {
+        thread_unbind(th);
+        thread_mark_dead(th, status);
+    }
+    process_maybe_free(p);
+}
+
+void seccomp_children(void)
+{
+    for (;;) {
+        int status;
+        int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
+        if (pid <= 0) {
+            return;
+        }
+        struct host_process *p = process_find(pid);
+        if (p) {
+            log_debug("host process %d ended with %#x", pid, status);
+            process_reaped(p, status);
+        }
+    }
+}
+
+void seccomp_kill_all(void)
+{
+    struct host_process *p;
+    list_for_each_entry(p, &g_seccomp.all_processes, all_link)
+    {
+        if (!p->reaped) {
+            int r = host_kill(p->pid, SIGKILL);
+            if (r < 0) {
+                log_warn("kill of host process %d: error %d", p->pid, -r);
+            }
+        }
+    }
+}

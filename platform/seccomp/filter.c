@@ -1,0 +1,208 @@
+/*
+ * The host filter that every stub lives under: the wall between a guest and the host kernel.
+ *
+ * It is installed once, by the first stub, and inherited across fork and exec. It decides by architecture,
+ * then by the exact address behind the syscall instruction: outside the stub's gate everything is
+ * RET_TRAP (a SIGSYS into the stub: that is how guest calls are caught). At the gate a guest may jump
+ * anywhere with any registers, so what is ALLOWed here is harmless with any arguments:
+ *
+ *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
+ *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
+ *   set_tid_address membarrier close exit exit_group
+ *   munmap mprotect madvise mmap, outside the slice                     its own memory
+ *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given)
+ *
+ * Everything else at the gate is RET_USER_NOTIF: the sentry compares the scalars with what it ordered.
+ *
+ * libseccomp has no instruction pointer in its rules; hence classic BPF by hand.
+ */
+#include "platform/seccomp/filter.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "lib/bug.h"
+#include "platform/stub_image.h"
+
+struct builder {
+    struct sock_filter *code;
+    size_t count;
+};
+
+#define LO32(x) ((uint32_t)(x))
+#define HI32(x) ((uint32_t)((uint64_t)(x) >> 32))
+#define DATA(field) ((uint32_t)offsetof(struct seccomp_data, field))
+#define ARG_LO(i) (DATA(args) + 8 * (i))
+#define ARG_HI(i) (ARG_LO(i) + 4)
+
+static void emit(struct builder *b, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+{
+    BUG_ON(b->count >= STUB_FILTER_MAX);
+    b->code[b->count++] = (struct sock_filter){code, jt, jf, k};
+}
+
+static void load(struct builder *b, uint32_t offset)
+{
+    emit(b, BPF_LD | BPF_W | BPF_ABS, 0, 0, offset);
+}
+
+static void ret(struct builder *b, uint32_t action)
+{
+    emit(b, BPF_RET | BPF_K, 0, 0, action);
+}
+
+/* "If the accumulator is not k, skip to the matching block_end." Returns what block_end needs. */
+static size_t block_if_equal(struct builder *b, uint32_t k)
+{
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, k);
+    return b->count - 1;
+}
+
+static void block_end(struct builder *b, size_t start)
+{
+    size_t distance = b->count - start - 1;
+    BUG_ON(distance > 255);
+    b->code[start].jf = (uint8_t)distance;
+}
+
+/* Notifies unless the accumulator is k. */
+static void require_equal(struct builder *b, uint32_t k)
+{
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, k);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+}
+
+/* Notifies unless the loaded word has no bit outside mask. */
+static void require_mask(struct builder *b, uint32_t offset, uint32_t mask)
+{
+    load(b, offset);
+    emit(b, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~mask);
+    require_equal(b, 0);
+}
+
+/*
+ * [args[0], +args[1]) can't touch the slice: the high halves of the address and of the size decide.
+ * A size below 4 GiB that starts below the 4 GiB before the slice ends before it.
+ */
+static void require_outside_slice(struct builder *b)
+{
+    load(b, ARG_HI(1));
+    require_equal(b, 0);
+    load(b, ARG_HI(0));
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SLICE_HI);
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SLICE_HI - 1);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+}
+
+static void filter_where(struct builder *b)
+{
+    const struct stub_info *info = stub_image_info();
+    load(b, DATA(arch));
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
+    ret(b, SECCOMP_RET_TRAP);
+    load(b, DATA(instruction_pointer) + 4);
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, HI32(info->gate_ips[0]));
+    ret(b, SECCOMP_RET_TRAP);
+    load(b, DATA(instruction_pointer));
+    for (uint32_t i = 0; i < info->gate_count; i++) {
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(info->gate_count - i), 0, LO32(info->gate_ips[i]));
+    }
+    ret(b, SECCOMP_RET_TRAP);
+}
+
+static void filter_futex(struct builder *b)
+{
+    static const uint32_t allowed[] = {
+        FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+        /* shared requeue could move another guest's sleeper off the read-only page */
+        FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG,
+    };
+    size_t block = block_if_equal(b, SYS_futex);
+    load(b, ARG_LO(1));
+    emit(b, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~(uint32_t)FUTEX_CLOCK_REALTIME);
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, allowed[i]);
+        ret(b, SECCOMP_RET_ALLOW);
+        if (!(allowed[i] & FUTEX_PRIVATE_FLAG)) {
+            emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, allowed[i] | FUTEX_PRIVATE_FLAG);
+            ret(b, SECCOMP_RET_ALLOW);
+        }
+    }
+    ret(b, SECCOMP_RET_ERRNO | ENOSYS);
+    block_end(b, block);
+}
+
+static void filter_harmless(struct builder *b)
+{
+    static const uint32_t calls[] = {
+        SYS_rt_sigreturn, SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
+        SYS_set_tid_address, SYS_membarrier, SYS_close, SYS_exit, SYS_exit_group,
+    };
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
+        ret(b, SECCOMP_RET_ALLOW);
+    }
+}
+
+static void filter_memory(struct builder *b)
+{
+    size_t block = block_if_equal(b, SYS_munmap);
+    require_outside_slice(b);
+    ret(b, SECCOMP_RET_ALLOW);
+    block_end(b, block);
+
+    block = block_if_equal(b, SYS_mprotect);
+    require_outside_slice(b);
+    require_mask(b, ARG_LO(2), PROT_READ | PROT_WRITE | PROT_EXEC);
+    ret(b, SECCOMP_RET_ALLOW);
+    block_end(b, block);
+
+    /* madvise: what only touches one's own pages; no MERGEABLE (a side channel), no HWPOISON */
+    block = block_if_equal(b, SYS_madvise);
+    require_outside_slice(b);
+    load(b, ARG_LO(2));
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 32);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
+    emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
+    emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
+    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, 0x00ffcd1fU);
+    ret(b, SECCOMP_RET_ALLOW);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    block_end(b, block);
+
+    block = block_if_equal(b, SYS_mmap);
+    require_outside_slice(b);
+    require_mask(b, ARG_LO(2), PROT_READ | PROT_WRITE | PROT_EXEC);
+    load(b, ARG_LO(3));
+    emit(b, BPF_ALU | BPF_AND | BPF_K, 0, 0,
+         ~(uint32_t)(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE | MAP_STACK | MAP_POPULATE |
+                     MAP_NONBLOCK | MAP_DENYWRITE | MAP_EXECUTABLE));
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, MAP_PRIVATE | MAP_ANONYMOUS);
+    ret(b, SECCOMP_RET_ALLOW);
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, MAP_PRIVATE);
+    emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, MAP_SHARED);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    load(b, ARG_LO(4));
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 2, STUB_FD_GIVEN);
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 1, 0, 0x80000000U);
+    ret(b, SECCOMP_RET_ALLOW);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    block_end(b, block);
+}
+
+size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
+{
+    struct builder b = {.code = out};
+    filter_where(&b);
+    load(&b, DATA(nr));
+    filter_harmless(&b);
+    filter_futex(&b);
+    filter_memory(&b);
+    ret(&b, SECCOMP_RET_USER_NOTIF);
+    return b.count;
+}

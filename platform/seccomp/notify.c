@@ -1,0 +1,219 @@
+/*
+ * What stubs ask at the gate that the filter does not let through by itself. Each is compared, scalar by
+ * scalar, with what the sentry ordered that very thread to do; anything else gets -EPERM. CONTINUE
+ * is given only where no checked argument is a pointer into guest memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+static void notify_send(struct seccomp_notif_resp *r)
+{
+    int err = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_SEND, r);
+    BUG_ON(err < 0 && err != -ENOENT); /* ENOENT: the guest is gone */
+}
+
+void notify_answer(uint64_t id, long result)
+{
+    struct seccomp_notif_resp r = {.id = id};
+    if (result < 0) {
+        r.error = (int)result;
+    } else {
+        r.val = result;
+    }
+    notify_send(&r);
+}
+
+void notify_continue(uint64_t id)
+{
+    struct seccomp_notif_resp r = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    notify_send(&r);
+}
+
+int notify_install(uint64_t id, int fd, int number, bool cloexec)
+{
+    struct seccomp_notif_addfd a = {.id = id,
+                                    .flags = SECCOMP_ADDFD_FLAG_SETFD,
+                                    .srcfd = (uint32_t)fd,
+                                    .newfd = (uint32_t)number,
+                                    .newfd_flags = cloexec ? O_CLOEXEC : 0};
+    int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
+    return r < 0 ? r : 0;
+}
+
+/* A child's first sign of life. It stays in this notification until its task resumes it. */
+static void hello(const struct seccomp_notif *n, struct platform_thread *child, bool forked)
+{
+    int pid = forked || !child->proc ? (int)n->pid : child->proc->pid;
+    bool other_group = child->proc && host_tgkill(pid, (int)n->pid, 0) < 0;
+    if (other_group || thread_bind(child, (int)n->pid, pid) < 0) {
+        notify_answer(n->id, -EPERM);
+        return;
+    }
+    list_del(&child->pending_link);
+    child->notify_id = n->id;
+    child->notify_continue = forked;
+    child->in_request = true;
+    if (child->owner) {
+        kthread_wake(child->owner);
+    }
+}
+
+static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    if (!th) {
+        struct platform_thread *child = pending_find((uint32_t)n->data.args[1]);
+        if (child && child->slot == n->data.args[0] && child->notify_fd < 0) {
+            hello(n, child, false);
+        } else {
+            notify_answer(n->id, -EPERM);
+        }
+        return;
+    }
+    if (!channel_accept(th, n->id)) {
+        notify_answer(n->id, 0); /* the poller was faster, or there is nothing: the stub looks again */
+    }
+}
+
+static bool is_boot_mmap(const uint64_t *a, uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)
+{
+    return a[0] == addr && a[1] == size && a[2] == prot && a[3] == (MAP_SHARED | MAP_FIXED) &&
+           a[4] == fd && a[5] == 0;
+}
+
+/* The maps with which a stub boots: its channels, and the read-only page. */
+static bool boot_mmap(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    if (th) {
+        if (th->booting && (is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN) ||
+                            is_boot_mmap(a, STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO))) {
+            notify_continue(n->id);
+            return true;
+        }
+        return false;
+    }
+    uint32_t nonce = (uint32_t)(a[4] >> 32);
+    struct platform_thread *child = pending_find(nonce);
+    if (child && child->notify_fd >= 0 &&
+        is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN | (uint64_t)nonce << 32)) {
+        hello(n, child, true);
+        return true;
+    }
+    return false;
+}
+
+/* A memory call that was ordered: install its fd if it has one, and let it happen. */
+static bool expected_mem(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    if (!th || th->expect != EXPECT_MEM) {
+        return false;
+    }
+    for (size_t i = 0; i < th->expect_count; i++) {
+        const struct stub_mem_call *m = &th->expect_mem[i];
+        if (m->nr != (uint64_t)n->data.nr || memcmp(m->args, n->data.args, sizeof(m->args)) != 0) {
+            continue;
+        }
+        int fd = th->expect_fds[i];
+        if (fd >= 0 && m->close_fd < STUB_FD_GIVEN) {
+            int r = notify_install(n->id, fd, (int)m->args[4], true);
+            if (r < 0) {
+                notify_answer(n->id, r == -ENOENT ? -EPERM : r);
+                return true;
+            }
+        }
+        notify_continue(n->id);
+        return true;
+    }
+    return false;
+}
+
+static bool expected_clone(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    if (!th || th->expect != EXPECT_CLONE || th->expect_met) {
+        return false;
+    }
+    const struct stub_order_clone *o = &th->expect_clone;
+    if (a[0] != o->flags || a[2] != 0 || a[3] != o->child_tid || a[4] != o->tls) {
+        return false;
+    }
+    if (o->flags & CLONE_VM) {
+        uint64_t offset = a[1] - AREA_STACK - AREA_BASE;
+        uint64_t slot = offset / AREA_STRIDE;
+        if (offset % AREA_STRIDE || slot >= SLOT_COUNT) {
+            return false;
+        }
+        thread_set_slot(th->child, (uint32_t)slot);
+    } else if (a[1] != 0) {
+        return false;
+    }
+    th->expect_met = true;
+    list_add_tail(&th->child->pending_link, &g_seccomp.pending);
+    notify_continue(n->id);
+    return true;
+}
+
+static bool expected_exec(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    const struct stub_info *info = g_seccomp.info;
+    if (!th || th->expect != EXPECT_EXEC || th->expect_met || a[0] != STUB_FD_IMAGE ||
+        a[1] != info->exec_path || a[2] != info->exec_argv || a[3] != info->exec_envp ||
+        a[4] != 0x1000 /* AT_EMPTY_PATH */) {
+        return false;
+    }
+    int r = notify_install(n->id, g_seccomp.image_fd, STUB_FD_IMAGE, true);
+    r = r < 0 ? r : notify_install(n->id, th->space->region->fd, STUB_FD_CHAN, false);
+    r = r < 0 ? r : notify_install(n->id, g_seccomp.ro_fd, STUB_FD_RO, false);
+    if (r < 0) {
+        return false;
+    }
+    th->expect_met = true;
+    th->booting = true;
+    if (th->tid != th->proc->pid) {
+        /* the host gives an exec'ing thread the number of its leader */
+        thread_unbind(th);
+        r = thread_bind(th, th->proc->pid, th->proc->pid);
+        if (r < 0) {
+            return false;
+        }
+    }
+    notify_continue(n->id);
+    return true;
+}
+
+void notify_handle(const struct seccomp_notif *n)
+{
+    struct platform_thread *th = thread_find((int)n->pid);
+    bool served = false;
+    switch (n->data.nr) {
+    case GATE_DOORBELL:
+        doorbell(n, th);
+        return;
+    case SYS_clone:
+        served = expected_clone(n, th);
+        break;
+    case SYS_execveat:
+        served = expected_exec(n, th);
+        break;
+    case SYS_mmap:
+        served = boot_mmap(n, th) || expected_mem(n, th);
+        break;
+    default:
+        served = expected_mem(n, th);
+        break;
+    }
+    if (!served) {
+        log_info("host tid %u: refused %d(%#llx, %#llx, %#llx, %#llx, %#llx)", n->pid, n->data.nr,
+                 n->data.args[0], n->data.args[1], n->data.args[2], n->data.args[3], n->data.args[4]);
+        notify_answer(n->id, -EPERM);
+    }
+}

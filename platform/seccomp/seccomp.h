@@ -1,0 +1,172 @@
+/*
+ * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
+ * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
+ * notify.c (what stubs ask at the gate), thread.c (switch, contexts, memory calls), clone.c (fork,
+ * threads, exec, death).
+ *
+ * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
+ * (channel_accept), and in_request, not the channel's state, says whether one is being served.
+ */
+#pragma once
+
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+
+#include "lib/hash.h"
+#include "lib/list.h"
+#include "lib/refcount.h"
+#include "platform/engine.h"
+#include "platform/stub_image.h"
+
+/* Channel memory of one address space: a memfd that the sentry keeps mapped. Recycled, never unmapped,
+ * since the poller reads state words without the baton. */
+struct chan_region {
+    struct list link; /* in the pool while free */
+    int fd;           /* owned */
+    char *base;       /* mapping of CHAN_SIZE bytes */
+    size_t used;      /* slots ever used since it was clean */
+};
+
+struct platform_space {
+    struct refcount ref; /* a thread, and a host process that is not reaped yet, hold one each */
+    struct chan_region *region;
+    struct list procs; /* host_process.space_link */
+};
+
+struct host_process {
+    struct hash_node hash; /* by pid */
+    int pid;
+    struct platform_space *space; /* ref */
+    struct list space_link, all_link;
+    struct list threads; /* platform_thread.proc_link */
+    bool killed;
+    bool reaped;
+};
+
+/* What the gate may ask for next; set with an order, cleared with the next request. */
+enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
+#define EXPECT_MEM_MAX 64
+
+struct platform_thread {
+    struct hash_node hash;  /* by host tid, once known */
+    struct list proc_link;
+    struct list pending_link; /* a child that has not said hello */
+    struct host_process *proc; /* borrowed: outlives its threads; NULL until hello */
+    struct platform_space *space; /* ref */
+    struct kthread *owner;  /* borrowed */
+    struct chan *chan;
+    int tid;                /* host tid; 0 until hello */
+    uint32_t slot, index;   /* in its space; among all threads */
+    uint32_t nonce;
+    bool dead, started, booting;
+    int status;             /* of a dead one: wait(2) */
+
+    bool in_request;        /* a request was taken and not answered */
+    bool event;             /* ... and its owner has not looked at it yet */
+    uint64_t notify_id;     /* the notification in which the guest waits; 0: it does not */
+    bool notify_continue;   /* answer it with CONTINUE */
+    int notify_fd;          /* install this fd as STUB_FD_CHAN before (fork's hello); -1 */
+    bool kicked;            /* a kick is on its way */
+    bool kick_at_start;     /* platform_interrupt came before it first ran */
+    uint64_t nr, args[6];   /* the request, private copy */
+    uaddr_t ip, sp;
+    bool has_context;       /* it came with the user context: regs, and fpstate in the window */
+    bool context_changed;
+    uint64_t regs[REG_COUNT_];
+    uint32_t fpstate_size, fpstate_reply;
+    long result;
+    bool has_tail;
+    struct mem_call tail;
+
+    enum expect_kind expect;
+    bool expect_met;        /* CLONE: the host was told to go on */
+    size_t expect_count;
+    const struct stub_mem_call *expect_mem;
+    int *expect_fds;
+    struct stub_mem_call one_mem; /* storage for a single expected call */
+    int one_fd;
+    struct stub_order_clone expect_clone;
+    struct platform_thread *child; /* being cloned */
+};
+
+struct seccomp_engine {
+    int listener;
+    int image_fd, ro_fd;
+    const struct stub_info *info;
+    struct stub_ro *ro;
+    size_t cpu_count;
+    struct hash_table processes, tids;
+    struct list all_processes;
+    struct list pending; /* children that have not said hello */
+};
+extern struct seccomp_engine g_seccomp;
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6; older headers */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+/* --- space.c --- */
+MUST_CHECK int space_new(struct platform_space **out);
+struct platform_space *space_get(struct platform_space *s);
+void space_put(struct platform_space *s);
+struct chan *space_chan(struct platform_space *s, uint32_t slot);
+size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
+int seccomp_space_pid(const struct platform_space *s);
+
+/* --- channel.c --- */
+MUST_CHECK int thread_new(struct platform_space *s, struct platform_thread **out);
+void thread_set_slot(struct platform_thread *th, uint32_t slot);
+void thread_destroy(struct platform_thread *th);
+/* Takes the request in th's channel if there is one. notify_id 0: seen by the poller. Return: taken. */
+bool channel_accept(struct platform_thread *th, uint64_t notify_id);
+/* Answers the current request. */
+void channel_reply(struct platform_thread *th, enum stub_order order);
+/* Sleeps until the next request; -ESRCH when the thread died. Context: may block. */
+MUST_CHECK int channel_wait(struct platform_thread *th);
+/* Makes sure that th waits in a notification, so that fds can be installed. Context: may block. */
+MUST_CHECK int channel_need_notify(struct platform_thread *th);
+void thread_mark_dead(struct platform_thread *th, int status);
+/* The poller's view. */
+#define THREAD_MAX 16384
+struct poll_slot {
+    struct chan *_Atomic chan;
+    struct platform_thread *th; /* under the baton */
+};
+extern struct poll_slot g_poll_slots[THREAD_MAX];
+extern _Atomic uint32_t g_poll_slot_count;
+
+/* --- handoff.c --- */
+MUST_CHECK int handoff_start(void);
+
+/* --- notify.c --- */
+void notify_handle(const struct seccomp_notif *n);
+void notify_answer(uint64_t id, long result);
+void notify_continue(uint64_t id);
+MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
+
+/* --- clone.c --- */
+struct host_process *process_find(int pid);
+struct platform_thread *thread_find(int tid);
+MUST_CHECK int thread_bind(struct platform_thread *th, int tid, int pid);
+void thread_unbind(struct platform_thread *th);
+struct platform_thread *pending_find(uint32_t nonce);
+int seccomp_clone(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out);
+int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
+void seccomp_thread_exit(struct platform_thread *th);
+void seccomp_thread_free(struct platform_thread *th);
+void seccomp_kill(struct platform_thread *th);
+void seccomp_children(void);
+void seccomp_kill_all(void);
+void boot_result(const struct platform_thread *th, struct platform_boot *out);
+
+/* --- thread.c --- */
+void seccomp_switch(struct platform_thread *th, struct platform_event *out);
+void seccomp_set_result(struct platform_thread *th, long result);
+int seccomp_get_context(struct platform_thread *th, struct guest_context *out);
+void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx);
+void seccomp_interrupt(struct platform_thread *th);
+long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
+void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
+int seccomp_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);

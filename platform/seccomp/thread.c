@@ -1,0 +1,406 @@
+/*
+ * A guest thread from its owner's point of view: resume it and learn why it stopped, its context, and
+ * memory calls that it performs on our order.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+#define EFLAGS_USER 0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
+
+/* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
+static int violation(struct platform_thread *th)
+{
+    log_info("host tid %d: unexpected request %#llx", th->tid, (unsigned long long)th->nr);
+    seccomp_kill(th);
+    thread_mark_dead(th, SIGKILL);
+    return -ESRCH;
+}
+
+/* Turns the stub's form of a memory call. fds: by notification unless the guest waits in one now. */
+static int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
+                       struct stub_mem_call *out, int *out_fd)
+{
+    *out = (struct stub_mem_call){.nr = (uint64_t)m->nr};
+    memcpy(out->args, m->args, sizeof(out->args));
+    *out_fd = -1;
+    if (m->host_fd < 0) {
+        if (m->nr == SYS_mmap) {
+            out->args[4] = (uint64_t)-1;
+        }
+        return 0;
+    }
+    int flags = host_fcntl(m->host_fd, F_GETFL, 0);
+    if (flags < 0) {
+        return flags;
+    }
+    if (th->notify_id && (flags & O_ACCMODE) == O_RDONLY) {
+        /* Harmless for the guest to have: the filter allows the map without asking again. */
+        uint64_t number = STUB_FD_GIVEN + th->slot + index;
+        int r = notify_install(th->notify_id, m->host_fd, (int)number, true);
+        if (r == 0) {
+            out->args[4] = out->close_fd = number;
+            return 0;
+        }
+    }
+    out->args[4] = out->close_fd = STUB_FD_MAP + th->slot;
+    *out_fd = m->host_fd;
+    return 0;
+}
+
+static void fill_tail(struct platform_thread *th)
+{
+    th->has_tail = false;
+    int r = mem_prepare(th, &th->tail, 0, &th->one_mem, &th->one_fd);
+    if (r < 0) {
+        th->chan->ret = (uint64_t)(long)r;
+        channel_reply(th, ORDER_RETURN);
+        return;
+    }
+    th->expect_mem = &th->one_mem;
+    th->expect_fds = &th->one_fd;
+    th->expect_count = 1;
+    th->expect = EXPECT_MEM;
+    th->chan->mem = th->one_mem;
+    channel_reply(th, ORDER_MEM);
+}
+
+/* Lets the guest go on with what has been set since its last event. */
+static void resume(struct platform_thread *th)
+{
+    if (!th->started) {
+        th->started = true;
+        th->in_request = false;
+        uint64_t id = th->notify_id;
+        th->notify_id = 0;
+        if (!th->notify_continue) {
+            notify_answer(id, 0);
+            return;
+        }
+        th->notify_continue = false;
+        int r = notify_install(id, th->notify_fd, STUB_FD_CHAN, false);
+        th->notify_fd = -1;
+        if (r < 0) {
+            notify_answer(id, -EPERM);
+        } else {
+            notify_continue(id);
+        }
+    } else if (th->has_context) {
+        if (th->context_changed) {
+            for (int i = 0; i < REG_COUNT_; i++) {
+                th->chan->regs[i] = th->regs[i];
+            }
+        }
+        th->chan->reply_args[0] = th->context_changed;
+        th->chan->reply_args[1] = th->fpstate_reply;
+        channel_reply(th, ORDER_CONTEXT);
+    } else if (th->has_tail) {
+        fill_tail(th);
+    } else if (th->in_request) {
+        th->chan->ret = (uint64_t)th->result;
+        channel_reply(th, ORDER_RETURN);
+    }
+}
+
+static void take_context(struct platform_thread *th)
+{
+    th->has_context = true;
+    th->context_changed = false;
+    th->fpstate_reply = 0;
+    uint64_t size = th->args[0];
+    th->fpstate_size = size <= GUEST_FPSTATE_MAX ? (uint32_t)size : 0;
+    for (int i = 0; i < REG_COUNT_; i++) {
+        th->regs[i] = ((volatile uint64_t *)th->chan->regs)[i];
+    }
+}
+
+static void decode_context_event(struct platform_thread *th, struct platform_event *out)
+{
+    th->kicked = false;
+    out->kind = PLATFORM_INTERRUPT;
+    bool restart = th->args[1] == 512 || th->args[1] == 516;
+    out->call.nr = restart ? th->args[2] : UINT64_MAX;
+    out->call.args[0] = restart ? th->args[1] : 0;
+}
+
+static void decode(struct platform_thread *th, struct platform_event *out)
+{
+    memset(out, 0, sizeof(*out));
+    switch (th->nr) {
+    case STUB_REQ_CONTEXT:
+        take_context(th);
+        decode_context_event(th, out);
+        return;
+    case STUB_REQ_FAULT:
+        take_context(th);
+        out->kind = PLATFORM_FAULT;
+        out->fault.signo = (int)th->args[1];
+        out->fault.code = (int)th->args[2];
+        out->fault.addr = th->args[3];
+        out->fault.trapno = th->args[4];
+        out->fault.error = th->args[5];
+        return;
+    case SYS_rt_sigreturn:
+        take_context(th);
+        break;
+    default:
+        if (th->nr >= STUB_REQ_BASE) {
+            violation(th);
+            out->kind = PLATFORM_DEAD;
+            out->status = th->status;
+            return;
+        }
+        break;
+    }
+    th->result = -ENOSYS;
+    out->kind = PLATFORM_SYSCALL;
+    out->call.nr = th->nr;
+    memcpy(out->call.args, th->args, sizeof(th->args));
+    out->call.ip = th->ip;
+    out->call.sp = th->sp;
+}
+
+void seccomp_switch(struct platform_thread *th, struct platform_event *out)
+{
+    /* After a clone, the parent's next request may be there already. */
+    if (!th->dead && !th->event) {
+        if (!th->started) {
+            while (!th->notify_id && !th->dead) {
+                kthread_sleep(); /* its hello is still to come */
+            }
+        }
+        if (!th->dead) {
+            resume(th);
+            if (th->kick_at_start) {
+                th->kick_at_start = false;
+                seccomp_interrupt(th);
+            }
+        }
+    }
+    if (channel_wait(th) < 0) {
+        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+        return;
+    }
+    decode(th, out);
+}
+
+void seccomp_set_result(struct platform_thread *th, long result)
+{
+    th->result = result;
+}
+
+void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
+{
+    th->tail = *m;
+    th->has_tail = true;
+}
+
+/* Performs count prepared calls in order, up to the first failure. Return: the last one's result. */
+static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)
+{
+    struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
+    BUG_ON(count * sizeof(*calls) > WINDOW_SIZE);
+    memcpy(window, calls, count * sizeof(*calls));
+    th->expect = EXPECT_MEM;
+    th->expect_mem = calls;
+    th->expect_fds = fds;
+    th->expect_count = count;
+    th->chan->reply_args[0] = count;
+    channel_reply(th, ORDER_MEM_LIST);
+    int r = channel_wait(th);
+    th->expect = EXPECT_NONE;
+    if (r < 0) {
+        return r;
+    }
+    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : violation(th);
+}
+
+long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
+{
+    struct stub_mem_call call;
+    int fd;
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = mem_prepare(th, m, 0, &call, &fd);
+    if (r < 0) {
+        return r;
+    }
+    uint64_t nr = th->nr, args[6];
+    uaddr_t ip = th->ip, sp = th->sp;
+    memcpy(args, th->args, sizeof(args));
+    long result = mem_list(th, &call, &fd, 1);
+    th->nr = nr;
+    memcpy(th->args, args, sizeof(args));
+    th->ip = ip;
+    th->sp = sp;
+    return result;
+}
+
+int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
+{
+    if (th->dead) {
+        return -ESRCH;
+    }
+    if (!th->has_context) {
+        BUG_ON(!th->in_request);
+        if (th->has_tail) {
+            th->has_tail = false;
+            th->result = seccomp_mem(th, &th->tail);
+        }
+        th->chan->ret = (uint64_t)th->result;
+        channel_reply(th, ORDER_UPCALL);
+        int r = channel_wait(th);
+        if (r < 0) {
+            return r;
+        }
+        if (th->nr != STUB_REQ_CONTEXT) {
+            return violation(th);
+        }
+        th->kicked = false;
+        take_context(th);
+    }
+    const uint64_t *r = th->regs;
+    *out = (struct guest_context){
+        .regs = {.r8 = r[REG_R8_], .r9 = r[REG_R9_], .r10 = r[REG_R10_], .r11 = r[REG_R11_],
+                 .r12 = r[REG_R12_], .r13 = r[REG_R13_], .r14 = r[REG_R14_], .r15 = r[REG_R15_],
+                 .rdi = r[REG_RDI_], .rsi = r[REG_RSI_], .rbp = r[REG_RBP_], .rbx = r[REG_RBX_],
+                 .rdx = r[REG_RDX_], .rax = r[REG_RAX_], .rcx = r[REG_RCX_], .rsp = r[REG_RSP_],
+                 .rip = r[REG_RIP_], .eflags = r[REG_EFLAGS_], .cs = 0x33, .ss = 0x2b,
+                 .orig_rax = UINT64_MAX},
+        .fpstate_size = th->fpstate_size,
+    };
+    memcpy(out->fpstate, (char *)th->chan + WINDOW_OFFSET, th->fpstate_size);
+    return 0;
+}
+
+void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx)
+{
+    if (th->dead) {
+        return;
+    }
+    BUG_ON(!th->has_context);
+    const struct guest_regs *g = &ctx->regs;
+    uint64_t *r = th->regs;
+    r[REG_R8_] = g->r8, r[REG_R9_] = g->r9, r[REG_R10_] = g->r10, r[REG_R11_] = g->r11;
+    r[REG_R12_] = g->r12, r[REG_R13_] = g->r13, r[REG_R14_] = g->r14, r[REG_R15_] = g->r15;
+    r[REG_RDI_] = g->rdi, r[REG_RSI_] = g->rsi, r[REG_RBP_] = g->rbp, r[REG_RBX_] = g->rbx;
+    r[REG_RDX_] = g->rdx, r[REG_RAX_] = g->rax, r[REG_RCX_] = g->rcx, r[REG_RSP_] = g->rsp;
+    r[REG_RIP_] = g->rip;
+    r[REG_EFLAGS_] = (g->eflags & EFLAGS_USER) | 0x202;
+    th->context_changed = true;
+    th->fpstate_reply = 0;
+    if (ctx->fpstate_size && ctx->fpstate_size <= GUEST_FPSTATE_MAX) {
+        memcpy((char *)th->chan + WINDOW_OFFSET, ctx->fpstate, ctx->fpstate_size);
+        th->fpstate_reply = ctx->fpstate_size;
+    }
+}
+
+void seccomp_interrupt(struct platform_thread *th)
+{
+    if (!th->started) {
+        th->kick_at_start = true;
+        return;
+    }
+    if (th->in_request || th->kicked || th->dead || !th->tid) {
+        return;
+    }
+    th->kicked = true;
+    int r = host_tgkill(th->proc->pid, th->tid, STUB_KICK);
+    if (r < 0) {
+        th->kicked = false; /* it is exiting: its death will be seen */
+    }
+}
+
+/* --- loading a program --- */
+
+static int load_maps(struct platform_thread *th, const struct load_op *ops, size_t op_count)
+{
+    struct stub_mem_call calls[EXPECT_MEM_MAX];
+    int fds[EXPECT_MEM_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < op_count; i++) {
+        const struct load_op *o = &ops[i];
+        if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
+            struct mem_call m = {
+                .nr = SYS_mmap,
+                .args = {o->addr, o->size, (uint64_t)o->prot, MAP_PRIVATE | MAP_FIXED, 0, o->offset},
+                .host_fd = o->kind == LOAD_MAP_FILE ? o->host_fd : -1};
+            if (o->kind == LOAD_MAP_ANON) {
+                m.args[3] |= MAP_ANONYMOUS | MAP_NORESERVE;
+                m.args[5] = 0;
+            }
+            if (platform_range_reserved(o->addr, o->size)) {
+                return -ENOMEM;
+            }
+            int r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
+            if (r < 0) {
+                return r;
+            }
+            count++;
+        }
+        if (count == EXPECT_MEM_MAX || (i + 1 == op_count && count)) {
+            long r = mem_list(th, calls, fds, count);
+            if (r < 0) {
+                return (int)r;
+            }
+            count = 0;
+        }
+    }
+    return 0;
+}
+
+static int load_bytes(struct platform_thread *th, const struct load_op *o)
+{
+    static const char zeroes[PAGE_SIZE];
+    size_t done = 0;
+    while (done < o->size) {
+        size_t chunk = o->kind == LOAD_ZERO ? MIN(o->size - done, PAGE_SIZE) : o->size - done;
+        const char *src = o->kind == LOAD_ZERO ? zeroes : (const char *)o->data + done;
+        if (platform_copy_out(th->space, o->addr + done, src, chunk) != chunk) {
+            return -EFAULT;
+        }
+        done += chunk;
+    }
+    return 0;
+}
+
+int seccomp_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry,
+                 uaddr_t sp)
+{
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = th->in_request && !th->event ? 0 : channel_wait(th); /* the first stub's BOOT */
+    if (r == 0) {
+        r = channel_need_notify(th);
+    }
+    if (r == 0) {
+        r = load_maps(th, ops, op_count);
+    }
+    for (size_t i = 0; r == 0 && i < op_count; i++) {
+        if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
+            r = load_bytes(th, &ops[i]);
+        }
+    }
+    for (size_t i = 0; r == 0 && i < op_count; i++) {
+        if (ops[i].kind == LOAD_PROTECT) {
+            struct mem_call m = {.nr = SYS_mprotect,
+                                 .args = {ops[i].addr, ops[i].size, (uint64_t)ops[i].prot},
+                                 .host_fd = -1};
+            r = (int)seccomp_mem(th, &m);
+        }
+    }
+    if (r == 0) {
+        th->chan->reply_args[0] = entry;
+        th->chan->reply_args[1] = sp;
+        channel_reply(th, ORDER_START);
+        th->started = true;
+    }
+    return r;
+}

@@ -1,0 +1,265 @@
+/*
+ * A guest's system call, seen from the stub: publish it in the channel, wait, and carry out what
+ * the sentry orders. The few calls that are harmless with any arguments, and that only the
+ * thread itself can make (futex, its FS base), are made here.
+ */
+#include <asm/unistd.h>
+#include <stdatomic.h>
+
+#include "platform/stub/stub.h"
+
+#define EINTR_  4
+#define EINVAL_ 22
+#define ERESTARTSYS_ 512
+#define ERESTART_RESTARTBLOCK_ 516
+
+#define RO ((volatile struct stub_ro *)STUB_RO)
+
+__attribute__((noreturn)) void stub_die(void)
+{
+    for (;;) {
+        gate(__NR_exit_group, 127, 0, 0, 0, 0, 0);
+    }
+}
+
+/* The limit of the segment that Linux keeps per CPU for its vDSO's getcpu: needs no RDPID. */
+static inline uint32_t this_cpu(void)
+{
+    uint32_t v;
+    __asm__ volatile("lsl %1, %0" : "=r"(v) : "r"(0x7b));
+    return v & 0xfff;
+}
+
+/* Sleeps until the sentry bumps our word; the state is re-checked after the mark, so no wake-up is lost. */
+static void chan_park(struct chan *c, uint32_t state)
+{
+    uint32_t id = c->wake_id % WAKE_COUNT;
+    uint32_t seq = RO->wake[id];
+    if (!(state & CHAN_SLEEPING)) {
+        if (!__atomic_compare_exchange_n(&c->state, &state, state | CHAN_SLEEPING, 0,
+                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+            return;
+        }
+        state |= CHAN_SLEEPING;
+    }
+    if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == state) {
+        gate(__NR_futex, ptr(&RO->wake[id]), 0 /* FUTEX_WAIT */, seq, 0, 0, 0);
+    }
+}
+
+/* Waits for the reply to the request in the channel. */
+static void chan_wait(struct area *area, struct chan *c)
+{
+    uint32_t spins = 0;
+    for (;;) {
+        uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
+        switch (state & CHAN_STATE_MASK) {
+        case CHAN_DONE:
+            __atomic_store_n(&c->state, CHAN_IDLE, __ATOMIC_RELAXED);
+            return;
+        case CHAN_REQ:
+            if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
+                ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
+                gate(GATE_DOORBELL, area->slot, 0, 0, 0, 0, 0);
+                spins = 0;
+                continue;
+            }
+            break;
+        case CHAN_BUSY:
+            if (spins >= RO->spin_busy) {
+                chan_park(c, state);
+                continue;
+            }
+            break;
+        default:
+            chan_park(c, state);
+            continue;
+        }
+        spins++;
+        __builtin_ia32_pause();
+    }
+}
+
+void chan_call(struct area *area)
+{
+    struct chan *c = area->chan;
+    __atomic_store_n(&c->state, CHAN_REQ, __ATOMIC_SEQ_CST);
+    chan_wait(area, c);
+    while (c->order == ORDER_COMEBACK) {
+        c->nr = STUB_REQ_COMEBACK;
+        __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
+        chan_wait(area, c);
+    }
+}
+
+void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
+{
+    struct chan *c = area->chan;
+    c->nr = nr;
+    c->args[0] = a0;
+    c->args[1] = a1;
+    chan_call(area);
+}
+
+long stub_mem(const struct stub_mem_call *m)
+{
+    long r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
+    if (m->close_fd) {
+        gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
+    }
+    return r;
+}
+
+static long stub_mem_list(struct area *area, uint64_t count)
+{
+    const struct stub_mem_call *list = (const void *)chan_window(area->chan);
+    long r = 0;
+    for (uint64_t i = 0; i < count && !(r < 0 && r >= -4095); i++) {
+        r = stub_mem(&list[i]);
+    }
+    return r; /* the last one's */
+}
+
+__attribute__((noreturn)) void stub_thread_end(struct area *area)
+{
+    exit_thread(stub_slot_word(area->slot), area->vfork ? ~0UL : ~(1UL << (area->slot & 63)));
+}
+
+static void stub_exec(void)
+{
+    long r;
+    do {
+        r = gate(__NR_execveat, STUB_FD_IMAGE, stub_info.exec_path, stub_info.exec_argv,
+                 stub_info.exec_envp, 0x1000 /* AT_EMPTY_PATH */, 0);
+    } while (r == -EINTR_);
+    stub_die();
+}
+
+/* The registers with which Linux starts a program: all zero but the stack pointer. */
+static __attribute__((noreturn)) void stub_start_program(struct area *area, uint64_t entry, uint64_t sp)
+{
+    for (int i = 0; i < 6; i++) {
+        area->args[i] = 0;
+        area->callee[i] = 0;
+    }
+    area->rip = entry;
+    area->rsp = sp;
+    go_guest(area);
+}
+
+/* Carries out orders until one of them is the result of the call. */
+static long stub_obey(struct area *area)
+{
+    struct chan *c = area->chan;
+    for (;;) {
+        switch (c->order) {
+        case ORDER_RETURN:
+            return (long)c->ret;
+        case ORDER_UPCALL:
+            area->kick = 1;
+            return (long)c->ret;
+        case ORDER_MEM:
+            return stub_mem(&c->mem);
+        case ORDER_MEM_LIST:
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_mem_list(area, c->reply_args[0]), 0);
+            break;
+        case ORDER_CLONE: {
+            long tid = (long)c->ret;
+            long r = stub_clone(area);
+            if (r >= 0) {
+                return r == 0 ? 0 : tid;
+            }
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)r, 0);
+            break;
+        }
+        case ORDER_EXEC:
+            stub_exec();
+            break;
+        case ORDER_START:
+            stub_start_program(area, c->reply_args[0], c->reply_args[1]);
+        case ORDER_EXIT:
+            stub_thread_end(area);
+        default:
+            stub_die();
+        }
+    }
+}
+
+__attribute__((noreturn)) void stub_load(struct area *area)
+{
+    stub_obey(area);
+    stub_die();
+}
+
+static long stub_futex(struct area *area)
+{
+    const uint64_t *a = area->args;
+    long r = gate_wait(area, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (r == -EINTR_ && area->kick) {
+        uint32_t op = (uint32_t)a[1] & 0x7f;
+        area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
+    }
+    return r;
+}
+
+/* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: 1 not ours. */
+static long stub_arch_prctl(uint64_t code, uint64_t addr)
+{
+    uint64_t base;
+    switch (code) {
+    case 0x1001: /* ARCH_SET_GS */
+    case 0x1002: /* ARCH_SET_FS */
+        if (addr >= 0x7ffffffff000UL) {
+            return -1; /* EPERM, as Linux */
+        }
+        if (code == 0x1002) {
+            __asm__ volatile("wrfsbase %0" ::"r"(addr));
+        } else {
+            __asm__ volatile("wrgsbase %0" ::"r"(addr));
+        }
+        return 0;
+    case 0x1003: /* ARCH_GET_FS */
+        __asm__ volatile("rdfsbase %0" : "=r"(base));
+        return guarded_copy((void *)addr, &base, sizeof(base));
+    case 0x1004: /* ARCH_GET_GS */
+        __asm__ volatile("rdgsbase %0" : "=r"(base));
+        return guarded_copy((void *)addr, &base, sizeof(base));
+    default:
+        return 1;
+    }
+}
+
+long stub_syscall(struct area *area)
+{
+    uint64_t nr = area->nr;
+    struct chan *c = area->chan;
+
+    switch (nr) {
+    case __NR_futex:
+        return stub_futex(area);
+    case __NR_sched_yield:
+        return gate(nr, 0, 0, 0, 0, 0, 0);
+    case __NR_membarrier:
+        return gate(nr, area->args[0], area->args[1], area->args[2], 0, 0, 0);
+    case __NR_arch_prctl: {
+        long r = stub_arch_prctl(area->args[0], area->args[1]);
+        if (r != 1) {
+            return r;
+        }
+        break;
+    }
+    case __NR_set_tid_address:
+        gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
+        break;
+    default:
+        break;
+    }
+    c->nr = nr;
+    for (int i = 0; i < 6; i++) {
+        c->args[i] = area->args[i];
+    }
+    c->ip = area->rip;
+    c->sp = area->rsp;
+    chan_call(area);
+    return stub_obey(area);
+}

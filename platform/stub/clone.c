@@ -1,0 +1,161 @@
+/*
+ * New threads and processes. The sentry decides (it sends the exact flags); the guest's own thread
+ * makes the host call at the gate, where the sentry checks it against its order. The child
+ * introduces itself with the order's nonce before it runs guest code, so that the sentry knows which host
+ * task it is; a child that shares memory rings the doorbell, a forked one maps its own channels.
+ *
+ * The guest's tid is written by the stub, not by the host, whose tids the guest never sees: to
+ * *parent_tid before the child exists (a store after clone could overwrite the zero that an already dead
+ * child's CLEARTID left there), to *child_tid by the child.
+ */
+#include <asm/unistd.h>
+#include <stddef.h>
+
+#include "platform/stub/stub.h"
+
+#define CLONE_VM_             0x100UL
+#define CLONE_VFORK_          0x4000UL
+#define CLONE_PARENT_SETTID_  0x100000UL
+#define CLONE_CHILD_SETTID_   0x1000000UL
+#define EAGAIN_ 11
+#define EINTR_  4
+
+static uint64_t g_slots[SLOT_COUNT / 64] = {1};
+
+uint64_t *stub_slot_word(uint64_t slot)
+{
+    return &g_slots[(slot / 64) % (SLOT_COUNT / 64)];
+}
+
+void stub_slots_reset(uint64_t slot)
+{
+    for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
+        g_slots[i] = 0;
+    }
+    *stub_slot_word(slot) = 1UL << (slot & 63);
+}
+
+static long slot_alloc(void)
+{
+    for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
+        uint64_t old = __atomic_load_n(&g_slots[i], __ATOMIC_RELAXED);
+        while (~old) {
+            int bit = __builtin_ctzl(~old);
+            if (__atomic_compare_exchange_n(&g_slots[i], &old, old | 1UL << bit, 0, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_RELAXED)) {
+                return (long)(i * 64 + (uint64_t)bit);
+            }
+        }
+    }
+    return -EAGAIN_;
+}
+
+static void slot_free(uint64_t slot)
+{
+    __atomic_fetch_and(stub_slot_word(slot), ~(1UL << (slot & 63)), __ATOMIC_RELEASE);
+}
+
+static void store_tid(uint64_t addr, uint32_t tid)
+{
+    guarded_copy((void *)addr, &tid, sizeof(tid));
+}
+
+/* In the forked child, on its copy of the stack: nothing shared may be touched before the channels are its own. */
+static void fork_child(struct area *area, const struct stub_order_clone *o)
+{
+    stub_slots_reset(area->slot);
+    area->kick = 0;
+    long r;
+    do {
+        r = gate(__NR_mmap, CHAN_BASE, CHAN_SIZE, 3, 0x11 /* MAP_SHARED|MAP_FIXED */,
+                 STUB_FD_CHAN | (uint64_t)o->nonce << 32, 0);
+    } while (r == -EINTR_);
+    if (r != (long)CHAN_BASE) {
+        stub_die();
+    }
+    gate(__NR_close, STUB_FD_CHAN, 0, 0, 0, 0, 0);
+    if (o->guest_flags & CLONE_CHILD_SETTID_) {
+        store_tid(o->child_tid, o->guest_tid);
+    }
+    if (o->stack) {
+        area->rsp = o->stack;
+    }
+}
+
+static long stub_fork(struct area *area, const struct stub_order_clone *o)
+{
+    long r;
+    do {
+        r = gate(__NR_clone, o->flags, 0, 0, o->child_tid, o->tls, 0);
+    } while (r == -EINTR_);
+    if (r == 0) {
+        fork_child(area, o);
+    }
+    return r;
+}
+
+/* A thread, or a vfork child: it shares our memory, and gets a slot of its own. */
+static long stub_thread(struct area *area, const struct stub_order_clone *o)
+{
+    long slot = slot_alloc();
+    if (slot < 0) {
+        return slot;
+    }
+    struct area *n = (struct area *)(AREA_BASE + (uint64_t)slot * AREA_STRIDE);
+    n->self = n;
+    n->chan = slot_chan((uint64_t)slot);
+    n->kick = 0;
+    n->restart = 0;
+    n->rip = area->rip;
+    n->rsp = o->stack ? o->stack : area->rsp;
+    for (int i = 0; i < 6; i++) {
+        n->args[i] = area->args[i];
+        n->callee[i] = area->callee[i];
+    }
+    n->slot = (uint64_t)slot;
+    n->nonce = o->nonce;
+    n->guest_tid = o->guest_tid;
+    n->set_child_tid = o->guest_flags & CLONE_CHILD_SETTID_ ? o->child_tid : 0;
+    n->vfork = (o->flags & CLONE_VFORK_) != 0;
+    n->chan->state = CHAN_IDLE;
+
+    long r;
+    do {
+        r = gate_clone(o->flags, ptr(n) + AREA_STACK, 0, o->child_tid, o->tls);
+    } while (r == -EINTR_);
+    /* A vfork child that is back from exec or exit has left our memory; a thread frees its slot itself. */
+    if (r < 0 || (o->flags & CLONE_VFORK_)) {
+        slot_free((uint64_t)slot);
+    }
+    return r;
+}
+
+long stub_clone(struct area *area)
+{
+    struct stub_order_clone o = area->chan->clone;
+    uint32_t old_tid = 0;
+    if (o.guest_flags & CLONE_PARENT_SETTID_) {
+        guarded_copy(&old_tid, (void *)o.parent_tid, sizeof(old_tid));
+        store_tid(o.parent_tid, o.guest_tid);
+    }
+    long r = o.flags & CLONE_VM_ ? stub_thread(area, &o) : stub_fork(area, &o);
+    if (r < 0 && (o.guest_flags & CLONE_PARENT_SETTID_)) {
+        store_tid(o.parent_tid, old_tid);
+    }
+    return r;
+}
+
+void stub_child(struct area *area)
+{
+    stub_thread_setup(area);
+    long r;
+    do {
+        r = gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
+    } while (r == -EINTR_);
+    if (r < 0) {
+        stub_thread_end(area);
+    }
+    if (area->set_child_tid) {
+        store_tid(area->set_child_tid, (uint32_t)area->guest_tid);
+    }
+}

@@ -1,0 +1,179 @@
+/*
+ * The stub's edge: the gate (the only host system calls of a guest), the entry and exit of guest
+ * system calls, and copies that survive faults. What the names guard is explained in handlers.c.
+ *
+ * Entry: rax = number, rcx = address behind the guest's `syscall`, r11 = the thread's area (both are dead by
+ * the system call ABI). The guest's stack is not touched: its red zone stays as it is. No floating-point register
+ * is used anywhere in the stub, so none is saved.
+ */
+#include "platform/stub/layout.h"
+
+    .section .gate, "ax", @progbits
+    .balign 4096
+
+/* long gate(nr, a, b, c, d, e, f) */
+    .globl gate
+gate:
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    mov %r8, %r10
+    mov %r9, %r8
+    mov 8(%rsp), %r9
+    .globl gate_insn
+gate_insn:
+    syscall
+    .globl gate_ret
+gate_ret:
+    ret
+
+/* long gate_wait(area, futex args...): futex, unless a kick is pending. From gate_wait_check up to and with the
+ * syscall instruction, a kick makes it return -EINTR. */
+    .globl gate_wait
+gate_wait:
+    mov %rdi, %r11
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    mov %r8, %r10
+    mov %r9, %r8
+    mov 8(%rsp), %r9
+    .globl gate_wait_check
+gate_wait_check:
+    cmpl $0, AREA_KICK(%r11)
+    jne gate_wait_interrupted
+    mov $202, %eax
+    .globl gate_wait_insn
+gate_wait_insn:
+    syscall
+    .globl gate_wait_ret
+gate_wait_ret:
+    ret
+    .globl gate_wait_interrupted
+gate_wait_interrupted:
+    mov $-4, %rax
+    ret
+
+/* The restorer of the stub's own signal handlers. */
+    .globl gate_sigreturn
+gate_sigreturn:
+    mov $15, %eax
+    syscall
+    .globl gate_sigreturn_ret
+gate_sigreturn_ret:
+    ud2
+
+/* long gate_clone(flags, stack, ptid, ctid, tls): a child with a stack of its own starts in child_start. */
+    .globl gate_clone
+gate_clone:
+    mov %rcx, %r10
+    mov $56, %eax
+    syscall
+    .globl gate_clone_ret
+gate_clone_ret:
+    test %rax, %rax
+    jz child_start
+    ret
+
+/* exit_thread(word, mask): frees the slot's bit, then exits without touching any stack. */
+    .globl exit_thread
+exit_thread:
+    lock andq %rsi, (%rdi)
+    xor %edi, %edi
+    mov $60, %eax
+    syscall
+    .globl exit_thread_ret
+exit_thread_ret:
+    ud2
+
+    .text
+
+    .globl stub_start
+stub_start:
+    mov %rsp, %rdi
+    movabs $(AREA_BASE + AREA_STACK), %rsp
+    xor %ebp, %ebp
+    call stub_main
+    ud2
+
+/* A new thread: rsp is the top of its stub stack. */
+child_start:
+    lea -AREA_STACK(%rsp), %rbx
+    mov %rbx, %rdi
+    call stub_child
+restore_all:
+    mov %rbx, %r11
+    mov AREA_CALLEE(%r11), %rbx
+    mov AREA_CALLEE + 8(%r11), %rbp
+    mov AREA_CALLEE + 16(%r11), %r12
+    mov AREA_CALLEE + 24(%r11), %r13
+    mov AREA_CALLEE + 32(%r11), %r14
+    mov AREA_CALLEE + 40(%r11), %r15
+    xor %eax, %eax
+    jmp restore
+
+    .globl stub_entry
+stub_entry:
+    mov %rsp, AREA_RSP(%r11)
+    mov %rcx, AREA_RIP(%r11)
+    mov %rax, AREA_NR(%r11)
+    lea AREA_STACK(%r11), %rsp
+    mov %rdi, AREA_ARGS(%r11)
+    mov %rsi, AREA_ARGS + 8(%r11)
+    mov %rdx, AREA_ARGS + 16(%r11)
+    mov %r10, AREA_ARGS + 24(%r11)
+    mov %r8, AREA_ARGS + 32(%r11)
+    mov %r9, AREA_ARGS + 40(%r11)
+    mov %rbx, AREA_CALLEE(%r11)
+    mov %rbp, AREA_CALLEE + 8(%r11)
+    mov %r12, AREA_CALLEE + 16(%r11)
+    mov %r13, AREA_CALLEE + 24(%r11)
+    mov %r14, AREA_CALLEE + 32(%r11)
+    mov %r15, AREA_CALLEE + 40(%r11)
+    mov %r11, %rbx
+    mov %r11, %rdi
+    cld
+    call stub_syscall
+    mov %rbx, %r11
+    mov AREA_CALLEE(%r11), %rbx
+restore:
+    mov AREA_ARGS(%r11), %rdi
+    mov AREA_ARGS + 8(%r11), %rsi
+    mov AREA_ARGS + 16(%r11), %rdx
+    mov AREA_ARGS + 24(%r11), %r10
+    mov AREA_ARGS + 32(%r11), %r8
+    mov AREA_ARGS + 40(%r11), %r9
+    mov AREA_RIP(%r11), %rcx
+    mov AREA_RSP(%r11), %rsp
+/* From exit_check to exit_kick the registers are the guest's already. */
+    .globl exit_check
+exit_check:
+    cmpl $0, AREA_KICK(%r11)
+    jne exit_kick
+    jmp *AREA_RIP(%r11)
+    .globl exit_kick
+exit_kick:
+    ud2
+
+/* go_guest(area): the first instruction of a program. By way of exit_check, so that no kick is lost. */
+    .globl go_guest
+go_guest:
+    mov %rdi, %rbx
+    jmp restore_all
+
+/* long guarded_copy(dst, src, size): 0, or -EFAULT when either side faults. */
+    .globl guarded_copy
+guarded_copy:
+    mov %rdx, %rcx
+    .globl guarded_copy_insn
+guarded_copy_insn:
+    rep movsb
+    xor %eax, %eax
+    ret
+    .globl guarded_copy_fault
+guarded_copy_fault:
+    mov $-14, %rax
+    ret
+
+    .section .note.GNU-stack, "", @progbits

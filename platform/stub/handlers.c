@@ -1,0 +1,175 @@
+/*
+ * The stub's signal handlers. All run on the thread's own signal stack inside its area, with the kick
+ * blocked, and never service a system call there: SIGSYS only moves the guest to stub_entry, so that
+ * blocking happens outside handlers, where a kick can interrupt it.
+ *
+ * A kick (one host signal from the sentry: "something is pending for you") acts by where it hits:
+ *   [gate_wait_check, gate_wait_insn]  the futex has not begun: make it return -EINTR
+ *   [exit_check, exit_kick]            registers are the guest's already: upcall now
+ *   elsewhere in the stub              set area->kick, which exit_check tests
+ *   guest code                         upcall now
+ * An upcall hands the complete user context to the sentry and takes one back. The host's own frame does the
+ * saving and restoring, floating-point state included, and unblocks the kick atomically with the return.
+ */
+#include <asm/unistd.h>
+#include <stddef.h>
+
+#include "platform/stub/stub.h"
+
+#define SIGILL_  4
+#define SIGTRAP_ 5
+#define SIGBUS_  7
+#define SIGFPE_  8
+#define SIGSEGV_ 11
+#define SIGSYS_  31
+#define XSAVE_MAGIC1   0x46505853U
+#define XSAVE_SOFTWARE 464 /* offset of sw_reserved in the FXSAVE area */
+#define XSAVE_HEADER   512
+
+void stub_thread_setup(struct area *area)
+{
+    uint64_t stack[3] = {ptr(area) + AREA_STACK, 0, AREA_STRIDE - AREA_STACK};
+    gate(__NR_sigaltstack, ptr(stack), 0, 0, 0, 0, 0);
+}
+
+void stub_handlers_setup(void)
+{
+    static const int signals[] = {SIGSYS_, SIGSEGV_, SIGBUS_, SIGILL_, SIGTRAP_, SIGFPE_, STUB_KICK};
+    struct {
+        const void *handler;
+        uint64_t flags;
+        const void *restorer;
+        uint64_t mask;
+    } action = {(const void *)stub_signal, 0x0c000004 /* SIGINFO|RESTORER|ONSTACK */, gate_sigreturn,
+                1UL << (STUB_KICK - 1)};
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        gate(__NR_rt_sigaction, (uint64_t)signals[i], ptr(&action), 0, 8, 0, 0);
+    }
+}
+
+/* Size of the XSAVE area in the host's frame, as Linux describes it in the frame. */
+static uint32_t fpstate_size(const uint8_t *fp)
+{
+    if (!fp) {
+        return 0;
+    }
+    const uint32_t *software = (const uint32_t *)(fp + XSAVE_SOFTWARE);
+    return software[0] == XSAVE_MAGIC1 ? software[1] : 512;
+}
+
+static void copy_bytes(void *dst, const void *src, uint64_t size)
+{
+    __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(size)::"memory");
+}
+
+/* Hands u to the sentry as request nr (args[1..] already set), and applies what comes back. */
+static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
+{
+    struct chan *c = area->chan;
+    uint32_t size = fpstate_size(u->fpstate);
+    area->kick = 0; /* a kick after this is blocked until we return, and then comes again */
+    if (size > WINDOW_SIZE) {
+        size = 0;
+    }
+    for (int i = 0; i < REG_COUNT_; i++) {
+        c->regs[i] = u->regs[i];
+    }
+    copy_bytes(chan_window(c), u->fpstate, size);
+    c->nr = nr;
+    c->args[0] = size;
+    chan_call(area);
+    if (c->order == ORDER_EXIT) {
+        stub_thread_end(area);
+    }
+    if (c->order != ORDER_CONTEXT) {
+        stub_die();
+    }
+    if (c->reply_args[0]) {
+        for (int i = 0; i < REG_COUNT_; i++) {
+            u->regs[i] = c->regs[i];
+        }
+    }
+    uint64_t fp = c->reply_args[1];
+    if (fp && fp <= size) {
+        copy_bytes(u->fpstate, chan_window(c), fp);
+        if (fp == 512 && size > 512) {
+            *(uint64_t *)(u->fpstate + XSAVE_HEADER) |= 3; /* x87 and SSE are in use */
+        }
+    }
+}
+
+/* The context after an interrupted in-stub call: tell the sentry how it would restart. */
+static void upcall_context(struct area *area, struct stub_ucontext *u)
+{
+    area->chan->args[1] = area->restart;
+    area->chan->args[2] = area->restart ? area->nr : 0;
+    area->restart = 0;
+    upcall(area, u, STUB_REQ_CONTEXT);
+}
+
+static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
+{
+    if (ip >= ptr(gate_wait_check) && ip <= ptr(gate_wait_insn)) {
+        u->regs[REG_RIP_] = ptr(gate_wait_interrupted);
+        area->kick = 1;
+    } else if (ip >= ptr(exit_check) && ip <= ptr(exit_kick)) {
+        u->regs[REG_RIP_] = area->rip;
+        upcall_context(area, u);
+    } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
+        area->kick = 1;
+    } else {
+        area->restart = 0;
+        upcall_context(area, u);
+    }
+}
+
+static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip)
+{
+    if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
+        area->restart = 0;
+        area->chan->args[1] = 0;
+        area->chan->args[2] = 0;
+        area->chan->ip = ip;
+        area->chan->sp = u->regs[REG_RSP_];
+        upcall(area, u, __NR_rt_sigreturn);
+        return;
+    }
+    area->restart = 0;
+    u->regs[REG_RCX_] = ip;
+    u->regs[REG_R11_] = ptr(area);
+    u->regs[REG_RIP_] = ptr(stub_entry);
+    u->regs[REG_EFLAGS_] &= ~0x500UL; /* no single step, no reversed copies in the stub */
+}
+
+static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info)
+{
+    struct chan *c = area->chan;
+    c->args[1] = (uint64_t)sig;
+    c->args[2] = (uint64_t)(int64_t)(int32_t)info[2]; /* si_code */
+    c->args[3] = *(const uint64_t *)(info + 4);       /* si_addr */
+    c->args[4] = u->trapno;
+    c->args[5] = u->error;
+    area->restart = 0;
+    upcall(area, u, STUB_REQ_FAULT);
+}
+
+void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
+{
+    struct area *area = (struct area *)(ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1));
+    uint64_t ip = u->regs[REG_RIP_];
+
+    if (sig == STUB_KICK) {
+        on_kick(area, u, ip);
+    } else if (sig == SIGSYS_) {
+        on_sigsys(area, u, ip);
+    } else if (ip == ptr(exit_kick)) {
+        u->regs[REG_RIP_] = area->rip;
+        upcall_context(area, u);
+    } else if (ip == ptr(guarded_copy_insn)) {
+        u->regs[REG_RIP_] = ptr(guarded_copy_fault);
+    } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
+        stub_die(); /* the guest broke its own stub */
+    } else {
+        on_fault(area, u, sig, info);
+    }
+}

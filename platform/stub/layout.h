@@ -1,0 +1,158 @@
+/*
+ * What the stub and the sentry share: the slice's layout, the channel, the orders.
+ *
+ * The stub is guest code as far as trust goes: it runs in the guest's address space, and the guest may
+ * rewrite it. Everything that the sentry reads from a channel is hostile; everything that it relies
+ * on lives in its own memory.
+ *
+ * A channel is one control page and a window for bulk data, a slot a guest thread. Hand-off:
+ *
+ *      guest                                   sentry
+ *      fill request; state = REQ  ---------->  poller, or doorbell notification: state = BUSY
+ *      spin, or sleep in the doorbell          serve ...
+ *                                 <----------  fill reply; state = DONE
+ *      state = IDLE; act on reply
+ *
+ * PARKED tells a guest that waits without a doorbell that its call will take long: it sets SLEEPING in the
+ * state, and sleeps on its word of the read-only page, which the sentry bumps and wakes at completion.
+ */
+#pragma once
+
+#ifdef __ASSEMBLER__
+#define UL_(x) x
+#else
+#include <stdint.h>
+#define UL_(x) x##UL
+#endif
+
+/* --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter --- */
+#define SLICE_HI      0x7000U
+#define STUB_TEXT     UL_(0x700000000000)
+#define STUB_DATA     UL_(0x700000200000)
+#define STUB_RO       UL_(0x700000800000) /* one mapping a sandbox, read-only to guests */
+#define STUB_RO_SIZE  UL_(0x5000)
+#define CHAN_BASE     UL_(0x700001000000)
+#define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
+#define SLOT_COUNT    UL_(1024)
+#define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
+#define WINDOW_OFFSET UL_(0x1000)
+#define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
+#define AREA_BASE     UL_(0x700010000000)
+#define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
+#define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
+
+/* --- fd numbers in a stub, while it boots or maps --- */
+#define STUB_FD_CHAN  3
+#define STUB_FD_RO    4
+#define STUB_FD_IMAGE 5
+#define STUB_FD_MAP   6    /* + slot: any file, for one notified mmap */
+#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes */
+
+/* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
+#define STUB_KICK 33
+
+/* Offsets into struct area for the assembly. */
+#define AREA_SELF   0
+#define AREA_CHAN   8
+#define AREA_KICK   16
+#define AREA_RIP    24
+#define AREA_RSP    32
+#define AREA_NR     40
+#define AREA_ARGS   48
+#define AREA_CALLEE 96
+
+#ifndef __ASSEMBLER__
+
+enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_BUSY, CHAN_DONE, CHAN_PARKED };
+#define CHAN_STATE_MASK 0xffU
+#define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
+#define CHAN_NO_POLL    0x200U /* a doorbell follows at once: the poller leaves it alone */
+
+/* Request numbers that are no system calls. */
+enum stub_request {
+    STUB_REQ_BASE = 0x40000,
+    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
+    STUB_REQ_CONTEXT, /* context in regs and window; args[0]: fpstate size */
+    STUB_REQ_FAULT,   /* the same; args[1..5]: signo, code, addr, trapno, error */
+    STUB_REQ_RESULT,  /* an order was carried out; args[0]: result */
+    STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
+};
+/* Pseudo system calls at the gate; all are notified. */
+#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
+
+/* What the reply tells the stub to do; args in reply_args. */
+enum stub_order {
+    ORDER_RETURN,   /* ret is the system call's result */
+    ORDER_UPCALL,   /* the same, but come back with the full context first */
+    ORDER_CONTEXT,  /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_MEM,      /* do one memory call: mem[0]; its result is the system call's */
+    ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
+    ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
+    ORDER_EXEC,     /* execveat of the stub image */
+    ORDER_EXIT,     /* this thread ends */
+    ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
+    ORDER_START,    /* args: entry, sp: jump there with clean registers */
+};
+
+struct stub_mem_call {
+    uint64_t nr;
+    uint64_t args[6];
+    uint64_t close_fd; /* close this fd afterwards; 0: none */
+};
+
+struct stub_order_clone {
+    uint64_t flags;      /* for the host, CLONE_PARENT and the like included */
+    uint64_t stack;      /* the guest's; 0: as the parent */
+    uint64_t parent_tid, child_tid, tls;
+    uint64_t guest_flags;
+    uint32_t guest_tid, nonce;
+};
+
+/* Registers in sigcontext's order. */
+enum stub_reg {
+    REG_R8_, REG_R9_, REG_R10_, REG_R11_, REG_R12_, REG_R13_, REG_R14_, REG_R15_, REG_RDI_, REG_RSI_,
+    REG_RBP_, REG_RBX_, REG_RDX_, REG_RAX_, REG_RCX_, REG_RSP_, REG_RIP_, REG_EFLAGS_, REG_COUNT_
+};
+
+struct chan {
+    /* guest to sentry */
+    uint32_t state;
+    uint32_t pad;
+    uint64_t nr;
+    uint64_t args[6];
+    uint64_t ip, sp;
+    uint64_t pad1[6];
+    /* sentry to guest */
+    uint64_t ret;
+    uint32_t order;
+    uint32_t wake_id; /* fixed at creation: index into stub_ro.wake */
+    uint64_t reply_args[6];
+    union {
+        struct stub_mem_call mem;
+        struct stub_order_clone clone;
+    };
+    /* both ways: user context */
+    uint64_t regs[REG_COUNT_];
+};
+
+#define WAKE_COUNT 4096
+struct stub_ro { /* read-only to guests */
+    uint32_t awake;    /* the poller is scanning */
+    uint32_t poll_cpu; /* on this CPU: spinning there would keep it from running */
+    uint32_t spin_request; /* loops before a request that nobody took rings the doorbell */
+    uint32_t spin_busy;    /* loops before a taken request is slept on */
+    uint32_t pad[1020];
+    uint32_t wake[WAKE_COUNT];
+};
+
+/* At STUB_TEXT: where things are in the image, for the sentry (which reads its own copy). */
+#define STUB_MAGIC 0x62757473u
+struct stub_info {
+    uint32_t magic;
+    uint32_t gate_count;
+    uint64_t gate_ips[6]; /* addresses behind the gate's syscall instructions */
+    uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
+    uint64_t exec_path, exec_argv, exec_envp;
+};
+
+#endif

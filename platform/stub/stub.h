@@ -1,0 +1,89 @@
+/* What the stub's own files share. Freestanding: no C library, no floating point, no writable globals but STUB_DATA. */
+#pragma once
+
+#include <stddef.h>
+
+#include "platform/stub/layout.h"
+
+/* One a thread, at AREA_BASE + slot * AREA_STRIDE; private memory, copied by fork. */
+struct area {
+    struct area *self;
+    struct chan *chan;
+    volatile uint32_t kick; /* a kick came: come back with the full context before guest code runs */
+    uint32_t pad;
+    uint64_t rip, rsp, nr; /* of the guest, during a system call */
+    uint64_t args[6];
+    uint64_t callee[6]; /* rbx rbp r12-r15 */
+    uint64_t slot;
+    uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
+    uint64_t nonce;
+    uint64_t guest_tid, set_child_tid;
+    uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
+};
+_Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
+_Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
+_Static_assert(offsetof(struct area, rip) == AREA_RIP, "assembly offset");
+_Static_assert(offsetof(struct area, rsp) == AREA_RSP, "assembly offset");
+_Static_assert(offsetof(struct area, nr) == AREA_NR, "assembly offset");
+_Static_assert(offsetof(struct area, args) == AREA_ARGS, "assembly offset");
+_Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
+
+/* The kernel's ucontext for x86-64, as a signal handler gets it. */
+struct stub_ucontext {
+    uint64_t flags;
+    void *link;
+    uint64_t stack[3];
+    uint64_t regs[REG_COUNT_];
+    uint64_t segments, error, trapno, oldmask, cr2;
+    uint8_t *fpstate;
+    uint64_t reserved[8];
+    uint64_t mask;
+};
+
+/* entry_x86_64.S */
+long gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+long gate_wait(struct area *area, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, uint64_t tls);
+__attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
+__attribute__((noreturn)) void go_guest(struct area *area);
+long guarded_copy(void *dst, const void *src, uint64_t size);
+extern const char stub_start[], stub_entry[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[], gate_clone_ret[],
+    exit_thread_ret[], exit_check[], exit_kick[], guarded_copy_insn[], guarded_copy_fault[];
+
+/* call.c */
+void chan_call(struct area *area);
+void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1);
+__attribute__((noreturn)) void stub_die(void);
+__attribute__((noreturn)) void stub_thread_end(struct area *area);
+long stub_mem(const struct stub_mem_call *m);
+long stub_syscall(struct area *area);
+void stub_load(struct area *area) __attribute__((noreturn));
+
+/* boot.c */
+__attribute__((noreturn)) void stub_main(const uint64_t *sp);
+extern const struct stub_info stub_info;
+
+/* clone.c */
+void stub_slots_reset(uint64_t slot);
+uint64_t *stub_slot_word(uint64_t slot);
+long stub_clone(struct area *area);
+void stub_child(struct area *area);
+
+/* handlers.c */
+void stub_thread_setup(struct area *area);
+void stub_handlers_setup(void);
+void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u);
+
+static inline struct chan *slot_chan(uint64_t slot)
+{
+    return (struct chan *)(CHAN_BASE + slot * CHAN_STRIDE);
+}
+static inline uint8_t *chan_window(struct chan *c)
+{
+    return (uint8_t *)c + WINDOW_OFFSET;
+}
+static inline uint64_t ptr(const volatile void *p)
+{
+    return (uint64_t)p;
+}

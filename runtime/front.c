@@ -1,0 +1,318 @@
+/*
+ * The process that the user started. It stays outside of the wall, does nothing for the guest but
+ * pass signals on, and believes nothing that comes from inside: a message is text to print or a
+ * status to return.
+ */
+#include "runtime/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/host.h"
+#include "runtime/cgroup.h"
+#include "runtime/control.h"
+#include "runtime/error.h"
+#include "runtime/wall.h"
+
+#define KILL_GRACE_NS (2 * NSEC_PER_SEC)
+
+struct front {
+    const struct config *config;
+    struct wall wall;
+    struct cgroup cgroup;
+    int signal_fd;
+    int64_t deadline_ns; /* INT64_MAX: none */
+    bool timed_out;
+    bool sentry_gone, gofer_gone;
+    int sentry_status, gofer_status; /* wait(2) statuses */
+    int setup_status;
+    bool done;
+    int exit_status;
+    char message[sizeof(((struct control_msg *)0)->text)]; /* "" : none */
+};
+
+static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
+
+void front_inherit(struct config *c)
+{
+    sigemptyset(&c->ignored_signals);
+    for (int sig = 1; sig < NSIG; sig++) {
+        struct sigaction action;
+        if (sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+            sigaddset(&c->ignored_signals, sig);
+        }
+    }
+    sigprocmask(SIG_SETMASK, NULL, &c->blocked_signals);
+    for (int i = 0; i < RLIM_NLIMITS; i++) {
+        getrlimit((__rlimit_resource_t)i, &c->limits[i]);
+    }
+    c->umask = umask(022);
+    umask(c->umask);
+    /* The sandbox's own fds must not land on a number that the program expects to be closed. */
+    for (int fd = 0; fd < 3; fd++) {
+        c->stdio_open[fd] = fcntl(fd, F_GETFD) >= 0;
+        if (!c->stdio_open[fd] && open("/dev/null", O_RDWR) != fd) {
+            fail(EXIT_SANDBOX, "/dev/null: %s: the host needs one", strerror(errno));
+        }
+    }
+}
+
+static int open_output(const char *option, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+    if (fd < 0) {
+        fail(EXIT_SANDBOX, "--%s %s: %s: give a file that can be written", option, path,
+             strerror(errno));
+    }
+    return fd;
+}
+
+static void open_outputs(struct config *c)
+{
+    c->log_fd = c->log_file ? open_output("log", c->log_file) : -1;
+    if (c->log_fd >= 0) {
+        log_open(c->log_fd, c->log_level, "front");
+    }
+    c->strace_fd = c->strace_file ? open_output("strace-file", c->strace_file) : -1;
+}
+
+static void limit_memory(struct front *f, struct config *c)
+{
+    f->cgroup = (struct cgroup){.procs_fd = -1, .janitor = -1};
+    if (c->memory && cgroup_make(&f->cgroup, c->memory) < 0) {
+        c->rlimit_memory = true;
+        warn("--memory: no memory cgroup can be made here: the limit holds for the data of each process "
+             "by itself");
+    }
+}
+
+static void block_signals(struct front *f)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (size_t i = 0; i < ARRAY_COUNT(forwarded); i++) {
+        sigaddset(&set, forwarded[i]);
+    }
+    /* An ignored SIGCHLD would hide how our own processes end. */
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+        fail(EXIT_SANDBOX, "signals: %s", strerror(errno));
+    }
+    f->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (f->signal_fd < 0) {
+        fail(EXIT_SANDBOX, "signalfd: %s: raise the limit of open files", strerror(errno));
+    }
+}
+
+/* What the guest closes must be closed for good, so the front keeps nothing of it but stderr. */
+static void let_go_of_stdio(void)
+{
+    AUTO_FD null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, 0);
+        dup2(null, 1);
+    }
+}
+
+static void send_signal(const struct front *f, int sig)
+{
+    struct control_msg msg = {.kind = CONTROL_SIGNAL, .value = sig};
+    ssize_t n = send(f->wall.control_front, &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EPIPE && errno != ECONNRESET) {
+        log_warn("signal %d was not passed on: %s", sig, strerror(errno));
+    }
+}
+
+static void finish(struct front *f, int exit_status)
+{
+    if (!f->done) {
+        f->done = true;
+        f->exit_status = exit_status;
+    }
+}
+
+static void read_control(struct front *f)
+{
+    struct control_msg msg;
+    while (!f->done) {
+        ssize_t n = recv(f->wall.control_front, &msg, sizeof(msg), MSG_DONTWAIT);
+        if (n != (ssize_t)sizeof(msg)) {
+            return; /* nothing, or the other side is gone: SIGCHLD tells how */
+        }
+        msg.text[sizeof(msg.text) - 1] = 0;
+        switch (msg.kind) {
+        case CONTROL_FAILED:
+            memcpy(f->message, msg.text, sizeof(f->message));
+            finish(f, msg.value >= EXIT_SANDBOX && msg.value <= EXIT_NOT_FOUND ? msg.value
+                                                                              : EXIT_SANDBOX);
+            break;
+        case CONTROL_EXITED:
+            finish(f, WIFSIGNALED(msg.value) ? 128 + WTERMSIG(msg.value) : WEXITSTATUS(msg.value));
+            break;
+        case CONTROL_STOPPED:
+            kill(getpid(), SIGSTOP);
+            break;
+        default:
+            snprintf(f->message, sizeof(f->message), "the sentry sent nonsense");
+            finish(f, EXIT_SANDBOX);
+        }
+    }
+}
+
+static void reap(struct front *f)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == f->wall.setup) {
+            f->setup_status = status;
+            f->wall.setup = -1;
+        } else if (pid == f->wall.pids->sentry) {
+            f->sentry_gone = true;
+            f->sentry_status = status;
+        } else if (pid == f->wall.pids->gofer) {
+            f->gofer_gone = true;
+            f->gofer_status = status;
+        }
+    }
+}
+
+static void describe_death(struct front *f, const char *who, int status)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        snprintf(f->message, sizeof(f->message),
+                 "%s made a host system call that it may not make: killed: please report this", who);
+    } else if (WIFSIGNALED(status)) {
+        snprintf(f->message, sizeof(f->message), "%s was killed by signal %d: %s", who, WTERMSIG(status),
+                 WTERMSIG(status) == SIGKILL ? "by you, or is memory short?" : "please report this");
+    } else {
+        snprintf(f->message, sizeof(f->message), "%s ended with status %d: please report this", who,
+                 WEXITSTATUS(status));
+    }
+    finish(f, EXIT_SANDBOX);
+}
+
+static void check_children(struct front *f)
+{
+    reap(f);
+    read_control(f); /* a message that explains it was sent before the death */
+    if (f->done) {
+        return;
+    }
+    if (f->sentry_gone) {
+        describe_death(f, "the sentry", f->sentry_status);
+    } else if (f->gofer_gone) {
+        describe_death(f, "the gofer", f->gofer_status);
+    } else if (f->setup_status) {
+        describe_death(f, "the setup process", f->setup_status);
+    }
+}
+
+static void read_signals(struct front *f)
+{
+    struct signalfd_siginfo info;
+    while (host_read(f->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        int sig = (int)info.ssi_signo;
+        if (sig == SIGCHLD) {
+            check_children(f);
+            continue;
+        }
+        send_signal(f, sig);
+        if (sig == SIGTSTP) {
+            kill(getpid(), SIGSTOP); /* the shell shall see the job stop; SIGCONT is passed on later */
+        }
+    }
+}
+
+static void check_deadline(struct front *f)
+{
+    if (host_clock_ns(CLOCK_MONOTONIC) < f->deadline_ns) {
+        return;
+    }
+    if (f->timed_out) {
+        finish(f, EXIT_TIMEOUT);
+        return;
+    }
+    f->timed_out = true;
+    f->deadline_ns += KILL_GRACE_NS;
+    send_signal(f, SIGTERM);
+    send_signal(f, SIGCONT); /* a stopped program can't act on SIGTERM */
+}
+
+static void wait_for_end(struct front *f)
+{
+    while (!f->done) {
+        struct pollfd fds[] = {{.fd = f->wall.control_front, .events = POLLIN},
+                               {.fd = f->signal_fd, .events = POLLIN}};
+        struct timespec timeout, *wait = NULL;
+        if (f->deadline_ns != INT64_MAX) {
+            int64_t left = MAX(f->deadline_ns - host_clock_ns(CLOCK_MONOTONIC), 0);
+            timeout = (struct timespec){left / NSEC_PER_SEC, left % NSEC_PER_SEC};
+            wait = &timeout;
+        }
+        if (ppoll(fds, 2, wait, NULL) < 0 && errno != EINTR) {
+            fail(EXIT_SANDBOX, "waiting: %s", strerror(errno));
+        }
+        if (fds[0].revents & POLLIN) {
+            read_control(f);
+        } else if (fds[0].revents) {
+            /* Everybody inside is gone or going: only SIGCHLD is left to wait for. */
+            struct pollfd child = {.fd = f->signal_fd, .events = POLLIN};
+            ppoll(&child, 1, wait, NULL);
+        }
+        read_signals(f);
+        check_deadline(f);
+    }
+}
+
+/* Both are first processes of their PID namespaces: waiting for them waits for all that is inside. */
+static void end_all(struct front *f)
+{
+    pid_t pids[] = {f->wall.setup, f->wall.pids->sentry, f->wall.pids->gofer};
+    bool gone[] = {f->wall.setup < 0, f->sentry_gone, f->gofer_gone};
+    for (size_t i = 0; i < ARRAY_COUNT(pids); i++) {
+        if (pids[i] > 0 && !gone[i]) {
+            kill(pids[i], SIGKILL);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(pids); i++) {
+        while (pids[i] > 0 && !gone[i] && waitpid(pids[i], NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    cgroup_remove(&f->cgroup);
+}
+
+int front_run(struct config *c)
+{
+    static struct front f;
+    f.config = c;
+    f.deadline_ns = INT64_MAX;
+    open_outputs(c);
+    block_signals(&f);
+    limit_memory(&f, c);
+    f.wall.config = c;
+    wall_start(&f.wall, f.cgroup.procs_fd);
+    host_close(f.cgroup.procs_fd);
+    let_go_of_stdio();
+    if (c->timeout_ns) {
+        f.deadline_ns = host_clock_ns(CLOCK_MONOTONIC) + c->timeout_ns;
+    }
+    wait_for_end(&f);
+    end_all(&f);
+    if (f.message[0]) {
+        fail(f.exit_status, "%s", f.message);
+    }
+    return f.timed_out ? EXIT_TIMEOUT : f.exit_status;
+}

@@ -1,0 +1,9 @@
+/* Error codes that never reach a guest, with Linux's numbers (include/linux/errno.h). */
+#pragma once
+
+#include <errno.h>
+
+#define ERESTARTSYS            512 /* restart if SA_RESTART or no handler; else EINTR */
+#define ERESTARTNOINTR         513 /* always restart */
+#define ERESTARTNOHAND         514 /* restart if no handler; else EINTR */
+#define ERESTART_RESTARTBLOCK  516 /* as NOHAND, but restart through restart_syscall */

@@ -1,0 +1,30 @@
+/* One call in flight, between gofer_client.c (the connection) and gofer_calls.c (the messages). */
+#pragma once
+
+#include "lib/hash.h"
+#include "sentry/base/waitq.h"
+#include "sentry/fs/gofer_client.h"
+
+struct gofer_call {
+    uint32_t type;
+    void *request; /* owned by the caller; its tag is filled in here */
+    size_t request_size;
+
+    /* the answer: reply is owned by the caller, reply_size bytes after the header (room for one more) */
+    uint8_t *reply;
+    size_t reply_size;
+    int fd; /* owned by the caller: donated, or -1 */
+
+    /* the connection's */
+    uint32_t tag;
+    int error;
+    bool done;
+    struct hash_node pending;
+    struct list send_link;
+    struct waitq wait;
+};
+
+/* Sends c, and waits for its reply. Return: 0 or -errno; then reply is NULL and fd -1. Context: may block. */
+MUST_CHECK int gofer_call_run(struct gofer_client *g, struct gofer_call *c);
+/* Closes the older half of the idle donated fds. Return: whether there were any. */
+bool gofer_idle_shrink(struct gofer_client *g);

@@ -1,0 +1,413 @@
+/*
+ * The typed messages: packing of requests, and the check of every length and text in a reply before
+ * it is handed on.
+ */
+#include "sentry/fs/gofer_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "sentry/fs/gofer_call.h"
+
+static int broken(uint32_t type)
+{
+    log_error("the gofer's reply to %s is malformed", gofer_type_name(type));
+    return -EIO;
+}
+
+/*
+ * Packs, runs, and checks that the reply has its fixed fields.
+ * text: NULL for none. out: the call with its reply and fd, both owned by the caller on success.
+ */
+static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
+                const char *text, const void *fields, size_t fields_size, size_t reply_fields,
+                struct gofer_call *out)
+{
+    size_t path_size = strlen(path), text_size = text ? strlen(text) : 0;
+    if (path_size >= GOFER_MAX_PATH || text_size >= GOFER_MAX_PATH) {
+        return -ENAMETOOLONG;
+    }
+    size_t size = sizeof(struct gofer_request) + fields_size + path_size + text_size;
+    AUTO_FREE uint8_t *m = malloc(size);
+    if (!m) {
+        return -ENOMEM;
+    }
+    struct gofer_request h = {type, 0, root, (uint16_t)path_size, (uint16_t)text_size};
+    uint8_t *at = m;
+    memcpy(at, &h, sizeof(h));
+    at += sizeof(h);
+    if (fields_size) {
+        memcpy(at, fields, fields_size);
+        at += fields_size;
+    }
+    memcpy(at, path, path_size);
+    if (text_size) {
+        memcpy(at + path_size, text, text_size);
+    }
+    *out = (struct gofer_call){.type = type, .request = m, .request_size = size};
+    int err = gofer_call_run(g, out);
+    out->request = NULL;
+    if (err < 0) {
+        return err;
+    }
+    if (out->reply_size < reply_fields || (type != GOFER_OPEN && out->fd >= 0)) {
+        free(take(&out->reply));
+        host_close(take_fd(&out->fd));
+        return broken(type);
+    }
+    return 0;
+}
+
+static size_t tail_size(const struct gofer_call *c, size_t reply_fields)
+{
+    return c->reply_size - reply_fields;
+}
+
+/* A link's text: size bytes at text. *out: malloc'ed. */
+static int take_text(const uint8_t *text, size_t size, char **out)
+{
+    if (size == 0 || size >= GOFER_MAX_PATH || memchr(text, '\0', size)) {
+        return -EIO;
+    }
+    char *s = malloc(size + 1);
+    if (!s) {
+        return -ENOMEM;
+    }
+    memcpy(s, text, size);
+    s[size] = '\0';
+    *out = s;
+    return 0;
+}
+
+/* Calls whose reply is nothing. */
+static int call_plain(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
+                      const char *text, const void *fields, size_t fields_size)
+{
+    struct gofer_call c;
+    int err = call(g, type, root, path, text, fields, fields_size, 0, &c);
+    if (err == 0) {
+        free(c.reply);
+    }
+    return err;
+}
+
+/* Calls whose reply is the attributes of a new or changed object. */
+static int call_attr(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
+                     const char *text, const void *fields, size_t fields_size,
+                     struct gofer_attr *out)
+{
+    struct gofer_call c;
+    int err = call(g, type, root, path, text, fields, fields_size, sizeof(*out), &c);
+    if (err == 0) {
+        memcpy(out, c.reply, sizeof(*out));
+        free(c.reply);
+    }
+    return err;
+}
+
+void gofer_walked_free(struct gofer_walked *w)
+{
+    free(take(&w->target));
+    free(take(&w->attrs));
+}
+
+int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path, const char *rest,
+                      struct gofer_walked *out)
+{
+    struct gofer_call c;
+    struct gofer_walk_rep rep;
+    int err = call(g, GOFER_WALK, root, path, rest, NULL, 0, sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    AUTO_FREE uint8_t *reply = c.reply;
+    memcpy(&rep, reply, sizeof(rep));
+    size_t attrs_size = rep.count * sizeof(struct gofer_attr);
+    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -4095 ||
+        tail_size(&c, sizeof(rep)) != attrs_size + rep.target_size) {
+        return broken(GOFER_WALK);
+    }
+    AUTO_FREE struct gofer_attr *attrs = malloc(attrs_size + 1);
+    if (!attrs) {
+        return -ENOMEM;
+    }
+    memcpy(attrs, reply + sizeof(rep), attrs_size);
+    char *target = NULL;
+    if (rep.count > 0 && S_ISLNK(attrs[rep.count - 1].mode)) {
+        err = take_text(reply + sizeof(rep) + attrs_size, rep.target_size, &target);
+        if (err < 0) {
+            return err == -EIO ? broken(GOFER_WALK) : err;
+        }
+    }
+    *out = (struct gofer_walked){
+        .count = rep.count, .stop = rep.stop, .target = target, .attrs = take(&attrs)};
+    return 0;
+}
+
+int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
+                      struct gofer_attr *out, char **out_target)
+{
+    struct gofer_call c;
+    struct gofer_stat_rep rep;
+    int err = call(g, GOFER_STAT, root, path, NULL, NULL, 0, sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    AUTO_FREE uint8_t *reply = c.reply;
+    memcpy(&rep, reply, sizeof(rep));
+    if (tail_size(&c, sizeof(rep)) != rep.target_size) {
+        return broken(GOFER_STAT);
+    }
+    *out_target = NULL;
+    if (S_ISLNK(rep.attr.mode)) {
+        err = take_text(reply + sizeof(rep), rep.target_size, out_target);
+        if (err < 0) {
+            return err == -EIO ? broken(GOFER_STAT) : err;
+        }
+    }
+    *out = rep.attr;
+    return 0;
+}
+
+int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *path, char **out)
+{
+    struct gofer_call c;
+    struct gofer_readlink_rep rep;
+    int err = call(g, GOFER_READLINK, root, path, NULL, NULL, 0, sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    AUTO_FREE uint8_t *reply = c.reply;
+    memcpy(&rep, reply, sizeof(rep));
+    if (tail_size(&c, sizeof(rep)) != rep.size) {
+        return broken(GOFER_READLINK);
+    }
+    err = take_text(reply + sizeof(rep), rep.size, out);
+    return err == -EIO ? broken(GOFER_READLINK) : err;
+}
+
+int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, uint32_t flags,
+                      uint32_t mode, struct gofer_attr *out, int *out_fd)
+{
+    struct gofer_open_req req = {flags, mode};
+    for (;;) {
+        struct gofer_call c;
+        int err = call(g, GOFER_OPEN, root, path, NULL, &req, sizeof(req), sizeof(*out), &c);
+        if (err < 0) {
+            return err;
+        }
+        memcpy(out, c.reply, sizeof(*out));
+        free(c.reply);
+        if (c.fd >= 0 && S_ISREG(out->mode)) {
+            *out_fd = c.fd;
+            return 0;
+        }
+        host_close(c.fd);
+        if (c.fd >= 0) {
+            return broken(GOFER_OPEN);
+        }
+        /* The fd got lost on the way: this process has too many. Idle ones go first. */
+        if (!gofer_idle_shrink(g)) {
+            return -ENFILE;
+        }
+        req.flags &= ~(uint32_t)O_EXCL; /* the file has been made */
+    }
+}
+
+void gofer_dirents_free(struct gofer_dirents *d)
+{
+    free(take(&d->reply));
+    d->count = 0;
+}
+
+/* Every entry lies within the tail, with a name that can be one. */
+static bool dirents_valid(const uint8_t *tail, size_t size, uint32_t count)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (size - at < sizeof(struct gofer_dirent)) {
+            return false;
+        }
+        const struct gofer_dirent *e = (const void *)(tail + at);
+        if (e->name_size == 0 || e->name_size > GOFER_MAX_NAME ||
+            gofer_dirent_size(e->name_size) > size - at || (int64_t)e->next < 0) {
+            return false;
+        }
+        const char *name = gofer_dirent_name(e);
+        if (memchr(name, '\0', e->name_size) || memchr(name, '/', e->name_size)) {
+            return false;
+        }
+        at += gofer_dirent_size(e->name_size);
+    }
+    return at == size;
+}
+
+int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path, uint64_t cookie,
+                         struct gofer_dirents *out)
+{
+    struct gofer_call c;
+    struct gofer_readdir_req req = {cookie};
+    struct gofer_readdir_rep rep;
+    int err = call(g, GOFER_READDIR, root, path, NULL, &req, sizeof(req), sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    memcpy(&rep, c.reply, sizeof(rep));
+    if (!dirents_valid(c.reply + sizeof(rep), tail_size(&c, sizeof(rep)), rep.count) ||
+        (rep.count == 0 && !rep.eof)) {
+        free(c.reply);
+        return broken(GOFER_READDIR);
+    }
+    *out = (struct gofer_dirents){.reply = c.reply,
+                                  .first = c.reply + sizeof(rep),
+                                  .count = rep.count,
+                                  .next = rep.next,
+                                  .eof = rep.eof != 0};
+    return 0;
+}
+
+int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path, struct statfs *out)
+{
+    struct gofer_call c;
+    struct gofer_statfs_rep rep;
+    int err = call(g, GOFER_STATFS, root, path, NULL, NULL, 0, sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    memcpy(&rep, c.reply, sizeof(rep));
+    free(c.reply);
+    *out = (struct statfs){
+        .f_type = (__fsword_t)rep.type,
+        .f_bsize = (__fsword_t)rep.bsize,
+        .f_blocks = rep.blocks,
+        .f_bfree = rep.bfree,
+        .f_bavail = rep.bavail,
+        .f_files = rep.files,
+        .f_ffree = rep.ffree,
+        .f_namelen = (__fsword_t)rep.namelen,
+        .f_frsize = (__fsword_t)rep.frsize,
+        .f_flags = (__fsword_t)rep.flags,
+    };
+    return 0;
+}
+
+ssize_t gofer_client_readahead(struct gofer_client *g, uint32_t root, const char *path,
+                               uint64_t offset, uint64_t size)
+{
+    struct gofer_call c;
+    struct gofer_readahead_req req = {offset, size};
+    struct gofer_readahead_rep rep;
+    int err = call(g, GOFER_READAHEAD, root, path, NULL, &req, sizeof(req), sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    memcpy(&rep, c.reply, sizeof(rep));
+    free(c.reply);
+    return rep.size > GOFER_MAX_READ ? broken(GOFER_READAHEAD) : (ssize_t)rep.size;
+}
+
+ssize_t gofer_client_getxattr(struct gofer_client *g, uint32_t root, const char *path,
+                              const char *name, void *value, size_t size)
+{
+    struct gofer_call c;
+    struct gofer_getxattr_req req = {.max_size = (uint32_t)MIN(size, (size_t)GOFER_MAX_MESSAGE)};
+    struct gofer_getxattr_rep rep;
+    int err = call(g, GOFER_GETXATTR, root, path, name, &req, sizeof(req), sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    AUTO_FREE uint8_t *reply = c.reply;
+    memcpy(&rep, reply, sizeof(rep));
+    size_t tail = tail_size(&c, sizeof(rep));
+    if (rep.size > GOFER_MAX_MESSAGE || (size && (tail != rep.size || tail > size))) {
+        return broken(GOFER_GETXATTR);
+    }
+    if (size) {
+        memcpy(value, reply + sizeof(rep), tail);
+    }
+    return (ssize_t)rep.size;
+}
+
+ssize_t gofer_client_listxattr(struct gofer_client *g, uint32_t root, const char *path, char *list,
+                               size_t size)
+{
+    struct gofer_call c;
+    struct gofer_listxattr_rep rep;
+    int err = call(g, GOFER_LISTXATTR, root, path, NULL, NULL, 0, sizeof(rep), &c);
+    if (err < 0) {
+        return err;
+    }
+    AUTO_FREE uint8_t *reply = c.reply;
+    memcpy(&rep, reply, sizeof(rep));
+    size_t tail = tail_size(&c, sizeof(rep));
+    if (tail != rep.size || (tail > 0 && reply[c.reply_size - 1] != '\0')) {
+        return broken(GOFER_LISTXATTR);
+    }
+    if (size && size < tail) {
+        return -ERANGE;
+    }
+    if (size) {
+        memcpy(list, reply + sizeof(rep), tail);
+    }
+    return (ssize_t)tail;
+}
+
+int gofer_client_mkdir(struct gofer_client *g, uint32_t root, const char *path, uint32_t mode,
+                       struct gofer_attr *out)
+{
+    struct gofer_mkdir_req req = {.mode = mode};
+    return call_attr(g, GOFER_MKDIR, root, path, NULL, &req, sizeof(req), out);
+}
+
+int gofer_client_mknod(struct gofer_client *g, uint32_t root, const char *path, uint32_t mode,
+                       struct gofer_attr *out)
+{
+    struct gofer_mknod_req req = {.mode = mode};
+    return call_attr(g, GOFER_MKNOD, root, path, NULL, &req, sizeof(req), out);
+}
+
+int gofer_client_symlink(struct gofer_client *g, uint32_t root, const char *path,
+                         const char *target, struct gofer_attr *out)
+{
+    return call_attr(g, GOFER_SYMLINK, root, path, target, NULL, 0, out);
+}
+
+int gofer_client_link(struct gofer_client *g, uint32_t root, const char *path,
+                      const char *new_path, struct gofer_attr *out)
+{
+    return call_attr(g, GOFER_LINK, root, path, new_path, NULL, 0, out);
+}
+
+int gofer_client_unlink(struct gofer_client *g, uint32_t root, const char *path)
+{
+    return call_plain(g, GOFER_UNLINK, root, path, NULL, NULL, 0);
+}
+
+int gofer_client_rmdir(struct gofer_client *g, uint32_t root, const char *path)
+{
+    return call_plain(g, GOFER_RMDIR, root, path, NULL, NULL, 0);
+}
+
+int gofer_client_rename(struct gofer_client *g, uint32_t root, const char *path,
+                        const char *new_path, uint32_t flags)
+{
+    struct gofer_rename_req req = {.flags = flags};
+    return call_plain(g, GOFER_RENAME, root, path, new_path, &req, sizeof(req));
+}
+
+int gofer_client_setattr(struct gofer_client *g, uint32_t root, const char *path,
+                         const struct gofer_setattr_req *set, struct gofer_attr *out)
+{
+    return call_attr(g, GOFER_SETATTR, root, path, NULL, set, sizeof(*set), out);
+}
+
+int gofer_client_fsync(struct gofer_client *g, uint32_t root, const char *path, bool data_only)
+{
+    struct gofer_fsync_req req = {.data_only = data_only};
+    return call_plain(g, GOFER_FSYNC, root, path, NULL, &req, sizeof(req));
+}

@@ -1,0 +1,244 @@
+/*
+ * The connection: sending, matching replies to calls by tag, and what happens when the gofer dies.
+ * The typed messages on top of it are in gofer_calls.c.
+ *
+ * A call lives on the stack of the kthread that makes it. It is in the pending table from the moment
+ * it has a tag until its reply (or the gofer's end) has been stored into it, and only then is the
+ * kthread woken; so the table never holds a call whose stack is gone. A socket that is full makes
+ * calls queue up in send_queue, in order; the events thread sends them when it empties.
+ */
+#include "sentry/fs/gofer_client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "sentry/base/events.h"
+#include "sentry/fs/gofer_call.h"
+
+#define IDLE_FDS_MAX 256
+
+struct gofer_client {
+    struct event_source source;
+    int sock; /* owned */
+    bool dead;
+    uint32_t last_tag;
+    struct hash_table pending; /* struct gofer_call by tag */
+    struct list send_queue;    /* calls not sent yet, oldest first */
+    struct list idle_fds;      /* newest last */
+    size_t idle_count;
+    uint8_t buffer[GOFER_MAX_MESSAGE] __attribute__((aligned(8)));
+};
+
+static void call_finish(struct gofer_client *g, struct gofer_call *c, int error)
+{
+    hash_remove(&g->pending, &c->pending);
+    list_del(&c->send_link);
+    c->error = error;
+    c->done = true;
+    waitq_wake(&c->wait, 0);
+}
+
+/* The gofer is gone, or can't be understood any more: no call will be answered. */
+static void client_fail(struct gofer_client *g, const char *why)
+{
+    if (g->dead) {
+        return;
+    }
+    g->dead = true;
+    log_error("the gofer connection ended (%s): host files give EIO from now on", why);
+    event_source_remove(&g->source);
+    for (size_t i = 0; i < g->pending.bucket_count; i++) {
+        struct hash_node *n;
+        while ((n = g->pending.buckets[i])) {
+            call_finish(g, container_of(n, struct gofer_call, pending), -EIO);
+        }
+    }
+}
+
+/* 0; -EAGAIN when the socket is full; other errors mean that the gofer is gone. */
+static int send_now(struct gofer_client *g, const struct gofer_call *c)
+{
+    struct iovec iov = {c->request, c->request_size};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t n = host_sendmsg(g->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return n < 0 ? (int)n : 0;
+}
+
+static void send_queued(struct gofer_client *g)
+{
+    while (!list_empty(&g->send_queue)) {
+        struct gofer_call *c = list_first_entry(&g->send_queue, struct gofer_call, send_link);
+        int err = send_now(g, c);
+        if (err == -EAGAIN || err == -EINTR) {
+            return;
+        }
+        if (err < 0) {
+            client_fail(g, "send");
+            return;
+        }
+        list_del(&c->send_link);
+    }
+    event_source_modify(&g->source, EPOLLIN);
+}
+
+static struct gofer_call *find_call(struct gofer_client *g, uint32_t tag)
+{
+    for (struct hash_node *n = hash_chain(&g->pending, hash_u64(tag)); n; n = n->next) {
+        struct gofer_call *c = container_of(n, struct gofer_call, pending);
+        if (c->tag == tag) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* One packet in g->buffer. fd: consumed. Return: NULL, or why the connection can't go on. */
+static const char *take_reply(struct gofer_client *g, size_t size, int fd)
+{
+    AUTO_FD donated = fd;
+    const struct gofer_reply *r = (const void *)g->buffer;
+    if (size < sizeof(*r) || r->size != size) {
+        return "malformed reply";
+    }
+    struct gofer_call *c = find_call(g, r->tag);
+    if (!c || c->type != r->type || r->error > 0 || r->error < -4095) {
+        return "reply to nothing";
+    }
+    log_debug("gofer %s: %d, %zu bytes", gofer_type_name(r->type), r->error, size);
+    int error = r->error;
+    if (error == 0) {
+        c->reply_size = size - sizeof(*r);
+        c->reply = malloc(c->reply_size + 1);
+        if (c->reply) {
+            memcpy(c->reply, g->buffer + sizeof(*r), c->reply_size);
+            c->fd = take_fd(&donated);
+        } else {
+            error = -ENOMEM;
+        }
+    }
+    call_finish(g, c, error);
+    return NULL;
+}
+
+/* Context: events thread, under the baton. */
+static void client_ready(struct event_source *source, uint32_t events)
+{
+    struct gofer_client *g = container_of(source, struct gofer_client, source);
+    for (;;) {
+        struct iovec iov = {g->buffer, sizeof(g->buffer)};
+        union {
+            struct cmsghdr align;
+            char bytes[CMSG_SPACE(sizeof(int))];
+        } control;
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+        ssize_t n = host_recvmsg(g->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n == -EAGAIN || n == -EINTR) {
+            break;
+        }
+        int fd = -1;
+        struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof(int))) {
+            memcpy(&fd, CMSG_DATA(c), sizeof(int));
+        }
+        const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fd);
+        if (bad) {
+            client_fail(g, bad);
+            return;
+        }
+    }
+    if (events & EPOLLOUT) {
+        send_queued(g);
+    }
+}
+
+int gofer_client_new(int sock, struct gofer_client **out)
+{
+    AUTO_FREE struct gofer_client *g = calloc(1, sizeof(*g));
+    if (!g) {
+        host_close(sock);
+        return -ENOMEM;
+    }
+    g->sock = sock;
+    list_init(&g->send_queue);
+    list_init(&g->idle_fds);
+    int err = event_source_add(&g->source, sock, EPOLLIN, client_ready);
+    if (err < 0) {
+        host_close(sock);
+        return err;
+    }
+    *out = take(&g);
+    return 0;
+}
+
+bool gofer_client_alive(const struct gofer_client *g)
+{
+    return !g->dead;
+}
+
+int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
+{
+    c->fd = -1;
+    c->reply = NULL;
+    c->done = false;
+    if (g->dead) {
+        return -EIO;
+    }
+    /* Tags wrap after 2^32 calls; a call that old may in theory still be pending. */
+    do {
+        c->tag = ++g->last_tag;
+    } while (find_call(g, c->tag));
+    ((struct gofer_request *)c->request)->tag = c->tag;
+    waitq_init(&c->wait);
+    list_init(&c->send_link);
+    if (hash_insert(&g->pending, &c->pending, hash_u64(c->tag)) < 0) {
+        return -ENOMEM;
+    }
+    int err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
+    if (err == -EAGAIN || err == -EINTR) {
+        list_add_tail(&c->send_link, &g->send_queue);
+        event_source_modify(&g->source, EPOLLIN | EPOLLOUT);
+    } else if (err < 0) {
+        client_fail(g, "send"); /* finishes c, too */
+    }
+    err = waitq_wait_deadline(&c->wait, c->done, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
+    BUG_ON(err < 0);
+    return c->error;
+}
+
+static void evict_oldest(struct gofer_client *g)
+{
+    struct gofer_idle_fd *e = list_first_entry(&g->idle_fds, struct gofer_idle_fd, link);
+    gofer_idle_remove(g, e);
+    e->evict(e);
+}
+
+void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e)
+{
+    list_add_tail(&e->link, &g->idle_fds);
+    g->idle_count++;
+    if (g->idle_count > IDLE_FDS_MAX) {
+        evict_oldest(g);
+    }
+}
+
+void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e)
+{
+    list_del(&e->link);
+    g->idle_count--;
+}
+
+bool gofer_idle_shrink(struct gofer_client *g)
+{
+    bool any = g->idle_count > 0;
+    for (size_t i = g->idle_count / 2 + 1; i > 0 && g->idle_count > 0; i--) {
+        evict_oldest(g);
+    }
+    return any;
+}

@@ -1,0 +1,107 @@
+/*
+ * The sentry's end of the gofer connection: one typed function a message of gofer/proto.def. Each
+ * sends its request, and lets the calling kthread sleep until the events thread has read the reply.
+ *
+ * Replies are checked before anything believes them: the gofer is trusted to serve files, not to
+ * be free of bugs. When it is gone every call, pending or later, gives -EIO.
+ *
+ * All functions: path is canonical, beneath root ("." is the root itself).
+ * Context: may block; kthreads only, while events_loop runs; not interruptible.
+ * Errors:  the gofer's -errno; -EIO the gofer is gone or broke the protocol; -ENOMEM;
+ *          -ENAMETOOLONG path has more than 4095 bytes.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "gofer/proto.h"
+#include "lib/list.h"
+#include "lib/macros.h"
+
+struct gofer_client;
+struct statfs;
+
+MUST_CHECK int gofer_client_new(int sock, struct gofer_client **out); /* sock: consumed */
+bool gofer_client_alive(const struct gofer_client *g);
+
+/* Attributes of every component of a walk, as far as it went. */
+struct gofer_walked {
+    uint32_t count;
+    int stop;      /* -errno of component number count; 0: all were walked, or the last is a link */
+    char *target;  /* owned: text of the link that was found last; NULL */
+    struct gofer_attr *attrs; /* owned: count of them */
+};
+void gofer_walked_free(struct gofer_walked *w);
+/* rest: canonical, beneath path. */
+MUST_CHECK int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path,
+                                 const char *rest, struct gofer_walked *out);
+/* *out_target: malloc'ed text of a symbolic link, NULL for anything else. */
+MUST_CHECK int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
+                                 struct gofer_attr *out, char **out_target);
+MUST_CHECK int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *path,
+                                     char **out);
+/* A regular file's fd. flags: within GOFER_OPEN_FLAGS. */
+MUST_CHECK int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path,
+                                 uint32_t flags, uint32_t mode, struct gofer_attr *out,
+                                 int *out_fd);
+
+/* One READDIR reply; every entry in it has been checked. */
+struct gofer_dirents {
+    uint8_t *reply;       /* owned */
+    const uint8_t *first; /* in reply */
+    uint32_t count;
+    uint64_t next; /* cookie behind the last entry */
+    bool eof;      /* nothing comes after it */
+};
+void gofer_dirents_free(struct gofer_dirents *d);
+static inline const char *gofer_dirent_name(const struct gofer_dirent *e)
+{
+    return (const char *)(e + 1);
+}
+static inline const struct gofer_dirent *gofer_dirent_next(const struct gofer_dirent *e)
+{
+    return (const void *)((const uint8_t *)e + gofer_dirent_size(e->name_size));
+}
+MUST_CHECK int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
+                                    uint64_t cookie, struct gofer_dirents *out);
+
+MUST_CHECK int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path,
+                                   struct statfs *out);
+/* Return: bytes that are now in the host's page cache. */
+MUST_CHECK ssize_t gofer_client_readahead(struct gofer_client *g, uint32_t root, const char *path,
+                                          uint64_t offset, uint64_t size);
+/* As getxattr(2): size 0 asks for the length. */
+MUST_CHECK ssize_t gofer_client_getxattr(struct gofer_client *g, uint32_t root, const char *path,
+                                         const char *name, void *value, size_t size);
+MUST_CHECK ssize_t gofer_client_listxattr(struct gofer_client *g, uint32_t root, const char *path,
+                                          char *list, size_t size);
+
+/* Changes; *out: the new object's attributes. */
+MUST_CHECK int gofer_client_mkdir(struct gofer_client *g, uint32_t root, const char *path,
+                                  uint32_t mode, struct gofer_attr *out);
+MUST_CHECK int gofer_client_mknod(struct gofer_client *g, uint32_t root, const char *path,
+                                  uint32_t mode, struct gofer_attr *out);
+MUST_CHECK int gofer_client_symlink(struct gofer_client *g, uint32_t root, const char *path,
+                                    const char *target, struct gofer_attr *out);
+MUST_CHECK int gofer_client_link(struct gofer_client *g, uint32_t root, const char *path,
+                                 const char *new_path, struct gofer_attr *out);
+MUST_CHECK int gofer_client_unlink(struct gofer_client *g, uint32_t root, const char *path);
+MUST_CHECK int gofer_client_rmdir(struct gofer_client *g, uint32_t root, const char *path);
+MUST_CHECK int gofer_client_rename(struct gofer_client *g, uint32_t root, const char *path,
+                                   const char *new_path, uint32_t flags);
+MUST_CHECK int gofer_client_setattr(struct gofer_client *g, uint32_t root, const char *path,
+                                    const struct gofer_setattr_req *set, struct gofer_attr *out);
+MUST_CHECK int gofer_client_fsync(struct gofer_client *g, uint32_t root, const char *path,
+                                  bool data_only);
+
+/*
+ * Donated fds that no open file uses, kept for the next open: the newest of them, over all trees
+ * of this connection. An idle one is closed by its owner's callback.
+ */
+struct gofer_idle_fd {
+    struct list link; /* on the list while idle */
+    /* Closes the fd; the entry is off the list already. */
+    void (*evict)(struct gofer_idle_fd *e);
+};
+void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e);
+void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e);

@@ -1,0 +1,42 @@
+/*
+ * The bytes of a file that lives in memory. See memfile.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "lib/macros.h"
+
+struct file_map;
+struct uio;
+
+/* What one file system may use; shared by its files. */
+struct mem_budget {
+    uint64_t limit_pages; /* 0: no limit */
+    uint64_t used_pages;
+};
+
+struct memfile {
+    struct mem_budget *budget; /* borrowed: outlived by the file system */
+    int64_t size;
+    uint64_t pages;  /* charged to budget */
+    void *tree;      /* owned radix tree of pages; NULL when empty, or when fd >= 0 */
+    unsigned height; /* of the tree: it covers 64^height pages */
+    int fd;          /* owned memfd, once the file has been mapped; else -1 */
+};
+
+void memfile_init(struct memfile *m, struct mem_budget *budget);
+void memfile_free(struct memfile *m);
+/* Bytes, 0 at end of file. Errors: -EFAULT, -ENOMEM. */
+MUST_CHECK ssize_t memfile_read(struct memfile *m, struct uio *dst, int64_t pos);
+/* Writes and grows. Errors: -EFAULT, -ENOMEM, -ENOSPC; only when nothing was written. */
+MUST_CHECK ssize_t memfile_write(struct memfile *m, struct uio *src, int64_t pos);
+MUST_CHECK int memfile_truncate(struct memfile *m, int64_t size);
+/* mode: FALLOC_FL_*. Errors: -EOPNOTSUPP, -ENOSPC, -ENOMEM. */
+MUST_CHECK int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size);
+/* SEEK_DATA and SEEK_HOLE. Errors: -ENXIO. */
+MUST_CHECK int64_t memfile_seek(struct memfile *m, int64_t offset, int whence);
+/* A host fd that shows the bytes; from now on it holds them. Errors: what memfd_create gives, -ENOMEM. */
+MUST_CHECK int memfile_map(struct memfile *m, struct file_map *out);
+/* 512-byte blocks in use, for st_blocks. */
+uint64_t memfile_blocks(struct memfile *m);

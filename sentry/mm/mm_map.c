@@ -1,0 +1,97 @@
+#include "sentry/mm/mm_map.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "platform/platform.h"
+
+int mm_host_proc(struct mm *mm, const char *name, struct strbuf *out)
+{
+    return mm->space ? platform_proc_read(mm->space, name, out) : -ESRCH;
+}
+
+/* Takes one line of the host's map apart. name points into line. */
+static bool parse_line(char *line, struct mm_mapping *m)
+{
+    unsigned major_nr, minor_nr;
+    int name_at = -1;
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m->start,
+               &m->end, m->prot, &m->offset, &major_nr, &minor_nr, &m->ino, &name_at) < 7) {
+        return false;
+    }
+    m->dev = makedev(major_nr, minor_nr);
+    m->name = name_at >= 0 ? line + name_at : "";
+    return true;
+}
+
+static const struct mapped_file *find_file(const struct mm *mm, uint64_t dev, uint64_t ino)
+{
+    const struct mapped_file *f;
+    list_for_each_entry(f, &mm->mapped_files, link)
+    {
+        if (f->host_dev == dev && f->host_ino == ino) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static bool meets(const struct mm_mapping *m, uaddr_t start, uaddr_t end)
+{
+    return m->start < end && start < m->end;
+}
+
+/* The host's facts become the guest's. false: the guest has no such mapping. */
+static bool translate(const struct mm *mm, struct mm_mapping *m)
+{
+    if (platform_range_reserved(m->start, m->end - m->start)) {
+        return false;
+    }
+    if (m->ino == 0) {
+        m->dev = 0;
+        bool kernel_name = m->name[0] == '[' && strcmp(m->name, "[heap]") != 0 &&
+                           strncmp(m->name, "[stack", 6) != 0;
+        if (meets(m, mm->stack_low, mm->stack_top)) {
+            m->name = "[stack]";
+        } else if (meets(m, mm->start_brk, mm->brk)) {
+            m->name = "[heap]";
+        } else if (strncmp(m->name, "[stack", 6) == 0) {
+            return false; /* the stub's own, from before it was a guest */
+        } else if (!kernel_name) {
+            m->name = "";
+        }
+        return true;
+    }
+    const struct mapped_file *f = find_file(mm, m->dev, m->ino);
+    if (f) {
+        m->dev = f->dev;
+        m->ino = f->ino;
+        m->name = f->name;
+    } else {
+        /* Shared anonymous memory is a nameless file to the host, and to Linux. */
+        m->dev = makedev(0, 1);
+        m->name = "/dev/zero (deleted)";
+    }
+    return true;
+}
+
+int mm_map_walk(struct mm *mm, int (*each)(const struct mm_mapping *m, void *arg), void *arg)
+{
+    AUTO_STRBUF text = {0};
+    int err = mm_host_proc(mm, "maps", &text);
+    char *save = NULL;
+    for (char *line = err == 0 && text.text ? strtok_r(text.text, "\n", &save) : NULL; line;
+         line = strtok_r(NULL, "\n", &save)) {
+        struct mm_mapping m;
+        if (parse_line(line, &m) && translate(mm, &m)) {
+            err = each(&m, arg);
+            if (err < 0) {
+                break;
+            }
+        }
+    }
+    return err;
+}

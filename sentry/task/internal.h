@@ -1,0 +1,88 @@
+/*
+ * What the files of sentry/task share with each other and with nobody else.
+ */
+#pragma once
+
+#include "lib/bug.h"
+#include "platform/platform.h"
+#include "sentry/base/errno.h"
+#include "sentry/task/task.h"
+
+/* --- task.c, thread_group.c --- */
+/* A bare task: one reference; pid is consumed also on failure. Everything else still to be filled. */
+MUST_CHECK int task_alloc(struct pid *pid, struct task **out);
+/* A bare group without threads: pid is consumed also on failure. */
+MUST_CHECK int thread_group_alloc(struct pid *pid, struct thread_group **out);
+/* Makes t visible: in tg's list of threads, in the kernel's list, and under its tid. */
+void task_link(struct task *t);
+void thread_group_link_leader(struct thread_group *tg, struct task *leader);
+void thread_group_set_parent(struct thread_group *tg, struct thread_group *parent);
+/* Removes a dead group from every list and drops the tree's reference: wait(2) is done with it. */
+void thread_group_reap(struct thread_group *tg);
+/* Makes t's kthread, which waits for task_launch. Errors: -ENOMEM. */
+MUST_CHECK int task_make_kthread(struct task *t);
+/* Lets the kthread run the guest thread pt (consumed), or end at once (pt NULL). */
+void task_launch(struct task *t, struct platform_thread *pt);
+/* t can still act on signals. */
+static inline bool task_alive(const struct task *t)
+{
+    return t->kthread && !t->exited && !t->must_exit;
+}
+static inline bool thread_group_is_init(const struct thread_group *tg)
+{
+    return tg == g_kernel->init;
+}
+
+/* --- signal queues: sigqueue.c --- */
+#define SIG_HANDLER_DFL 0UL
+#define SIG_HANDLER_IGN 1UL
+#define SIGSET_STOP (KSIG_BIT(SIGSTOP) | KSIG_BIT(SIGTSTP) | KSIG_BIT(SIGTTIN) | KSIG_BIT(SIGTTOU))
+#define SIGSET_IGNORE (KSIG_BIT(SIGCONT) | KSIG_BIT(SIGCHLD) | KSIG_BIT(SIGWINCH) | KSIG_BIT(SIGURG))
+#define SIGSET_SYNCHRONOUS                                                                         \
+    (KSIG_BIT(SIGSEGV) | KSIG_BIT(SIGBUS) | KSIG_BIT(SIGILL) | KSIG_BIT(SIGTRAP) |                 \
+     KSIG_BIT(SIGFPE) | KSIG_BIT(SIGSYS))
+/* Kernel-internal: SIGRTMIN as the kernel counts it (the C library's starts later). */
+#define KSIG_RTMIN 32
+
+/* Queues one. limit: RLIMIT_SIGPENDING of the receiver. info NULL: SI_KERNEL. Errors: -EAGAIN. */
+MUST_CHECK int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info, uint64_t limit);
+/* The signal to take next that is not in mask, or 0: synchronous first, then the lowest. */
+int sigpending_next(const struct sigpending *p, ksigset_t mask);
+/* Takes one instance of sig off the queue. */
+void sigpending_take(struct sigpending *p, int sig, siginfo_t *out);
+/* Drops every instance of the signals in set. */
+void sigpending_drop(struct sigpending *p, ksigset_t set);
+
+/* Drops the signals of one POSIX timer. */
+void sigpending_drop_timer(struct sigpending *p, int timer_id);
+
+/* --- sending and stopping: signal_send.c, signal.c --- */
+/* Interrupts t wherever it is: asleep in the kernel, or running guest code. */
+void signal_wake(struct task *t);
+/* Takes t's next deliverable signal that is not in mask, its own first. Return: 0 when there is none. */
+int signal_dequeue(struct task *t, ksigset_t mask, siginfo_t *out);
+/* Hands process-directed signals of set to threads that take them, since t does not any more. */
+void signal_retarget(struct task *t, ksigset_t set);
+/* SIGCHLD for a stop or a continue (CLD_STOPPED, CLD_CONTINUED), and wakes the parent's wait. */
+void signal_notify_parent_stop(struct thread_group *tg, int code);
+/* t will not enter the group stop: the last one to be waited for completes it. */
+void signal_stop_leave(struct task *t);
+/* Would the handler-less default of sig do nothing for tg? */
+bool signal_is_ignored(const struct thread_group *tg, int sig);
+
+/* --- signal_x86_64.c --- */
+/* Writes the handler's frame, and points ctx at the handler. Errors: -EFAULT: the stack is bad. */
+MUST_CHECK int signal_setup_frame(struct task *t, struct guest_context *ctx, int sig,
+                                  const struct ksigaction *action, const siginfo_t *info,
+                                  ksigset_t old_mask);
+
+/* --- exit.c --- */
+/* Nobody of pgrp, but for ignored, has a parent in the same session outside it. */
+bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored);
+
+/* --- timers: itimer.c, posix_timers.c --- */
+void itimers_init(struct thread_group *tg);
+void itimers_cancel(struct thread_group *tg);
+void posix_timers_cancel(struct thread_group *tg);
+/* A timer's signal was taken: fills its overrun count, and re-arms it. */
+void posix_timer_dequeued(struct thread_group *tg, siginfo_t *info);

@@ -1,0 +1,61 @@
+/*
+ * Robust futexes of a dying thread, analogous to Linux's exit_robust_list: each lock that it holds
+ * gets FUTEX_OWNER_DIED, so that the next locker sees EOWNERDEAD.
+ *
+ * DEVIATION: waiters are not woken. Futexes are the host kernel's, and only a thread of the guest
+ * itself can wake one; a waiter that already sleeps stays asleep until another wake-up.
+ * The list is the guest's memory, and hostile: at most ROBUST_LIST_LIMIT entries, never trusted.
+ */
+#include "sentry/task/robust.h"
+
+#include "sentry/mm/usercopy.h"
+
+#include <linux/futex.h>
+
+struct robust_head { /* struct robust_list_head */
+    uint64_t next;
+    int64_t futex_offset;
+    uint64_t pending;
+};
+
+/* DEVIATION: not atomic against the guest's own threads; they change a word that its owner holds only to set FUTEX_WAITERS. */
+static void mark_dead(struct task *t, uaddr_t addr)
+{
+    uint32_t word;
+    if ((addr & 3) || get_user(t->mm, &word, addr) < 0) {
+        return;
+    }
+    if ((word & FUTEX_TID_MASK) != (uint32_t)task_tid(t)) {
+        return;
+    }
+    word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+    int r = put_user(t->mm, addr, &word);
+    (void)r;
+}
+
+void robust_list_exit(struct task *t)
+{
+    struct robust_head head;
+    uaddr_t list = t->robust_list;
+    t->robust_list = 0;
+    if (!list || get_user(t->mm, &head, list) < 0) {
+        return;
+    }
+    uaddr_t pending = head.pending & ~1UL;
+    uaddr_t entry = head.next & ~1UL; /* bit 0: a PI futex */
+    for (int left = ROBUST_LIST_LIMIT; left > 0 && entry && entry != list; left--) {
+        uint64_t next;
+        /* Read the link first: the lock may be freed as soon as its word changes. */
+        int r = get_user(t->mm, &next, entry);
+        if (entry != pending) {
+            mark_dead(t, entry + (uint64_t)head.futex_offset);
+        }
+        if (r < 0) {
+            return;
+        }
+        entry = next & ~1UL;
+    }
+    if (pending) {
+        mark_dead(t, pending + (uint64_t)head.futex_offset);
+    }
+}

@@ -1,0 +1,264 @@
+/*
+ * Sending signals: who gets them, and who is woken. Analogous to the sending half of Linux's
+ * kernel/signal.c (prepare_signal, complete_signal).
+ *
+ * A thread learns of a signal by kthread.interrupt, which stands for Linux's TIF_SIGPENDING. Anybody may set
+ * it, only the thread itself clears it (signal_recalc): so a system call that returned -ERESTARTSYS
+ * because of it always finds signal_pending true, even when another thread took the signal meanwhile.
+ */
+#include "sentry/task/internal.h"
+
+void signal_wake(struct task *t)
+{
+    if (!t->kthread || t->exited) {
+        return;
+    }
+    t->kthread->interrupt = true;
+    if (t->must_exit) {
+        t->kthread->killed = true;
+    }
+    kthread_wake(t->kthread);
+    if (t->pt) {
+        platform_interrupt(t->pt);
+    }
+}
+
+bool signal_is_ignored(const struct thread_group *tg, int sig)
+{
+    uaddr_t handler = tg->sighand->action[sig].handler;
+    if (handler == SIG_HANDLER_IGN) {
+        return true;
+    }
+    if (handler != SIG_HANDLER_DFL) {
+        return false;
+    }
+    return thread_group_is_init(tg) || (SIGSET_IGNORE & KSIG_BIT(sig));
+}
+
+/* May t, now, be woken for sig? */
+static bool wants(const struct task *t, int sig)
+{
+    return task_alive(t) && !((t->blocked & ~KSIG_UNBLOCKABLE) & KSIG_BIT(sig)) && !t->stopped;
+}
+
+/* The thread that is to act on a process-directed sig: the leader if it can, else one that has nothing else pending. */
+static struct task *choose(struct thread_group *tg, int sig)
+{
+    struct task *t, *second = NULL;
+    if (tg->leader && wants(tg->leader, sig) && !tg->leader->kthread->interrupt) {
+        return tg->leader;
+    }
+    list_for_each_entry(t, &tg->threads, group_link)
+    {
+        if (wants(t, sig)) {
+            if (!t->kthread->interrupt) {
+                return t;
+            }
+            second = second ? second : t;
+        }
+    }
+    return second;
+}
+
+static void drop_from_all(struct thread_group *tg, ksigset_t set)
+{
+    struct task *t;
+    sigpending_drop(&tg->pending, set);
+    list_for_each_entry(t, &tg->threads, group_link)
+    {
+        sigpending_drop(&t->pending, set);
+    }
+}
+
+/* SIGCONT takes effect when it is sent, blocked or ignored or not. */
+static void resume_group(struct thread_group *tg)
+{
+    struct task *t;
+    bool was_stopped = tg->stopped;
+    bool was_stopping = tg->stop_count > 0;
+    tg->stopped = false;
+    tg->stop_count = 0;
+    list_for_each_entry(t, &tg->threads, group_link)
+    {
+        t->stop_pending = false;
+        if (t->stopped) {
+            t->stopped = false;
+            if (t->kthread) {
+                kthread_wake(t->kthread);
+            }
+        }
+    }
+    if (was_stopped) {
+        tg->continued = true;
+        signal_notify_parent_stop(tg, CLD_CONTINUED);
+    } else if (was_stopping) {
+        signal_notify_parent_stop(tg, CLD_STOPPED);
+    }
+}
+
+/* What a signal does by being sent. Return: false when it is to be dropped. */
+static bool prepare(struct thread_group *tg, const struct task *t, int sig)
+{
+    if (tg->exiting || tg->zombie) {
+        return false;
+    }
+    if (SIGSET_STOP & KSIG_BIT(sig)) {
+        drop_from_all(tg, KSIG_BIT(SIGCONT));
+    } else if (sig == SIGCONT) {
+        drop_from_all(tg, SIGSET_STOP);
+        resume_group(tg);
+    }
+    /* A blocked signal stays even when it is ignored now: sigwait, or a handler installed later. */
+    if (!thread_group_is_init(tg) && ((t->blocked | t->real_blocked) & KSIG_BIT(sig))) {
+        return true;
+    }
+    return !signal_is_ignored(tg, sig);
+}
+
+static uint64_t queue_limit(const struct thread_group *tg)
+{
+    return tg->limits[RLIMIT_SIGPENDING].rlim_cur;
+}
+
+int signal_send_task(struct task *t, int sig, const siginfo_t *info)
+{
+    struct thread_group *tg = t->tg;
+    if (t->exited || !prepare(tg, t, sig)) {
+        return 0;
+    }
+    if (sig == SIGKILL) {
+        thread_group_exit(tg, SIGKILL);
+        return 0;
+    }
+    int r = sigpending_add(&t->pending, sig, info, queue_limit(tg));
+    if (r == 0 && wants(t, sig)) {
+        signal_wake(t);
+    }
+    return r;
+}
+
+int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
+{
+    if (!tg->leader || !prepare(tg, tg->leader, sig)) {
+        return 0;
+    }
+    if (sig == SIGKILL) {
+        thread_group_exit(tg, SIGKILL);
+        return 0;
+    }
+    int r = sigpending_add(&tg->pending, sig, info, queue_limit(tg));
+    if (r == 0) {
+        struct task *t = choose(tg, sig);
+        if (t) {
+            signal_wake(t);
+        }
+    }
+    return r;
+}
+
+int signal_send_pgrp(int pgid, int sig, const siginfo_t *info)
+{
+    struct pid *p = pid_find(pgid);
+    int count = 0;
+    if (!p) {
+        return 0;
+    }
+    struct list *l, *next;
+    pid_get(p);
+    for (l = p->pgrp_members.next; l != &p->pgrp_members; l = next) {
+        struct thread_group *tg = list_entry(l, struct thread_group, pgrp_link);
+        next = l->next;
+        if (signal_send_group(tg, sig, info) == 0) {
+            count++;
+        }
+    }
+    pid_put(p);
+    return count;
+}
+
+void signal_force(struct task *t, int sig, const siginfo_t *info)
+{
+    struct ksigaction *a = &t->tg->sighand->action[sig];
+    bool blocked = t->blocked & KSIG_BIT(sig);
+    if (blocked || a->handler == SIG_HANDLER_IGN) {
+        a->handler = SIG_HANDLER_DFL;
+        t->blocked &= ~KSIG_BIT(sig);
+    }
+    int r = signal_send_task(t, sig, info);
+    (void)r; /* a standard signal always finds room for its bit */
+    signal_recalc(t);
+}
+
+void signal_fault(struct task *t, int sig, int code, uaddr_t addr, uint64_t trapno, uint64_t error)
+{
+    siginfo_t info;
+    siginfo_init(&info, sig, code, 0, 0);
+    /* SI_KERNEL faults (non-canonical addresses) and traps other than page faults carry what the CPU said. */
+    info.si_addr = (void *)(uintptr_t)addr;
+    t->fault_trapno = trapno;
+    t->fault_error = error;
+    if (trapno == 14) { /* #PF: only it sets CR2 */
+        t->fault_addr = addr;
+    }
+    signal_force(t, sig, &info);
+}
+
+void signal_kill_group(struct thread_group *tg, int sig)
+{
+    thread_group_exit(tg, sig);
+}
+
+void signal_retarget(struct task *t, ksigset_t set)
+{
+    struct thread_group *tg = t->tg;
+    set &= tg->pending.set;
+    struct task *other;
+    list_for_each_entry(other, &tg->threads, group_link)
+    {
+        if (!set) {
+            return;
+        }
+        if (other == t || !task_alive(other) || !(set & ~other->blocked)) {
+            continue;
+        }
+        set &= other->blocked;
+        signal_wake(other);
+    }
+}
+
+bool signal_pending(const struct task *t)
+{
+    return t->must_exit || t->restore_saved_mask || (t->kthread && t->kthread->interrupt);
+}
+
+void signal_recalc(struct task *t)
+{
+    ksigset_t ready = (t->pending.set | t->tg->pending.set) & ~t->blocked;
+    if (t->kthread) {
+        t->kthread->interrupt = ready || t->stop_pending || t->must_exit;
+    }
+}
+
+void signal_set_blocked(struct task *t, ksigset_t set)
+{
+    set &= ~KSIG_UNBLOCKABLE;
+    ksigset_t newly = set & ~t->blocked;
+    t->blocked = set;
+    if (newly && t->tg->live_threads > 1) {
+        signal_retarget(t, newly);
+    }
+    signal_recalc(t);
+}
+
+void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught)
+{
+    *out_ignored = *out_caught = 0;
+    for (int sig = 1; sig <= KSIG_MAX && tg->sighand; sig++) {
+        uaddr_t handler = tg->sighand->action[sig].handler;
+        if (handler == SIG_HANDLER_IGN) {
+            *out_ignored |= KSIG_BIT(sig);
+        } else if (handler != SIG_HANDLER_DFL) {
+            *out_caught |= KSIG_BIT(sig);
+        }
+    }
+}

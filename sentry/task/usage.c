@@ -1,0 +1,147 @@
+/*
+ * Accounting. A guest process's CPU time is its stub's, as the host counts it; what the sentry does
+ * for it is not in it. DEVIATION: a thread's own share is not known, RUSAGE_THREAD and thread clocks show
+ * the process's.
+ */
+#include "sentry/task/usage.h"
+
+#include "lib/host.h"
+#include "sentry/task/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define USER_HZ 100
+
+static struct timeval ticks_timeval(uint64_t ticks)
+{
+    return (struct timeval){.tv_sec = (time_t)(ticks / USER_HZ),
+                            .tv_usec = (suseconds_t)(ticks % USER_HZ * (1000000 / USER_HZ))};
+}
+
+/* Fields of proc_pid_stat(5) from the third on: behind the name, which may hold anything. */
+static void parse_stat(const char *text, struct rusage *out)
+{
+    unsigned long minflt, majflt, utime, stime, rss;
+    const char *p = strrchr(text, ')');
+    if (!p) {
+        return;
+    }
+    int n = sscanf(p + 1,
+                   " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %lu",
+                   &minflt, &majflt, &utime, &stime, &rss);
+    if (n != 5) {
+        return;
+    }
+    out->ru_minflt = (long)minflt;
+    out->ru_majflt = (long)majflt;
+    out->ru_utime = ticks_timeval(utime);
+    out->ru_stime = ticks_timeval(stime);
+    out->ru_maxrss = MAX(out->ru_maxrss, (long)(rss * (PAGE_SIZE / 1024)));
+}
+
+static struct task *any_living(struct thread_group *tg)
+{
+    struct task *t;
+    if (tg->host_killed || tg->vm_borrowed) {
+        return NULL;
+    }
+    list_for_each_entry(t, &tg->threads, group_link)
+    {
+        if (t->pt && !t->exited) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+void usage_collect(struct thread_group *tg)
+{
+    struct task *t = any_living(tg);
+    AUTO_STRBUF text = {0};
+    if (!t || platform_proc_read(platform_space(t->pt), "stat", &text) < 0 || !text.text) {
+        return;
+    }
+    parse_stat(text.text, &tg->usage);
+    tg->utime = tg->usage.ru_utime;
+    tg->stime = tg->usage.ru_stime;
+}
+
+/* The peak, which stat does not have. */
+static void collect_peak(struct thread_group *tg)
+{
+    struct task *t = any_living(tg);
+    AUTO_STRBUF text = {0};
+    unsigned long peak, voluntary, forced;
+    if (!t || platform_proc_read(platform_space(t->pt), "status", &text) < 0 || !text.text) {
+        return;
+    }
+    const char *p = strstr(text.text, "\nVmHWM:");
+    if (p && sscanf(p, "\nVmHWM: %lu", &peak) == 1) {
+        tg->usage.ru_maxrss = MAX(tg->usage.ru_maxrss, (long)peak);
+    }
+    p = strstr(text.text, "\nvoluntary_ctxt_switches:");
+    if (p && sscanf(p, "\nvoluntary_ctxt_switches: %lu nonvoluntary_ctxt_switches: %lu", &voluntary, &forced) == 2) {
+        tg->usage.ru_nvcsw = (long)voluntary;
+        tg->usage.ru_nivcsw = (long)forced;
+    }
+}
+
+void thread_group_usage(struct thread_group *tg, struct rusage *out)
+{
+    usage_collect(tg);
+    collect_peak(tg);
+    *out = tg->usage;
+}
+
+/* The CPU-time clock of another process, as clock_getcpuclockid(3) makes it: readable for everybody on Linux. */
+static clockid_t process_clock(int host_pid)
+{
+    return (clockid_t)(~(unsigned)host_pid << 3 | 2);
+}
+
+int64_t usage_cpu_ns(struct thread_group *tg)
+{
+    struct task *t = any_living(tg);
+    int pid = t ? platform_host_pid(t->pt) : -1;
+    int64_t ns = pid > 0 ? host_clock_ns(process_clock(pid)) : -1;
+    if (ns > 0) {
+        return ns;
+    }
+    usage_collect(tg);
+    return timeval_ns(&tg->usage.ru_utime) + timeval_ns(&tg->usage.ru_stime);
+}
+
+static void timeval_add(struct timeval *to, const struct timeval *add)
+{
+    to->tv_sec += add->tv_sec;
+    to->tv_usec += add->tv_usec;
+    if (to->tv_usec >= 1000000) {
+        to->tv_usec -= 1000000;
+        to->tv_sec++;
+    }
+}
+
+void rusage_add(struct rusage *to, const struct rusage *add)
+{
+    timeval_add(&to->ru_utime, &add->ru_utime);
+    timeval_add(&to->ru_stime, &add->ru_stime);
+    to->ru_maxrss = MAX(to->ru_maxrss, add->ru_maxrss);
+    to->ru_minflt += add->ru_minflt;
+    to->ru_majflt += add->ru_majflt;
+    to->ru_inblock += add->ru_inblock;
+    to->ru_oublock += add->ru_oublock;
+    to->ru_nvcsw += add->ru_nvcsw;
+    to->ru_nivcsw += add->ru_nivcsw;
+}
+
+void usage_add_child(struct thread_group *parent, const struct thread_group *child)
+{
+    rusage_add(&parent->children_usage, &child->usage);
+    rusage_add(&parent->children_usage, &child->children_usage);
+}
+
+long usage_ticks(const struct timeval *tv)
+{
+    return tv->tv_sec * USER_HZ + tv->tv_usec / (1000000 / USER_HZ);
+}

@@ -1,0 +1,18 @@
+/* CPU time and memory use of processes, from the host's accounting of their stubs. */
+#pragma once
+
+#include "sentry/task/task.h"
+
+/* Fills tg->usage, utime, stime from the host, while the host process still exists. */
+void usage_collect(struct thread_group *tg);
+/* A reaped child's usage, with its own children's, becomes its parent's children_usage. */
+void usage_add_child(struct thread_group *parent, const struct thread_group *child);
+void rusage_add(struct rusage *to, const struct rusage *add);
+/* In USER_HZ (100 a second). */
+long usage_ticks(const struct timeval *tv);
+/* CPU time consumed by a live or dead process, with the clock's full resolution. */
+int64_t usage_cpu_ns(struct thread_group *tg);
+static inline int64_t timeval_ns(const struct timeval *tv)
+{
+    return tv->tv_sec * NSEC_PER_SEC + tv->tv_usec * NSEC_PER_USEC;
+}

@@ -1,0 +1,314 @@
+/*
+ * fd numbers. Analogous to Linux's fs/file.c: an array of files and two bitmaps (open,
+ * close-on-exec) that double when a larger number is asked for. next_free is a lower bound of the
+ * lowest free number, so that open() in a loop does not scan from 0 each time.
+ *
+ * The table's address is also the owner of POSIX record locks: closing any fd of a file drops what
+ * the process locked in it (sentry/vfs/locks.c).
+ */
+#include "sentry/vfs/fdtable.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "sentry/vfs/locks.h"
+
+#define FIRST_CAPACITY 64
+#define WORD_BITS      64
+
+struct fd_table {
+    struct refcount ref;
+    struct file **files; /* owned array of refs; capacity entries */
+    uint64_t *open;      /* capacity / 64 words */
+    uint64_t *cloexec;
+    int capacity; /* a multiple of 64 */
+    int next_free;
+};
+
+static bool get_bit(const uint64_t *bits, int i)
+{
+    return bits[i / WORD_BITS] >> (i % WORD_BITS) & 1;
+}
+
+static void set_bit(uint64_t *bits, int i, bool on)
+{
+    uint64_t bit = 1ULL << (i % WORD_BITS);
+    bits[i / WORD_BITS] = on ? bits[i / WORD_BITS] | bit : bits[i / WORD_BITS] & ~bit;
+}
+
+/* Makes room for fd. Nothing is changed on failure. */
+static int ensure_capacity(struct fd_table *t, int fd)
+{
+    if (fd < t->capacity) {
+        return 0;
+    }
+    size_t capacity = t->capacity ? (size_t)t->capacity : FIRST_CAPACITY;
+    while (capacity <= (size_t)fd) {
+        capacity *= 2;
+    }
+    size_t words = capacity / WORD_BITS;
+    struct file **files = calloc(capacity, sizeof(struct file *));
+    uint64_t *open = calloc(words, sizeof(*open)), *cloexec = calloc(words, sizeof(*cloexec));
+    if (!files || !open || !cloexec) {
+        free(files);
+        free(open);
+        free(cloexec);
+        return -ENOMEM;
+    }
+    if (t->capacity) {
+        size_t old = (size_t)t->capacity;
+        memcpy(files, t->files, old * sizeof(*files));
+        memcpy(open, t->open, old / WORD_BITS * sizeof(*open));
+        memcpy(cloexec, t->cloexec, old / WORD_BITS * sizeof(*cloexec));
+    }
+    free(t->files);
+    free(t->open);
+    free(t->cloexec);
+    t->files = files;
+    t->open = open;
+    t->cloexec = cloexec;
+    t->capacity = (int)capacity;
+    return 0;
+}
+
+int fd_table_new(struct fd_table **out)
+{
+    struct fd_table *t = calloc(1, sizeof(*t));
+    if (!t) {
+        return -ENOMEM;
+    }
+    refcount_init(&t->ref);
+    *out = t;
+    return 0;
+}
+
+int fd_table_copy(struct fd_table *t, struct fd_table **out)
+{
+    struct fd_table *copy;
+    int r = fd_table_new(&copy);
+    if (r < 0) {
+        return r;
+    }
+    int last = -1; /* a table that once was large is copied as small as it is now */
+    for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
+        last = fd;
+    }
+    r = last >= 0 ? ensure_capacity(copy, last) : 0;
+    if (r < 0) {
+        fd_table_put(copy);
+        return r;
+    }
+    for (int fd = 0; fd <= last; fd++) {
+        if (t->files[fd]) {
+            copy->files[fd] = file_get(t->files[fd]);
+        }
+    }
+    if (last >= 0) {
+        size_t words = (size_t)last / WORD_BITS + 1;
+        memcpy(copy->open, t->open, words * sizeof(*t->open));
+        memcpy(copy->cloexec, t->cloexec, words * sizeof(*t->cloexec));
+    }
+    copy->next_free = t->next_free;
+    *out = copy;
+    return 0;
+}
+
+struct fd_table *fd_table_get(struct fd_table *t)
+{
+    refcount_get(&t->ref);
+    return t;
+}
+
+/* The number no longer leads to f; f: consumed. Context: may block (release of a host file). */
+static void close_file(struct fd_table *t, struct file *f)
+{
+    if (!(f->flags & O_PATH)) {
+        if (f->ops->flush) {
+            f->ops->flush(f);
+        }
+        locks_remove_posix(f, t);
+    }
+    file_put(f);
+}
+
+/* Empties the slot and returns its file, or NULL. */
+static struct file *take_slot(struct fd_table *t, int fd)
+{
+    struct file *f = t->files[fd];
+    if (f) {
+        t->files[fd] = NULL;
+        set_bit(t->open, fd, false);
+        set_bit(t->cloexec, fd, false);
+        t->next_free = MIN(t->next_free, fd);
+    }
+    return f;
+}
+
+void fd_table_put(struct fd_table *t)
+{
+    if (!refcount_put(&t->ref)) {
+        return;
+    }
+    for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
+        close_file(t, take_slot(t, fd));
+    }
+    free(t->files);
+    free(t->open);
+    free(t->cloexec);
+    free(t);
+}
+
+bool fd_table_shared(const struct fd_table *t)
+{
+    return t->ref.n > 1;
+}
+
+/* The lowest free number >= min; may be the capacity. */
+static int find_free(const struct fd_table *t, int min)
+{
+    int from = MAX(min, t->next_free);
+    for (int fd = from; fd < t->capacity; fd = ALIGN_DOWN(fd, WORD_BITS) + WORD_BITS) {
+        uint64_t used = t->open[fd / WORD_BITS] | ((1ULL << (fd % WORD_BITS)) - 1);
+        if (used != UINT64_MAX) {
+            return ALIGN_DOWN(fd, WORD_BITS) + __builtin_ctzll(~used);
+        }
+    }
+    return MAX(from, t->capacity);
+}
+
+static void fill_slot(struct fd_table *t, int fd, struct file *f, bool cloexec)
+{
+    t->files[fd] = file_get(f);
+    set_bit(t->open, fd, true);
+    set_bit(t->cloexec, fd, cloexec);
+}
+
+int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, bool cloexec)
+{
+    if (min < 0 || min >= limit) {
+        return min >= 0 && limit <= 0 ? -EMFILE : -EINVAL;
+    }
+    int fd = find_free(t, min);
+    if (fd >= limit) {
+        return -EMFILE;
+    }
+    int r = ensure_capacity(t, fd);
+    if (r < 0) {
+        return r;
+    }
+    fill_slot(t, fd, f, cloexec);
+    if (min <= t->next_free) {
+        t->next_free = fd + 1;
+    }
+    return fd;
+}
+
+int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, bool cloexec)
+{
+    if (fd < 0 || fd >= limit) {
+        return -EBADF;
+    }
+    int r = ensure_capacity(t, fd);
+    if (r < 0) {
+        return r;
+    }
+    /* The new file is in place before the old one goes: closing may block, and others look. */
+    struct file *old = t->files[fd];
+    fill_slot(t, fd, f, cloexec);
+    if (old) {
+        close_file(t, old);
+    }
+    return fd;
+}
+
+static bool is_open(const struct fd_table *t, int fd)
+{
+    return fd >= 0 && fd < t->capacity && t->files[fd];
+}
+
+int fd_table_lookup_any(struct fd_table *t, int fd, struct file **out)
+{
+    if (!is_open(t, fd)) {
+        return -EBADF;
+    }
+    *out = file_get(t->files[fd]);
+    return 0;
+}
+
+int fd_table_lookup(struct fd_table *t, int fd, struct file **out)
+{
+    if (!is_open(t, fd) || (t->files[fd]->flags & O_PATH)) {
+        return -EBADF;
+    }
+    *out = file_get(t->files[fd]);
+    return 0;
+}
+
+int fd_table_close(struct fd_table *t, int fd)
+{
+    if (!is_open(t, fd)) {
+        return -EBADF;
+    }
+    close_file(t, take_slot(t, fd));
+    return 0;
+}
+
+void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)
+{
+    if (first > INT_MAX) {
+        return;
+    }
+    for (int fd = fd_table_next(t, (int)first); fd >= 0 && (unsigned)fd <= last;
+         fd = fd_table_next(t, fd + 1)) {
+        close_file(t, take_slot(t, fd));
+    }
+}
+
+void fd_table_close_on_exec(struct fd_table *t)
+{
+    for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
+        if (get_bit(t->cloexec, fd)) {
+            close_file(t, take_slot(t, fd));
+        }
+    }
+}
+
+int fd_table_cloexec(struct fd_table *t, int fd)
+{
+    return is_open(t, fd) ? get_bit(t->cloexec, fd) : -EBADF;
+}
+
+int fd_table_set_cloexec(struct fd_table *t, int fd, bool cloexec)
+{
+    if (!is_open(t, fd)) {
+        return -EBADF;
+    }
+    set_bit(t->cloexec, fd, cloexec);
+    return 0;
+}
+
+void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned last)
+{
+    if (first > INT_MAX) {
+        return;
+    }
+    for (int fd = fd_table_next(t, (int)first); fd >= 0 && (unsigned)fd <= last;
+         fd = fd_table_next(t, fd + 1)) {
+        set_bit(t->cloexec, fd, true);
+    }
+}
+
+int fd_table_next(struct fd_table *t, int fd)
+{
+    if (fd < 0) {
+        fd = 0;
+    }
+    for (; fd < t->capacity; fd = ALIGN_DOWN(fd, WORD_BITS) + WORD_BITS) {
+        uint64_t bits = t->open[fd / WORD_BITS] >> (fd % WORD_BITS);
+        if (bits) {
+            return fd + __builtin_ctzll(bits);
+        }
+    }
+    return -1;
+}

@@ -1,0 +1,29 @@
+/* fd numbers of a process, analogous to Linux's files_struct. Shared by CLONE_FILES. */
+#pragma once
+
+#include "sentry/vfs/file.h"
+
+struct fd_table; /* opaque: fdtable.c */
+
+MUST_CHECK int fd_table_new(struct fd_table **out);
+/* A copy for fork. max: RLIMIT_NOFILE does not matter here. */
+MUST_CHECK int fd_table_copy(struct fd_table *t, struct fd_table **out);
+struct fd_table *fd_table_get(struct fd_table *t);
+void fd_table_put(struct fd_table *t);
+bool fd_table_shared(const struct fd_table *t);
+/* The lowest free fd >= min and < limit gets file (a reference is taken). Errors: -EMFILE, -EINVAL (min), -ENOMEM. */
+MUST_CHECK int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, bool cloexec);
+/* dup2: whatever fd was is closed. Errors: -EBADF (fd >= limit), -ENOMEM. owner: see fd_table_close. */
+MUST_CHECK int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, bool cloexec);
+/* The file with a reference, or -EBADF. fd_table_lookup refuses O_PATH files; _any does not. */
+MUST_CHECK int fd_table_lookup(struct fd_table *t, int fd, struct file **out);
+MUST_CHECK int fd_table_lookup_any(struct fd_table *t, int fd, struct file **out);
+MUST_CHECK int fd_table_close(struct fd_table *t, int fd);
+void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last);
+void fd_table_close_on_exec(struct fd_table *t);
+/* 0/1 or -EBADF */
+MUST_CHECK int fd_table_cloexec(struct fd_table *t, int fd);
+MUST_CHECK int fd_table_set_cloexec(struct fd_table *t, int fd, bool cloexec);
+void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned last);
+/* The next open fd >= fd, or -1: for /proc/self/fd. */
+int fd_table_next(struct fd_table *t, int fd);

@@ -1,0 +1,108 @@
+/*
+ * Where a guest enters the kernel: run it, serve the event for which it stopped, act on signals, and again.
+ * Analogous to Linux's arch/x86/entry/common.c and kernel/entry/common.c, as one loop a task.
+ */
+#include "syscalls/entry.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "platform/platform.h"
+#include "sentry/base/errno.h"
+#include "sentry/task/task.h"
+#include "syscalls/dispatch.h"
+
+static bool is_restart(long result)
+{
+    return result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
+           result == -ERESTART_RESTARTBLOCK;
+}
+
+/* Return: the call's internal result. */
+static long serve_call(struct task *t, const struct platform_event *ev)
+{
+    t->syscall_nr = (long)ev->call.nr;
+    memcpy(t->syscall_args, ev->call.args, sizeof(t->syscall_args));
+    t->syscall_ip = ev->call.ip;
+    t->syscall_sp = ev->call.sp;
+    t->context_replaced = false;
+    g_kernel->syscalls++;
+    long result = syscall_dispatch(t, ev->call.nr, ev->call.args);
+    if (!t->context_replaced && !t->must_exit) {
+        platform_set_result(t->pt, result);
+    }
+    return result;
+}
+
+/* Acts on pending signals, and on an interrupted call that must be restarted. */
+static void return_to_user(struct task *t, long nr, long result)
+{
+    struct guest_context ctx;
+    if (platform_get_context(t->pt, &ctx) < 0) {
+        return; /* it died: the next switch says so */
+    }
+    if (nr >= 0) {
+        ctx.regs.rax = (uint64_t)result;
+    }
+    signal_deliver(t, &ctx, nr, result);
+    if (!t->must_exit) {
+        platform_set_context(t->pt, &ctx);
+    }
+}
+
+static void host_death(struct task *t, int status)
+{
+    log_info("tid %d: its host process ended with status %#x", task_tid(t), status);
+    int sig = status & 0x7f;
+    thread_group_exit(t->tg, sig ? sig : SIGKILL);
+}
+
+/* Serves ev. nr, result: of the call to restart, if one was interrupted. */
+static void serve_event(struct task *t, const struct platform_event *ev)
+{
+    long nr = -1, result = 0;
+    switch (ev->kind) {
+    case PLATFORM_SYSCALL:
+        result = serve_call(t, ev);
+        nr = t->context_replaced ? -1 : t->syscall_nr;
+        break;
+    case PLATFORM_FAULT:
+        signal_fault(t, ev->fault.signo, ev->fault.code, ev->fault.addr, ev->fault.trapno,
+                     ev->fault.error);
+        break;
+    case PLATFORM_INTERRUPT:
+        if (ev->call.nr != UINT64_MAX) {
+            nr = (long)ev->call.nr; /* a call that the guest's own thread had begun */
+            result = -(long)ev->call.args[0];
+        }
+        break;
+    case PLATFORM_DEAD:
+        host_death(t, ev->status);
+        break;
+    }
+    bool exec_started = ev->kind == PLATFORM_SYSCALL && t->exec_started;
+    t->exec_started = false;
+    if (t->must_exit) {
+        return;
+    }
+    if (exec_started) {
+        if (signal_pending(t)) {
+            platform_interrupt(t->pt); /* its new context exists only once it runs */
+        }
+    } else if (signal_pending(t) || (nr >= 0 && is_restart(result))) {
+        return_to_user(t, nr, result);
+    }
+    t->syscall_nr = -1;
+}
+
+void task_entry(void *arg)
+{
+    struct task *t = arg;
+    t->syscall_nr = -1;
+    while (!t->must_exit) {
+        struct platform_event ev;
+        platform_switch(t->pt, &ev);
+        serve_event(t, &ev);
+    }
+    task_exit(t, t->tg->exit_status);
+}

@@ -1,0 +1,185 @@
+/*
+ * fcntl: duplicates, flags, owners, pipe sizes, seals; the lock commands are in fd_lock.c. Analogous
+ * to Linux's fs/fcntl.c. fcntl(2).
+ */
+#include "sentry/base/errno.h"
+#include "sentry/fs/fs.h"
+#include "sentry/fs/pipe.h"
+#include "syscalls/fd_lock.h"
+#include "syscalls/helpers.h"
+#include "syscalls/syscalls.h"
+
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY 1027
+#endif
+/* What F_SETFL changes, and what F_GETFL does not show of open's flags. */
+#define SETFL_MASK   ((unsigned)(O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME))
+#define GETFL_HIDDEN ((unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC))
+
+static long dup_from(struct task *t, struct file *f, unsigned long min, bool cloexec)
+{
+    if (min >= (unsigned long)fd_limit(t)) {
+        return -EINVAL;
+    }
+    return fd_table_install(t->files, f, (int)min, fd_limit(t), cloexec);
+}
+
+static long set_flags(struct task *t, struct file *f, unsigned long arg)
+{
+    const unsigned flags = (unsigned)arg & SETFL_MASK;
+    if (flags & ~f->flags & (unsigned)O_NOATIME && !inode_owner_or_capable(f->inode, t->cred)) {
+        return -EPERM;
+    }
+    f->flags = (f->flags & ~SETFL_MASK) | flags;
+    return 0;
+}
+
+/* --- who gets SIGIO --- */
+
+/* A process group is stored with its own type, never as a negative number. */
+static long set_owner(struct file *f, int type, int id)
+{
+    if (id < 0) {
+        return -EINVAL;
+    }
+    if (id > 0) {
+        const struct pid *pid = pid_find(id);
+        const bool known = pid && (type == F_OWNER_TID   ? pid->task != NULL
+                                   : type == F_OWNER_PID ? pid->tg != NULL
+                                                         : !list_empty(&pid->pgrp_members));
+        if (!known) {
+            return -ESRCH;
+        }
+    }
+    f->owner = id;
+    f->owner_type = type;
+    return 0;
+}
+
+static long set_owner_plain(struct file *f, int arg)
+{
+    if (arg == INT32_MIN) {
+        return -EINVAL;
+    }
+    return arg < 0 ? set_owner(f, F_OWNER_PGRP, -arg) : set_owner(f, F_OWNER_PID, arg);
+}
+
+static long set_owner_ex(struct task *t, struct file *f, uaddr_t arg)
+{
+    struct f_owner_ex ex;
+    int r = get_user(t->mm, &ex, arg);
+    if (r < 0) {
+        return r;
+    }
+    switch (ex.type) {
+    case F_OWNER_TID:
+    case F_OWNER_PID:
+    case F_OWNER_PGRP:
+        return set_owner(f, ex.type, ex.pid);
+    default:
+        return -EINVAL;
+    }
+}
+
+static long get_owner_ex(struct task *t, const struct file *f, uaddr_t arg)
+{
+    const struct f_owner_ex ex = {.type = f->owner ? f->owner_type : F_OWNER_TID, .pid = f->owner};
+    return put_user(t->mm, arg, &ex);
+}
+
+static long set_signal(struct file *f, unsigned long arg)
+{
+    if (arg > KSIG_MAX) {
+        return -EINVAL;
+    }
+    f->owner_sig = (int)arg;
+    return 0;
+}
+
+/* --- the call --- */
+
+static bool allowed_for_path(unsigned cmd)
+{
+    switch (cmd) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+    case F_DUPFD_QUERY:
+    case F_GETFD:
+    case F_SETFD:
+    case F_GETFL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static long dup_query(struct task *t, const struct file *f, unsigned long arg)
+{
+    AUTO_PUT(file) other = NULL;
+    int r = fd_table_lookup_any(t->files, (int)arg, &other);
+    return r < 0 ? r : other == f;
+}
+
+/* Commands about the number or the description that need no more than a line. */
+static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, unsigned long arg)
+{
+    switch (cmd) {
+    case F_DUPFD:
+        return dup_from(t, f, arg, false);
+    case F_DUPFD_CLOEXEC:
+        return dup_from(t, f, arg, true);
+    case F_DUPFD_QUERY:
+        return dup_query(t, f, arg);
+    case F_GETFD:
+        return fd_table_cloexec(t->files, fd);
+    case F_SETFD:
+        return fd_table_set_cloexec(t->files, fd, arg & FD_CLOEXEC);
+    case F_GETFL:
+        return (long)(f->flags & ~GETFL_HIDDEN);
+    case F_SETFL:
+        return set_flags(t, f, arg);
+    case F_SETOWN:
+        return set_owner_plain(f, (int)arg);
+    case F_GETOWN:
+        return f->owner_type == F_OWNER_PGRP ? -f->owner : f->owner;
+    case F_SETOWN_EX:
+        return set_owner_ex(t, f, arg);
+    case F_GETOWN_EX:
+        return get_owner_ex(t, f, arg);
+    case F_SETSIG:
+        return set_signal(f, arg);
+    case F_GETSIG:
+        return f->owner_sig;
+    case F_GETPIPE_SZ:
+        return pipe_get_size(f);
+    case F_SETPIPE_SZ:
+        return arg > UINT32_MAX ? -EINVAL : pipe_set_size(f, (unsigned)arg, t->cred);
+    case F_GETLEASE:
+        return F_UNLCK; /* F_SETLEASE is refused, so there is none */
+    default:
+        return -EINVAL;
+    }
+}
+
+long sys_fcntl(struct task *t, int fd, unsigned cmd, unsigned long arg)
+{
+    AUTO_PUT(file) f = NULL;
+    int r = fd_table_lookup_any(t->files, fd, &f);
+    if (r < 0) {
+        return r;
+    }
+    if (f->flags & O_PATH && !allowed_for_path(cmd)) {
+        return -EBADF;
+    }
+    switch (cmd) {
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return fcntl_lock(t, fd, f, cmd, arg);
+    default:
+        return fcntl_basic(t, fd, f, cmd, arg);
+    }
+}

@@ -1,0 +1,215 @@
+/*
+ * Directories: getdents, the working directory, the root. Analogous to Linux's fs/readdir.c and the
+ * chdir part of fs/open.c. getdents(2), chdir(2), getcwd(2), chroot(2).
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "lib/strbuf.h"
+#include "sentry/base/errno.h"
+#include "syscalls/helpers.h"
+#include "syscalls/syscalls.h"
+
+/* A guest may offer any room; more than this is not filled at once. */
+#define DIRENTS_MAX_SIZE (128u * 1024)
+
+/* The two record layouts, up to their names. */
+struct dirent_64 {
+    uint64_t ino;
+    int64_t next;
+    uint16_t size;
+    uint8_t type;
+};
+#define DIRENT_64_NAME (offsetof(struct dirent_64, type) + 1)
+struct dirent_old { /* the type is the record's last byte */
+    uint64_t ino, next;
+    uint16_t size;
+};
+#define DIRENT_OLD_NAME (offsetof(struct dirent_old, size) + sizeof(uint16_t))
+
+struct dirent_sink {
+    struct dir_context context;
+    char *buf; /* owned, room bytes */
+    size_t room, used;
+    bool old;
+    bool too_small; /* the entry that ended it was the first */
+};
+
+static bool sink_emit(struct dir_context *c, const char *name, size_t size, uint64_t ino,
+                      unsigned char type, int64_t next_pos)
+{
+    struct dirent_sink *s = container_of(c, struct dirent_sink, context);
+    const size_t head = s->old ? DIRENT_OLD_NAME : DIRENT_64_NAME;
+    const size_t record = ALIGN_UP(head + size + 1 + (s->old ? 1 : 0), sizeof(uint64_t));
+    char *at = s->buf + s->used;
+    if (record > s->room - s->used) {
+        s->too_small = s->used == 0;
+        return false;
+    }
+    memset(at, 0, record);
+    if (s->old) {
+        const struct dirent_old d = {.ino = ino, .next = (uint64_t)next_pos, .size = (uint16_t)record};
+        memcpy(at, &d, DIRENT_OLD_NAME);
+        at[record - 1] = (char)type;
+    } else {
+        const struct dirent_64 d = {.ino = ino, .next = next_pos, .size = (uint16_t)record, .type = type};
+        memcpy(at, &d, DIRENT_64_NAME);
+    }
+    memcpy(at + head, name, size);
+    s->used += record;
+    return true;
+}
+
+/* Under f's position lock. */
+static int fill_sink(struct file *f, struct dirent_sink *s)
+{
+    if (f->inode->i_flags & INODE_DEAD) {
+        return -ENOENT;
+    }
+    s->context.pos = f->pos;
+    int r = f->ops->readdir(f, &s->context);
+    if (r < 0 && s->used == 0) {
+        return r;
+    }
+    if (s->too_small) {
+        return -EINVAL;
+    }
+    f->pos = s->context.pos;
+    file_accessed(f);
+    return 0;
+}
+
+static long getdents(struct task *t, int fd, uaddr_t dirp, unsigned count, bool old)
+{
+    AUTO_PUT(file) f = NULL;
+    AUTO_FREE char *buf = NULL;
+    int r = file_in(t, fd, &f);
+    if (r < 0) {
+        return r;
+    }
+    if (!f->ops->readdir) {
+        return -ENOTDIR;
+    }
+    struct dirent_sink s = {.context.emit = sink_emit, .room = MIN(count, DIRENTS_MAX_SIZE), .old = old};
+    s.buf = buf = malloc(MAX(s.room, (size_t)1));
+    if (!buf) {
+        return -ENOMEM;
+    }
+    kmutex_lock(&f->pos_lock);
+    const int64_t before = f->pos;
+    r = fill_sink(f, &s);
+    if (r == 0 && copy_out(t->mm, dirp, buf, s.used) < 0) {
+        f->pos = before;
+        r = -EFAULT;
+    }
+    kmutex_unlock(&f->pos_lock);
+    return r < 0 ? r : (long)s.used;
+}
+
+long sys_getdents64(struct task *t, int fd, uaddr_t dirp, unsigned count)
+{
+    return getdents(t, fd, dirp, count, false);
+}
+
+long sys_getdents(struct task *t, int fd, uaddr_t dirp, unsigned count)
+{
+    return getdents(t, fd, dirp, count, true);
+}
+
+static long set_cwd(struct task *t, const struct path *p)
+{
+    if (!S_ISDIR(p->dentry->inode->mode)) {
+        return -ENOTDIR;
+    }
+    int r = inode_permission(p->dentry->inode, t->cred, MAY_EXEC);
+    if (r < 0) {
+        return r;
+    }
+    path_put(&t->fs->cwd);
+    path_copy(&t->fs->cwd, p);
+    return 0;
+}
+
+long sys_chdir(struct task *t, uaddr_t path)
+{
+    AUTO_PATH p = {NULL, NULL};
+    int r = path_at(t, AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY, &p);
+    return r < 0 ? r : set_cwd(t, &p);
+}
+
+/* O_PATH files, too. */
+long sys_fchdir(struct task *t, int fd)
+{
+    AUTO_PUT(file) f = NULL;
+    int r = fd_table_lookup_any(t->files, fd, &f);
+    return r < 0 ? r : set_cwd(t, &f->path);
+}
+
+long sys_chroot(struct task *t, uaddr_t path)
+{
+    AUTO_PATH p = {NULL, NULL};
+    int r = path_at(t, AT_FDCWD, path, WALK_FOLLOW | WALK_DIRECTORY, &p);
+    if (r == 0) {
+        r = inode_permission(p.dentry->inode, t->cred, MAY_EXEC);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!cred_capable(t->cred, CAP_SYS_CHROOT)) {
+        return -EPERM;
+    }
+    path_put(&t->fs->root);
+    path_copy(&t->fs->root, &p);
+    return 0;
+}
+
+/* true: p lies below root, by parents and mount points. */
+static bool path_below(const struct path *p, const struct path *root)
+{
+    const struct mount *m = p->mnt;
+    const struct dentry *d = p->dentry;
+    for (;;) {
+        if (m == root->mnt && d == root->dentry) {
+            return true;
+        }
+        if (m && d == m->root) {
+            if (!m->parent) {
+                return false;
+            }
+            d = m->mountpoint;
+            m = m->parent;
+        } else if (d->parent) {
+            d = d->parent;
+        } else {
+            return false;
+        }
+    }
+}
+
+/* Return: bytes with the NUL, as the system call gives it. */
+long sys_getcwd(struct task *t, uaddr_t buf, size_t size)
+{
+    AUTO_STRBUF name = {0};
+    const struct path *cwd = &t->fs->cwd;
+    if (cwd->dentry->unhashed || cwd->dentry->inode->i_flags & INODE_DEAD) {
+        return -ENOENT;
+    }
+    if (!path_below(cwd, &t->fs->root)) {
+        strbuf_adds(&name, "(unreachable)");
+    }
+    int r = path_name(cwd, &t->fs->root, &name);
+    if (r == 0) {
+        r = strbuf_error(&name);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (name.size + 1 > PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    if (name.size + 1 > size) {
+        return -ERANGE;
+    }
+    r = copy_out(t->mm, buf, name.text, name.size + 1);
+    return r < 0 ? r : (long)name.size + 1;
+}

@@ -1,0 +1,121 @@
+/* Shared decoding of arguments and results: see helpers.h. */
+#include "syscalls/helpers.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "sentry/base/errno.h"
+
+int name_in(struct task *t, uaddr_t addr, bool allow_empty, char **out)
+{
+    AUTO_FREE char *buf = malloc(PATH_MAX);
+    if (!buf) {
+        return -ENOMEM;
+    }
+    int r = task_path_in(t, addr, buf, allow_empty);
+    if (r < 0) {
+        return r;
+    }
+    *out = take(&buf);
+    return 0;
+}
+
+int walk_init(struct task *t, int dirfd, const char *name, unsigned flags, struct walk *w,
+              struct path *start)
+{
+    return task_walk(t, name[0] == '/' ? AT_FDCWD : dirfd, flags, w, start);
+}
+
+int path_at(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags, struct path *out)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_PATH start = {NULL, NULL};
+    struct walk w;
+    int r = name_in(t, name, walk_flags & WALK_EMPTY_PATH, &text);
+    if (r < 0) {
+        return r;
+    }
+    r = walk_init(t, dirfd, text, walk_flags, &w, &start);
+    if (r < 0) {
+        return r;
+    }
+    if (!*text) {
+        /* Not a walk at all: start may be a pipe or a socket, that no name leads to. */
+        path_copy(out, &start);
+        return 0;
+    }
+    return vfs_lookup(&w, text, out);
+}
+
+static unsigned walk_flag_empty(int at_flags)
+{
+    return at_flags & AT_EMPTY_PATH ? WALK_EMPTY_PATH : 0;
+}
+
+unsigned walk_flags_nofollow(int at_flags)
+{
+    return walk_flag_empty(at_flags) | (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW);
+}
+
+unsigned walk_flags_follow(int at_flags)
+{
+    return walk_flag_empty(at_flags) | (at_flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0);
+}
+
+int file_in(struct task *t, int fd, struct file **out)
+{
+    return fd_table_lookup(t->files, fd, out);
+}
+
+int fd_limit(const struct task *t)
+{
+    return (int)MIN(task_rlimit(t, RLIMIT_NOFILE), (uint64_t)INT32_MAX);
+}
+
+bool path_read_only(const struct path *p)
+{
+    return (p->mnt && (p->mnt->flags & MNT_RDONLY)) || (p->dentry->sb->flags & SB_RDONLY);
+}
+
+bool range_ok(uaddr_t addr, uint64_t size)
+{
+    return size <= PLATFORM_TASK_SIZE && addr <= PLATFORM_TASK_SIZE - size;
+}
+
+void signal_self(struct task *t, int sig)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof(info));
+    info.si_signo = sig;
+    info.si_code = SI_USER;
+    info.si_pid = task_tgid(t);
+    info.si_uid = t->cred->uid;
+    signal_send_task(t, sig, &info);
+}
+
+ssize_t write_result(struct task *t, ssize_t n)
+{
+    if (n == -EPIPE) {
+        signal_self(t, SIGPIPE);
+    }
+    return n;
+}
+
+int64_t write_position(const struct file *f, int64_t pos)
+{
+    return f->flags & O_APPEND ? f->inode->size : pos;
+}
+
+int write_limit(struct task *t, const struct file *f, int64_t pos, size_t *size)
+{
+    uint64_t limit = task_rlimit(t, RLIMIT_FSIZE);
+    if (limit == RLIM_INFINITY || !S_ISREG(f->inode->mode) || *size == 0) {
+        return 0;
+    }
+    if ((uint64_t)pos >= limit) {
+        signal_self(t, SIGXFSZ);
+        return -EFBIG;
+    }
+    *size = MIN(*size, (size_t)(limit - (uint64_t)pos));
+    return 0;
+}
