@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
 .DEFAULT_GOAL := all
+SHELL := /bin/bash
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
         -Wcast-function-type -Wimplicit-fallthrough -Wformat=2
@@ -40,6 +41,86 @@ $(B)/%.o: %.c
 $(B)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -g -MMD -MP -c $< -o $@
+
+# --- the front door ---
+
+PACKAGES := build-essential libseccomp-dev libunwind-dev libcapstone-dev libcmocka-dev libjansson-dev libcap-dev \
+            clang-format strace busybox-static
+TEST_PACKAGES := python3 perl git sqlite3
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make            build build/release/sandbox (MODE=release|debug|asan|tsan)
+#: make run        set up what is missing, build, and run a program that looks around inside
+#: make check      set up what is missing, build, and run all tests but the long ones (about 15 minutes)
+#: make check-long the long suites: workloads on every engine, sanitizer builds, stress
+#: make bench      measure against native, bwrap and gVisor, where they are installed
+#: make fuzz       run the fuzzers for a while
+#: make lint       formatting, headers, include direction, file sizes
+#: make format     let clang-format rewrite the sources
+#: make docs       rewrite the generated documents
+#: make deps       install the Debian packages that are missing (as root)
+#: make install    PREFIX=/usr/local DESTDIR=
+#: make clean
+
+deps:
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null | \
+	    awk '$$2 == "installed" {print $$1}' | sort | comm -13 - <(printf '%s\n' $(PACKAGES) $(TEST_PACKAGES) | sort)); \
+	if [ -n "$$missing" ]; then \
+	    echo "installing:" $$missing; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+run: deps
+	@$(MAKE) -s all
+	@tests/demo $(B)/sandbox
+
+COMPAT_SRC := $(wildcard tests/compat/*/*.c)
+COMPAT_BIN := $(COMPAT_SRC:%.c=$(B)/%)
+UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+
+# Compat programs are plain Linux programs: no sanitizer, no flags of ours.
+$(B)/tests/compat/%: tests/compat/%.c tests/compat/compat.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O1 -g -Wall -D_GNU_SOURCE -I. -pthread -o $@ $<
+
+tests: all $(COMPAT_BIN) $(UNIT_BIN)
+
+check: deps
+	@$(MAKE) -s tests
+	@$(MAKE) -s MODE=asan tests
+	@tests/check
+
+check-long: deps
+	@$(MAKE) -s tests
+	@$(MAKE) -s MODE=asan tests
+	@tests/check --long
+
+lint: deps
+	@tests/lint $(CC)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+docs: all
+	@$(B)/sandbox syscalls --markdown >docs/SYSCALLS.md
+
+bench: all
+	@bench/run $(B)/sandbox
+
+fuzz: deps
+	@$(MAKE) -s MODE=asan all
+	@tests/fuzz/run build/asan
+
+install: all
+	install -D -m 755 $(B)/sandbox $(DESTDIR)$(PREFIX)/bin/sandbox
+	ln -sf sandbox $(DESTDIR)$(PREFIX)/bin/sandbox-oci
+
+clean:
+	rm -rf build
+
+.PHONY: all help deps run tests check check-long lint format docs bench fuzz install clean FORCE
 
 FORCE:
 

@@ -30,8 +30,18 @@ static bool in_group(const struct gofer_identity *who, uint32_t gid)
     return false;
 }
 
-/* Access by mode bits alone; an ACL may still say otherwise when the file is opened. */
-static uint32_t may(const struct serve *s, const struct statx *stx)
+/* By asking the host: for files where an ACL may give more than the mode bits tell. */
+static uint32_t may_by_host(int fd, const char *name)
+{
+    static const int bits[] = {R_OK, W_OK, X_OK};
+    uint32_t r = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(bits); i++) {
+        r |= hostfs_access(fd, name, bits[i]) == 0 ? (uint32_t)bits[i] : 0;
+    }
+    return r;
+}
+
+static uint32_t may(const struct serve *s, const struct statx *stx, int fd, const char *name)
 {
     uint32_t mode = stx->stx_mode;
     if (s->root->world_readable_only) {
@@ -44,7 +54,9 @@ static uint32_t may(const struct serve *s, const struct statx *stx)
     if (stx->stx_uid == s->who->uid) {
         return mode >> 6 & MAY_ALL;
     }
-    return (in_group(s->who, stx->stx_gid) ? mode >> 3 : mode) & MAY_ALL;
+    uint32_t bits = (in_group(s->who, stx->stx_gid) ? mode >> 3 : mode) & MAY_ALL;
+    /* An ACL shows in the group bits, as the most that it gives to anybody. */
+    return (mode >> 3 & ~bits & R_OK) ? may_by_host(fd, name) : bits;
 }
 
 static int64_t to_ns(const struct statx_timestamp *t)
@@ -58,7 +70,8 @@ static int64_t to_ns(const struct statx_timestamp *t)
     return ns;
 }
 
-void serve_fill_attr(const struct serve *s, const struct statx *stx, struct gofer_attr *out)
+void serve_fill_attr(const struct serve *s, const struct statx *stx, int fd, const char *name,
+                     struct gofer_attr *out)
 {
     bool map = s->config->map_unmapped_owner;
     *out = (struct gofer_attr){
@@ -77,7 +90,7 @@ void serve_fill_attr(const struct serve *s, const struct statx *stx, struct gofe
         .ctime_ns = to_ns(&stx->stx_ctime),
         .btime_ns = stx->stx_mask & STATX_BTIME ? to_ns(&stx->stx_btime) : 0,
         .blksize = stx->stx_blksize,
-        .flags = may(s, stx),
+        .flags = may(s, stx, fd, name),
     };
 }
 
@@ -86,7 +99,7 @@ int serve_attr_of(const struct serve *s, int fd, const char *name, struct gofer_
     struct statx stx;
     int err = hostfs_statx(fd, name, &stx);
     if (err == 0) {
-        serve_fill_attr(s, &stx, out);
+        serve_fill_attr(s, &stx, fd, name, out);
     }
     return err;
 }

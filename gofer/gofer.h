@@ -38,28 +38,11 @@ struct gofer_config {
  * gofer_run - serves requests until the socket ends; then exits the process with status 0.
  * @c: borrowed for ever.
  *
- * The caller has set up namespaces and roots, and applied the seccomp filter: GOFER_HOST_SYSCALLS
- * lists every host call made from here on. A message without even a header ends the process with
- * status 1.
+ * The caller has set up namespaces and roots, and applied the seccomp filter: the GOFER and BOTH
+ * rows of lib/host_syscalls.def are every host call made from here on, start of the threads included.
+ * Of those, fchmodat2, getxattrat and listxattrat may be unknown to the host (ENOSYS): there are
+ * other ways. A message without even a header ends the process with status 1.
  *
  * Return: only when it can't begin: -ENOMEM, -EAGAIN (no thread to be had).
  */
 int gofer_run(const struct gofer_config *c);
-
-/*
- * Host system calls from gofer_run on. Those marked * are newer than some hosts and may be answered
- * with ENOSYS (not with a kill): the gofer falls back.
- */
-#define GOFER_HOST_SYSCALLS(X)                                                                     \
-    /* start: one thread a worker, and who we are */                                               \
-    X(mmap) X(mprotect) X(munmap) X(madvise) X(brk) X(clone) X(clone3) X(set_robust_list) X(rseq)  \
-    X(rt_sigprocmask) X(sched_getaffinity) X(prlimit64) X(umask) X(geteuid) X(getegid)             \
-    X(getgroups) X(gettid)                                                                         \
-    /* the loop */                                                                                 \
-    X(recvmsg) X(sendmsg) X(close) X(exit) X(exit_group) X(futex) X(rt_sigreturn) X(write)         \
-    /* reading */                                                                                  \
-    X(openat2) X(fcntl) X(statx) X(readlinkat) X(getdents64) X(lseek) X(fstatfs) X(pread64)        \
-    X(getxattrat) /* * 464 */ X(listxattrat) /* * 465 */ X(fgetxattr) X(flistxattr)                \
-    /* writing */                                                                                  \
-    X(ftruncate) X(mkdirat) X(mknodat) X(symlinkat) X(linkat) X(unlinkat) X(renameat2)             \
-    X(fchmodat2) /* * 452 */ X(fchmod) X(fchownat) X(utimensat) X(fsync) X(fdatasync)

@@ -43,6 +43,12 @@ int hostfs_statx(int fd, const char *name, struct statx *out)
     return (int)host_result(syscall(SYS_statx, fd, name, flags, mask, out));
 }
 
+int hostfs_access(int fd, const char *name, int mode)
+{
+    int flags = AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+    return (int)host_result(syscall(SYS_faccessat2, fd, name, mode, flags));
+}
+
 ssize_t hostfs_readlink(int fd, char *out, size_t size)
 {
     return host_result(readlinkat(fd, "", out, size));
@@ -61,8 +67,8 @@ int hostfs_fstatfs(int fd, struct statfs *out)
 ssize_t hostfs_getxattrat(int dir, const char *name, const char *attr, void *value, size_t size)
 {
     struct xattr_args_v0 args = {.value = (uintptr_t)value, .size = (uint32_t)size};
-    return host_result(syscall(NR_GETXATTRAT, dir, name, AT_SYMLINK_NOFOLLOW, attr, &args,
-                               sizeof(args)));
+    return host_result(
+        syscall(NR_GETXATTRAT, dir, name, AT_SYMLINK_NOFOLLOW, attr, &args, sizeof(args)));
 }
 
 ssize_t hostfs_listxattrat(int dir, const char *name, char *list, size_t size)

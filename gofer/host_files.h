@@ -1,6 +1,7 @@
 /*
  * The host system calls on files that only the gofer makes, each returning a value or -errno.
- * The counterpart of lib/host.h; every name here must stand in GOFER_HOST_SYSCALLS.
+ * The counterpart of lib/host.h (hostfs_, since the sentry has calls of the same names); every one
+ * made here must stand in lib/host_syscalls.def.
  */
 #pragma once
 
@@ -26,12 +27,14 @@ MUST_CHECK int hostfs_open_beneath(int dir, const char *path, int flags, uint32_
 MUST_CHECK int hostfs_dup(int fd);
 /* name "": fd itself. Never follows a link. */
 MUST_CHECK int hostfs_statx(int fd, const char *name, struct statx *out);
+/* May this process do it (R_OK ...)? fd and name as for hostfs_statx. */
+MUST_CHECK int hostfs_access(int fd, const char *name, int mode);
 MUST_CHECK ssize_t hostfs_readlink(int fd, char *out, size_t size); /* fd: O_PATH of a link */
 MUST_CHECK ssize_t hostfs_getdents(int fd, void *buf, size_t size);
 MUST_CHECK int hostfs_fstatfs(int fd, struct statfs *out);
 /* Of dir's entry name, links not followed; -ENOSYS before Linux 6.13. */
 MUST_CHECK ssize_t hostfs_getxattrat(int dir, const char *name, const char *attr, void *value,
-                                   size_t size);
+                                     size_t size);
 MUST_CHECK ssize_t hostfs_listxattrat(int dir, const char *name, char *list, size_t size);
 MUST_CHECK ssize_t hostfs_fgetxattr(int fd, const char *attr, void *value, size_t size);
 MUST_CHECK ssize_t hostfs_flistxattr(int fd, char *list, size_t size);
@@ -43,7 +46,7 @@ MUST_CHECK int hostfs_symlinkat(const char *target, int dir, const char *name);
 MUST_CHECK int hostfs_linkat(int dir, const char *name, int new_dir, const char *new_name);
 MUST_CHECK int hostfs_unlinkat(int dir, const char *name, int flags);
 MUST_CHECK int hostfs_renameat2(int dir, const char *name, int new_dir, const char *new_name,
-                              unsigned flags);
+                                unsigned flags);
 /* Changes of attributes, by an O_PATH fd. */
 MUST_CHECK int hostfs_fchmodat2(int fd, uint32_t mode); /* -ENOSYS before Linux 6.6 */
 MUST_CHECK int hostfs_fchmod(int fd, uint32_t mode);    /* not O_PATH */

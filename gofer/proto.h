@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GOFER_MAX_MESSAGE  65536u
-#define GOFER_MAX_PATH     4096u /* with a NUL: paths and link texts are at most 4095 bytes */
-#define GOFER_MAX_NAME     255u
-#define GOFER_MAX_WALK     256u             /* components of one WALK */
-#define GOFER_MAX_READ     (1024u * 1024u)  /* bytes of one READAHEAD */
+#define GOFER_MAX_MESSAGE 65536u
+#define GOFER_MAX_PATH    4096u /* with a NUL: paths and link texts are at most 4095 bytes */
+#define GOFER_MAX_NAME    255u
+#define GOFER_MAX_WALK    256u            /* components of one WALK */
+#define GOFER_MAX_READ    (1024u * 1024u) /* bytes of one READAHEAD */
 
 struct gofer_request {
     uint32_t type;

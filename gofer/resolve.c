@@ -34,7 +34,8 @@ int resolve_may_search(const struct gofer_root *r, int dir)
 
 static int open_root(const struct gofer_root *r, int *out_fd)
 {
-    int fd = r->name ? hostfs_open_beneath(r->fd, r->name, O_PATH | O_NOFOLLOW, 0) : hostfs_dup(r->fd);
+    int fd =
+        r->name ? hostfs_open_beneath(r->fd, r->name, O_PATH | O_NOFOLLOW, 0) : hostfs_dup(r->fd);
     if (fd < 0) {
         return fd;
     }

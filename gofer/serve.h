@@ -27,7 +27,7 @@ struct serve {
     uint8_t *tail;             /* where the reply's tail goes */
     size_t tail_size;          /* bytes written there */
     size_t tail_room;
-    int donate_fd; /* owned: goes with the reply; -1 none */
+    int donate_fd;    /* owned: goes with the reply; -1 none */
     uint8_t *scratch; /* GOFER_SCRATCH_SIZE bytes, for this call only */
 };
 
@@ -38,8 +38,10 @@ struct serve {
 #include "gofer/proto.def"
 #undef GOFER_MESSAGE
 
-/* gofer/attr.c: what the host says of a file, as the sentry sees it. */
-void serve_fill_attr(const struct serve *s, const struct statx *stx, struct gofer_attr *out);
+/* gofer/attr.c: what the host says of a file, as the sentry sees it. stx is of (fd, name), as below. */
+void serve_fill_attr(const struct serve *s, const struct statx *stx, int fd, const char *name,
+                     struct gofer_attr *out);
 /* Of an open fd (or O_PATH), or of dir's entry name. */
-MUST_CHECK int serve_attr_of(const struct serve *s, int fd, const char *name, struct gofer_attr *out);
+MUST_CHECK int serve_attr_of(const struct serve *s, int fd, const char *name,
+                             struct gofer_attr *out);
 void gofer_identity_init(struct gofer_identity *who);

@@ -136,7 +136,7 @@ int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_o
     struct statx stx;
     int err = resolve_file(s->root, s->path, (int)req->flags, req->mode, &s->donate_fd, &stx);
     if (err == 0) {
-        serve_fill_attr(s, &stx, &rep->attr);
+        serve_fill_attr(s, &stx, s->donate_fd, "", &rep->attr);
     }
     return err;
 }

@@ -173,7 +173,7 @@ int serve_setattr(struct serve *s, const struct gofer_setattr_req *req,
     }
     if (err == 0 && (req->valid & (GOFER_SET_UID | GOFER_SET_GID))) {
         err = hostfs_fchownat(node, req->valid & GOFER_SET_UID ? req->uid : UINT32_MAX,
-                            req->valid & GOFER_SET_GID ? req->gid : UINT32_MAX);
+                              req->valid & GOFER_SET_GID ? req->gid : UINT32_MAX);
     }
     if (err == 0 && (req->valid & GOFER_SET_MODE)) {
         err = set_mode(s, node, stx.stx_mode & S_IFMT, req->mode);

@@ -50,6 +50,12 @@ ssize_t host_pwrite(int fd, const void *buf, size_t size, off_t offset)
     return host_result(pwrite(fd, buf, size, offset));
 }
 
+ssize_t host_pwrite_append(int fd, const void *buf, size_t size)
+{
+    struct iovec iov = {(void *)(uintptr_t)buf, size};
+    return host_result(pwritev2(fd, &iov, 1, 0, RWF_APPEND));
+}
+
 ssize_t host_pread_nowait(int fd, void *buf, size_t size, off_t offset)
 {
     struct iovec iov = {buf, size};

@@ -200,31 +200,49 @@ static int add_zero_ops(const struct elf_load *l, uint64_t bias, struct load_lis
     }
     uint64_t end = ALIGN_UP(zero_end, PAGE_SIZE);
     if (err == 0 && end > page_end) {
-        err = load_list_add(list, &(struct load_op){.kind = LOAD_MAP_ANON,
-                                                    .prot = PROT_READ | PROT_WRITE |
-                                                            (l->prot & PROT_EXEC),
-                                                    .host_fd = -1,
-                                                    .addr = page_end,
-                                                    .size = end - page_end});
+        err = load_list_add(
+            list, &(struct load_op){.kind = LOAD_MAP_ANON,
+                                    .prot = PROT_READ | PROT_WRITE | (l->prot & PROT_EXEC),
+                                    .host_fd = -1,
+                                    .addr = page_end,
+                                    .size = end - page_end});
     }
     return err;
+}
+
+/*
+ * A segment that begins in the page where an earlier one ended replaces that page, zeroes and all.
+ * The platform may write after it has mapped everything, so such zeroes must not be written.
+ */
+static void drop_covered_zeroes(struct load_list *list, size_t first, uint64_t start, uint64_t end)
+{
+    for (size_t i = first; i < list->count; i++) {
+        struct load_op *op = &list->ops[i];
+        if (op->kind == LOAD_ZERO && op->addr < end && start < op->addr + op->size) {
+            list->count--;
+            memmove(op, op + 1, (list->count - i) * sizeof(*op));
+            i--;
+        }
+    }
 }
 
 int elf_add_ops(const struct elf_image *image, uint64_t bias, int fd, uint64_t fd_offset,
                 struct load_list *list)
 {
+    size_t first = list->count;
     for (size_t i = 0; i < image->load_count; i++) {
         const struct elf_load *l = &image->loads[i];
-        uint64_t in_page = l->vaddr % PAGE_SIZE;
+        uint64_t in_page = l->vaddr % PAGE_SIZE, start = bias + l->vaddr - in_page;
         int err = 0;
+        drop_covered_zeroes(list, first, start, ALIGN_UP(start + in_page + l->memsz, PAGE_SIZE));
         if (l->filesz > 0) {
-            err = load_list_add(list, &(struct load_op){.kind = LOAD_MAP_FILE,
-                                                        .prot = l->prot,
-                                                        .host_fd = fd,
-                                                        .addr = bias + l->vaddr - in_page,
-                                                        .size = ALIGN_UP(l->filesz + in_page,
-                                                                         PAGE_SIZE),
-                                                        .offset = fd_offset + l->offset - in_page});
+            err = load_list_add(list,
+                                &(struct load_op){.kind = LOAD_MAP_FILE,
+                                                  .prot = l->prot,
+                                                  .host_fd = fd,
+                                                  .addr = start,
+                                                  .size = ALIGN_UP(l->filesz + in_page, PAGE_SIZE),
+                                                  .offset = fd_offset + l->offset - in_page});
         }
         if (err == 0 && l->memsz > l->filesz) {
             err = add_zero_ops(l, bias, list);

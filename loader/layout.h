@@ -17,13 +17,13 @@
 
 #include "loader/elf.h"
 
-#define LAYOUT_MIN_ADDR    0x10000UL /* vm.mmap_min_addr */
-#define LAYOUT_PIE_BASE    0x555555554000UL
-#define LAYOUT_INTERP_TOP  0x7efb00000000UL
-#define LAYOUT_STACK_ZONE  (16UL << 30)
-#define LAYOUT_STACK_MIN   (128UL << 10)
+#define LAYOUT_MIN_ADDR   0x10000UL /* vm.mmap_min_addr */
+#define LAYOUT_PIE_BASE   0x555555554000UL
+#define LAYOUT_INTERP_TOP 0x7efb00000000UL
+#define LAYOUT_STACK_ZONE (16UL << 30)
+#define LAYOUT_STACK_MIN  (128UL << 10)
 /* DEVIATION: the stack is mapped at its full size, not grown on demand; more than this it never is. */
-#define LAYOUT_STACK_MAX   (1UL << 30)
+#define LAYOUT_STACK_MAX (1UL << 30)
 
 struct layout_request {
     const struct elf_image *program;

@@ -12,7 +12,7 @@
 #include "loader/layout.h"
 #include "loader/script.h"
 
-struct exec_object { /* the program or its interpreter */
+struct exec_object {   /* the program or its interpreter */
     struct file *file; /* ref; NULL: none */
     struct elf_image image;
     struct file_map map;
@@ -381,10 +381,12 @@ static int load_objects(struct exec_plan *plan, struct platform_thread *th,
 {
     struct load_list list = {0};
     const struct exec_object *p = &plan->program, *i = &plan->interp;
-    int err = elf_add_ops(&p->image, layout->program_bias, p->map.host_fd, p->map.host_offset, &list);
+    int err =
+        elf_add_ops(&p->image, layout->program_bias, p->map.host_fd, p->map.host_offset, &list);
     uaddr_t entry = layout->program_entry;
     if (err == 0 && i->file) {
-        err = elf_add_ops(&i->image, layout->interp_bias, i->map.host_fd, i->map.host_offset, &list);
+        err =
+            elf_add_ops(&i->image, layout->interp_bias, i->map.host_fd, i->map.host_offset, &list);
         entry = layout->interp_entry;
     }
     if (err == 0) {

@@ -18,15 +18,15 @@
 #include "sentry/vfs/vfs.h"
 
 struct exec_request {
-    const char *filename;    /* what AT_EXECFN shows, and a #! interpreter gets */
-    struct file *file;       /* from loader_open */
-    struct arg_list *args;   /* rewritten by #! lines */
+    const char *filename;  /* what AT_EXECFN shows, and a #! interpreter gets */
+    struct file *file;     /* from loader_open */
+    struct arg_list *args; /* rewritten by #! lines */
     const struct arg_list *env;
     const struct walk *walk; /* from the working directory, as the caller: for interpreters */
     uint64_t rlimit_stack;
     uint32_t personality;
     bool no_new_privs;
-    bool path_closes;        /* filename names an fd that is close-on-exec: useless to a #! interpreter */
+    bool path_closes; /* filename names an fd that is close-on-exec: useless to a #! interpreter */
 };
 
 struct exec_plan; /* opaque: what loader_prepare found */

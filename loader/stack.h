@@ -50,7 +50,7 @@ void auxv_add(struct auxv *a, uint64_t type, uint64_t value);
 struct stack_request {
     const struct arg_list *args, *env; /* borrowed */
     const char *execfn;
-    uaddr_t top;      /* page-aligned */
+    uaddr_t top; /* page-aligned */
     uint8_t random[16];
     uint64_t padding; /* below 8192: moves the tables down */
 };

@@ -174,6 +174,16 @@ bool platform_range_reserved(uaddr_t addr, uint64_t size)
     return addr < PLATFORM_SLICE_END && end > PLATFORM_SLICE_START;
 }
 
+int platform_reopen_read_only(int host_fd)
+{
+    char path[64];
+    if (g_proc_fd < 0) {
+        return -ENOENT;
+    }
+    snprintf(path, sizeof(path), "%d/fd/%d", (int)getpid(), host_fd);
+    return (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC));
+}
+
 int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
 {
     char path[64];

@@ -215,6 +215,11 @@ size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src,
 /* Text of the stub's /proc/PID/<name> ("maps", "statm", "status", "stat"); the stub's own slice is not hidden yet.
  * Errors: -ENOENT no procfs; -ESRCH. */
 MUST_CHECK int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out);
+/*
+ * A second, read-only description of the file behind host_fd (one of ours: a memory file), for a shared
+ * mapping that must never become writable. Return: the fd. Errors: -ENOENT no procfs; what open gave.
+ */
+MUST_CHECK int platform_reopen_read_only(int host_fd);
 /* true when [addr, addr+size) touches what belongs to the stub. */
 bool platform_range_reserved(uaddr_t addr, uint64_t size);
 /* For /proc/self/maps: true for a host mapping that the guest must not see (stub slice). */

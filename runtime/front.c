@@ -22,6 +22,7 @@
 #include "runtime/control.h"
 #include "runtime/error.h"
 #include "runtime/wall.h"
+#include "syscalls/strace.h"
 
 #define KILL_GRACE_NS (2 * NSEC_PER_SEC)
 
@@ -83,7 +84,17 @@ static void open_outputs(struct config *c)
     if (c->log_fd >= 0) {
         log_open(c->log_fd, c->log_level, "front");
     }
-    c->strace_fd = c->strace_file ? open_output("strace-file", c->strace_file) : -1;
+    c->strace_fd = -1;
+    if (!c->strace) {
+        return;
+    }
+    const char *bad = "";
+    c->strace_fd = c->strace_file ? open_output("strace-file", c->strace_file)
+                                  : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    /* The sentry inherits the configuration, like everything. */
+    if (strace_config(c->strace_filter, c->strace_fd, &bad) < 0) {
+        fail(EXIT_SANDBOX, "--strace: '%s' is no system call: see `sandbox syscalls`", bad);
+    }
 }
 
 static void limit_memory(struct front *f, struct config *c)

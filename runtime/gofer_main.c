@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -128,6 +129,7 @@ NORETURN void gofer_main(struct wall *w)
 {
     const struct config *c = w->config;
     const int keep[] = {0, 1, 2, w->control_inside, w->gofer_server, c->log_fd};
+    mallopt(M_ARENA_MAX, 1); /* other arenas open files in /proc */
     log_set_process("gofer");
     wall_enter(w, keep, ARRAY_COUNT(keep));
     replace_stdio();

@@ -10,6 +10,7 @@
 #include "runtime/options.h"
 #include "runtime/syscall_list.h"
 #include "runtime/view.h"
+#include "syscalls/support.h"
 
 static void find_identity(struct config *c)
 {
@@ -40,10 +41,12 @@ static int command_exec(int argc, char **argv)
 
 static int command_syscalls(int argc, char **argv)
 {
-    bool json = false, host = false;
+    bool json = false, host = false, markdown = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json")) {
             json = true;
+        } else if (!strcmp(argv[i], "--markdown")) {
+            markdown = true; /* for `make docs` */
         } else if (!strcmp(argv[i], "--host")) {
             host = true;
         } else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
@@ -53,7 +56,9 @@ static int command_syscalls(int argc, char **argv)
             fail(EXIT_SANDBOX, "unknown option: %s: see `sandbox syscalls --help`", argv[i]);
         }
     }
-    if (host) {
+    if (markdown) {
+        syscalls_print_markdown(stdout);
+    } else if (host) {
         hostfilter_print(stdout);
     } else {
         syscall_list_print(stdout, json);

@@ -10,6 +10,7 @@
 #include "runtime/environ.h"
 #include "runtime/error.h"
 #include "sentry/fs/fs.h"
+#include "sentry/fs/hostfile.h"
 #include "sentry/fs/tty.h"
 #include "sentry/task/task.h"
 #include "syscalls/entry.h"

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -149,6 +150,7 @@ static void report_exit(int status)
 static void boot(void *arg)
 {
     (void)arg;
+    vfs_set_special(fifo_open, device_open);
     int r = task_init_pid1();
     if (r < 0) {
         start_failed("init", -r);
@@ -207,6 +209,7 @@ NORETURN void sentry_main(struct wall *w)
     const struct config *c = w->config;
     const int keep[] = {0, 1, 2, w->control_inside, w->gofer_client, c->log_fd, c->strace_fd};
     struct kthread *k;
+    mallopt(M_ARENA_MAX, 1); /* the baton serialises us anyway; and other arenas open files in /proc */
     log_set_process("sentry");
     g_sentry.wall = w;
     g_sentry.program.config = c;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-#include "sentry/base/kernel.h"
 #include "syscalls/syscalls.h"
 
 /* call_<name>: from registers to typed arguments. UNSUPPORTED rows have none. */
@@ -20,7 +19,8 @@
 #define CALLER_STUB(note)               CALLER_FULL
 #define CALLER_UNSUPPORTED(error, note) CALLER_NONE
 #define CALLER_NONE(name, ...)
-#define SYSCALL(nr, name, support, class, result, ...) CALLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
+#define SYSCALL(nr, name, support, class, result, ...)                                             \
+    CALLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
 #include "syscalls/table.def"
 #undef SYSCALL
 
@@ -28,10 +28,13 @@ struct entry {
     long (*call)(struct task *t, const uint64_t args[6]); /* NULL: answer error */
     int error;
 };
-#define ENTRY_FULL(name)                   {call_##name, 0}
-#define ENTRY_PARTIAL(note)                ENTRY_FULL
-#define ENTRY_STUB(note)                   ENTRY_FULL
-#define ENTRY_UNSUPPORTED(error_nr, note)  {NULL, -(error_nr)} ENTRY_NONE
+#define ENTRY_FULL(name)                                                                           \
+    {                                                                                              \
+        call_##name, 0                                                                             \
+    }
+#define ENTRY_PARTIAL(note)               ENTRY_FULL
+#define ENTRY_STUB(note)                  ENTRY_FULL
+#define ENTRY_UNSUPPORTED(error_nr, note) {NULL, -(error_nr)} ENTRY_NONE
 #define ENTRY_NONE(name)
 static const struct entry entries[] = {
 #define SYSCALL(nr, name, support, class, result, ...) [nr] = ENTRY_##support(name),
@@ -41,11 +44,11 @@ static const struct entry entries[] = {
 
 long syscall_dispatch(struct task *t, uint64_t nr, const uint64_t args[6])
 {
-    g_kernel->syscalls++;
-    if (nr >= ARRAY_COUNT(entries)) {
+    uint32_t index = (uint32_t)nr;
+    if (index >= ARRAY_COUNT(entries)) {
         return -ENOSYS;
     }
-    const struct entry *e = &entries[nr];
+    const struct entry *e = &entries[index];
     if (!e->call) {
         return e->error ? e->error : -ENOSYS; /* no error: a hole in the numbers */
     }

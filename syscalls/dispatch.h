@@ -7,7 +7,7 @@ struct task;
 
 /**
  * syscall_dispatch - serve one system call of t.
- * @nr:   the guest's rax, all 64 bits: hostile.
+ * @nr:   the guest's rax: hostile. Linux looks at the low 32 bits only, and so does this.
  * @args: the six argument registers: hostile. Read once, before the handler runs.
  *
  * Context: t's own kthread; may block.

@@ -32,12 +32,12 @@
 /* One exec under way. Freed by exec_state_free whatever happens. */
 struct exec_state {
     struct exec_request request;
-    struct exec_plan *plan;     /* owned */
-    struct file *file;          /* ref */
-    struct arg_list args, env;  /* owned */
-    struct path cwd;            /* refs: where walk starts */
+    struct exec_plan *plan;    /* owned */
+    struct file *file;         /* ref */
+    struct arg_list args, env; /* owned */
+    struct path cwd;           /* refs: where walk starts */
     struct walk walk;
-    char *execfn;               /* owned */
+    char *execfn; /* owned */
     char comm[16];
 };
 
@@ -214,7 +214,8 @@ long sys_execve(struct task *t, uaddr_t pathname, uaddr_t argv, uaddr_t envp)
     return do_execveat(t, AT_FDCWD, pathname, argv, envp, 0);
 }
 
-long sys_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t argv, uaddr_t envp, int flags)
+long sys_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t argv, uaddr_t envp,
+                  int flags)
 {
     return do_execveat(t, dirfd, pathname, argv, envp, flags);
 }

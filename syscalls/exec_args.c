@@ -83,7 +83,8 @@ static int pointers_in(struct mm *mm, uaddr_t addr, size_t max, struct pointer_l
             l->pointers = grown;
         }
         uaddr_t *at = l->pointers + l->count;
-        size_t got = copy_in_partial(mm, at, addr, (capacity - l->count) * sizeof(*at)) / sizeof(*at);
+        size_t got =
+            copy_in_partial(mm, at, addr, (capacity - l->count) * sizeof(*at)) / sizeof(*at);
         for (size_t i = 0; i < got; i++) {
             if (at[i] == 0) {
                 return 0;

@@ -114,7 +114,8 @@ static int sendfile_check(struct task *t, struct copy_end *in, struct copy_end *
         return -EBADF;
     }
     /* Data that can't be read again may not be taken before it is known to fit. */
-    if (in->file->ops->llseek == no_llseek || !in->file->ops->read || S_ISDIR(in->file->inode->mode)) {
+    if (in->file->ops->llseek == no_llseek || !in->file->ops->read ||
+        S_ISDIR(in->file->inode->mode)) {
         return -EINVAL;
     }
     if (out->file->flags & O_APPEND || !out->file->ops->write) {

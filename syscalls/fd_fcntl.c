@@ -6,6 +6,7 @@
 #include "sentry/fs/fs.h"
 #include "sentry/fs/pipe.h"
 #include "syscalls/fd_lock.h"
+#include "syscalls/fd_seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -154,6 +155,10 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
         return pipe_get_size(f);
     case F_SETPIPE_SZ:
         return arg > UINT32_MAX ? -EINVAL : pipe_set_size(f, (unsigned)arg, t->cred);
+    case F_GET_SEALS:
+        return fcntl_get_seals(f);
+    case F_ADD_SEALS:
+        return arg > UINT32_MAX ? -EINVAL : fcntl_add_seals(f, (unsigned)arg);
     case F_GETLEASE:
         return F_UNLCK; /* F_SETLEASE is refused, so there is none */
     default:

@@ -53,8 +53,9 @@ long sys_ioctl(struct task *t, int fd, unsigned cmd, unsigned long arg)
     case FIONREAD:
         return S_ISREG(f->inode->mode) ? bytes_left(t, f, arg) : own_ioctl(t, f, cmd, arg);
     case FIGETBSZ:
-        return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) ? put_user(t->mm, arg, &block_size)
-                                                                   : own_ioctl(t, f, cmd, arg);
+        return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode)
+                   ? put_user(t->mm, arg, &block_size)
+                   : own_ioctl(t, f, cmd, arg);
     case FIOQSIZE:
         if (S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) || S_ISLNK(f->inode->mode)) {
             const int64_t size = f->inode->size;

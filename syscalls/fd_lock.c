@@ -16,7 +16,8 @@ static bool is_ofd(unsigned cmd)
     return cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
 }
 
-static long lock_test(struct task *t, struct file *f, const void *owner, struct flock *fl, uaddr_t arg)
+static long lock_test(struct task *t, struct file *f, const void *owner, struct flock *fl,
+                      uaddr_t arg)
 {
     struct lock_range range;
     int r = fl->l_type != F_RDLCK && fl->l_type != F_WRLCK ? -EINVAL : 0;

@@ -44,7 +44,8 @@ static ssize_t write_at(struct task *t, struct file *f, struct uio *src, int64_t
     if (!file_writable(f)) {
         return -EBADF;
     }
-    int64_t at = rwf & RWF_APPEND ? f->inode->size : write_position(f, pos == POS_OWN ? f->pos : pos);
+    int64_t at =
+        rwf & RWF_APPEND ? f->inode->size : write_position(f, pos == POS_OWN ? f->pos : pos);
     int r = write_limit(t, f, at, &size);
     if (r < 0) {
         return r;
@@ -153,8 +154,8 @@ long sys_pwrite64(struct task *t, int fd, uaddr_t buf, size_t count, long offset
 }
 
 /* The vector forms. pos: POS_OWN, or an offset >= 0. */
-static long vector_rw(struct task *t, int fd, uaddr_t iov, unsigned long count, int64_t pos, int rwf,
-                      bool write)
+static long vector_rw(struct task *t, int fd, uaddr_t iov, unsigned long count, int64_t pos,
+                      int rwf, bool write)
 {
     AUTO_PUT(file) f = NULL;
     struct uio u;

@@ -88,7 +88,8 @@ static ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_e
             break;
         }
         uio_init_kernel(&dst, buf, MIN(len, PAGE_SIZE));
-        const ssize_t got = stream ? file_read(in->file, &dst) : file_pread(in->file, &dst, in->pos);
+        const ssize_t got =
+            stream ? file_read(in->file, &dst) : file_pread(in->file, &dst, in->pos);
         if (got <= 0) {
             r = (int)got;
             break;

@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/vfs/seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -117,6 +118,13 @@ long sys_fallocate(struct task *t, int fd, int mode, long offset, long len)
     }
     if (!f->ops->fallocate) {
         return -EOPNOTSUPP;
+    }
+    if (f->inode->seals) {
+        size_t size = (size_t)len;
+        r = seal_check_write(f->inode, offset, &size);
+        if (r < 0 || size < (size_t)len) {
+            return -EPERM;
+        }
     }
     if (!(mode & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_COLLAPSE_RANGE))) {
         r = newsize_check(t, f->inode, end);

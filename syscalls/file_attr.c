@@ -6,10 +6,17 @@
 #include <utime.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/vfs/seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
 #define MODE_BITS 07777u
+
+static int chmod_path(struct task *t, const struct path *p, unsigned mode)
+{
+    int r = seal_check_mode(p->dentry->inode, mode);
+    return r < 0 ? r : vfs_chmod(p, t->cred, mode & MODE_BITS);
+}
 
 static long chmod_at(struct task *t, int dirfd, uaddr_t name, unsigned mode, int flags)
 {
@@ -18,7 +25,7 @@ static long chmod_at(struct task *t, int dirfd, uaddr_t name, unsigned mode, int
         return -EINVAL;
     }
     int r = path_at(t, dirfd, name, walk_flags_nofollow(flags), &p);
-    return r < 0 ? r : vfs_chmod(&p, t->cred, mode & MODE_BITS);
+    return r < 0 ? r : chmod_path(t, &p, mode);
 }
 
 long sys_chmod(struct task *t, uaddr_t path, unsigned mode)
@@ -40,10 +47,11 @@ long sys_fchmod(struct task *t, int fd, unsigned mode)
 {
     AUTO_PUT(file) f = NULL;
     int r = file_in(t, fd, &f);
-    return r < 0 ? r : vfs_chmod(&f->path, t->cred, mode & MODE_BITS);
+    return r < 0 ? r : chmod_path(t, &f->path, mode);
 }
 
-long sys_fchownat(struct task *t, int dirfd, uaddr_t path, unsigned owner, unsigned group, int flags)
+long sys_fchownat(struct task *t, int dirfd, uaddr_t path, unsigned owner, unsigned group,
+                  int flags)
 {
     AUTO_PATH p = {NULL, NULL};
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {

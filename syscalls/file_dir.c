@@ -48,11 +48,13 @@ static bool sink_emit(struct dir_context *c, const char *name, size_t size, uint
     }
     memset(at, 0, record);
     if (s->old) {
-        const struct dirent_old d = {.ino = ino, .next = (uint64_t)next_pos, .size = (uint16_t)record};
+        const struct dirent_old d = {
+            .ino = ino, .next = (uint64_t)next_pos, .size = (uint16_t)record};
         memcpy(at, &d, DIRENT_OLD_NAME);
         at[record - 1] = (char)type;
     } else {
-        const struct dirent_64 d = {.ino = ino, .next = next_pos, .size = (uint16_t)record, .type = type};
+        const struct dirent_64 d = {
+            .ino = ino, .next = next_pos, .size = (uint16_t)record, .type = type};
         memcpy(at, &d, DIRENT_64_NAME);
     }
     memcpy(at + head, name, size);
@@ -90,7 +92,8 @@ static long getdents(struct task *t, int fd, uaddr_t dirp, unsigned count, bool 
     if (!f->ops->readdir) {
         return -ENOTDIR;
     }
-    struct dirent_sink s = {.context.emit = sink_emit, .room = MIN(count, DIRENTS_MAX_SIZE), .old = old};
+    struct dirent_sink s = {
+        .context.emit = sink_emit, .room = MIN(count, DIRENTS_MAX_SIZE), .old = old};
     s.buf = buf = malloc(MAX(s.room, (size_t)1));
     if (!buf) {
         return -ENOMEM;

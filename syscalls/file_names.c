@@ -23,7 +23,8 @@ static void target_free(struct target *g)
 }
 #define AUTO_TARGET __attribute__((cleanup(target_free))) struct target
 
-static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name, unsigned walk_flags)
+static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name,
+                       unsigned walk_flags)
 {
     int r = name_in(t, name, walk_flags & WALK_EMPTY_PATH, &g->name);
     return r < 0 ? r : walk_init(t, dirfd, g->name, walk_flags, &g->walk, &g->start);
@@ -64,7 +65,8 @@ long sys_mknodat(struct task *t, int dirfd, uaddr_t path, unsigned mode, unsigne
         return r;
     }
     /* A device number of 32 bits reads the same in the C library's 64. */
-    return vfs_mknod(&g.walk, g.name, mode & (S_IFMT | 07777), S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0);
+    return vfs_mknod(&g.walk, g.name, mode & (S_IFMT | 07777),
+                     S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0);
 }
 
 long sys_mknod(struct task *t, uaddr_t path, unsigned mode, unsigned dev)
@@ -89,7 +91,8 @@ long sys_symlink(struct task *t, uaddr_t target, uaddr_t linkpath)
     return sys_symlinkat(t, target, AT_FDCWD, linkpath);
 }
 
-long sys_linkat(struct task *t, int olddirfd, uaddr_t oldpath, int newdirfd, uaddr_t newpath, int flags)
+long sys_linkat(struct task *t, int olddirfd, uaddr_t oldpath, int newdirfd, uaddr_t newpath,
+                int flags)
 {
     AUTO_TARGET from = {0};
     AUTO_TARGET to = {0};

@@ -80,6 +80,9 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
     if (r < 0) {
         return r;
     }
+    if (fd_table_full(t->files, fd_limit(t))) {
+        return -EMFILE;
+    }
     r = vfs_open(&w, text, (unsigned)how->flags & ~(unsigned)O_CLOEXEC, (uint32_t)how->mode, &f);
     if (r < 0) {
         return r;

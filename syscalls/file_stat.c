@@ -67,7 +67,8 @@ static struct statx_timestamp statx_time(int64_t ns)
     if (rest < 0) {
         rest += NSEC_PER_SEC;
     }
-    return (struct statx_timestamp){.tv_sec = (ns - rest) / NSEC_PER_SEC, .tv_nsec = (uint32_t)rest};
+    return (struct statx_timestamp){.tv_sec = (ns - rest) / NSEC_PER_SEC,
+                                    .tv_nsec = (uint32_t)rest};
 }
 
 static struct statx_timestamp statx_timespec(const struct timespec *ts)

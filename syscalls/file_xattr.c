@@ -40,7 +40,8 @@ static bool has_prefix(const char *name, const char *prefix)
  * Linux's xattr_permission: by name space first, then by the file's mode. A privileged name that
  * may not even be seen is "no such attribute".
  */
-static int xattr_permission(const struct path *p, const struct cred *cred, const char *name, int may)
+static int xattr_permission(const struct path *p, const struct cred *cred, const char *name,
+                            int may)
 {
     const struct inode *inode = p->dentry->inode;
     if (may & MAY_WRITE && path_read_only(p)) {
@@ -86,8 +87,8 @@ static void xattr_set_free(struct xattr_set *s)
 }
 #define AUTO_XATTR_SET __attribute__((cleanup(xattr_set_free))) struct xattr_set
 
-static int xattr_set_in(struct task *t, struct xattr_set *s, uaddr_t name, uaddr_t value, size_t size,
-                        int flags)
+static int xattr_set_in(struct task *t, struct xattr_set *s, uaddr_t name, uaddr_t value,
+                        size_t size, int flags)
 {
     if (flags & ~(XATTR_CREATE | XATTR_REPLACE)) {
         return -EINVAL;
@@ -136,7 +137,8 @@ long sys_setxattr(struct task *t, uaddr_t path, uaddr_t name, uaddr_t value, siz
     return setxattr_at(t, AT_FDCWD, path, WALK_FOLLOW, name, value, size, flags);
 }
 
-long sys_lsetxattr(struct task *t, uaddr_t path, uaddr_t name, uaddr_t value, size_t size, int flags)
+long sys_lsetxattr(struct task *t, uaddr_t path, uaddr_t name, uaddr_t value, size_t size,
+                   int flags)
 {
     return setxattr_at(t, AT_FDCWD, path, 0, name, value, size, flags);
 }
@@ -154,7 +156,8 @@ long sys_fsetxattr(struct task *t, int fd, uaddr_t name, uaddr_t value, size_t s
 
 /* --- get --- */
 
-static long xattr_get(struct task *t, const struct path *p, uaddr_t name_addr, uaddr_t value, size_t size)
+static long xattr_get(struct task *t, const struct path *p, uaddr_t name_addr, uaddr_t value,
+                      size_t size)
 {
     char name[XATTR_NAME_MAX + 1];
     AUTO_FREE void *buf = NULL;
@@ -272,7 +275,8 @@ static long xattr_remove(struct task *t, const struct path *p, uaddr_t name_addr
     return inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -EOPNOTSUPP;
 }
 
-static long removexattr_at(struct task *t, int dirfd, uaddr_t path, unsigned walk_flags, uaddr_t name)
+static long removexattr_at(struct task *t, int dirfd, uaddr_t path, unsigned walk_flags,
+                           uaddr_t name)
 {
     AUTO_PATH p = {NULL, NULL};
     int r = path_at(t, dirfd, path, walk_flags, &p);
@@ -334,7 +338,8 @@ long sys_setxattrat(struct task *t, int dirfd, uaddr_t path, unsigned at_flags, 
         r = xattr_at_flags(at_flags, &walk_flags);
     }
     return r < 0 ? r
-                 : setxattr_at(t, dirfd, path, walk_flags, name, args.value, args.size, (int)args.flags);
+                 : setxattr_at(t, dirfd, path, walk_flags, name, args.value, args.size,
+                               (int)args.flags);
 }
 
 long sys_getxattrat(struct task *t, int dirfd, uaddr_t path, unsigned at_flags, uaddr_t name,

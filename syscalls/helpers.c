@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/vfs/seal.h"
 
 int name_in(struct task *t, uaddr_t addr, bool allow_empty, char **out)
 {
@@ -67,9 +68,11 @@ int file_in(struct task *t, int fd, struct file **out)
     return fd_table_lookup(t->files, fd, out);
 }
 
+#define NR_OPEN_MAX 1048576 /* /proc/sys/fs/nr_open */
+
 int fd_limit(const struct task *t)
 {
-    return (int)MIN(task_rlimit(t, RLIMIT_NOFILE), (uint64_t)INT32_MAX);
+    return (int)MIN(task_rlimit(t, RLIMIT_NOFILE), (uint64_t)NR_OPEN_MAX);
 }
 
 bool path_read_only(const struct path *p)
@@ -108,6 +111,10 @@ int64_t write_position(const struct file *f, int64_t pos)
 
 int write_limit(struct task *t, const struct file *f, int64_t pos, size_t *size)
 {
+    int r = seal_check_write(f->inode, pos, size);
+    if (r < 0) {
+        return r;
+    }
     uint64_t limit = task_rlimit(t, RLIMIT_FSIZE);
     if (limit == RLIM_INFINITY || !S_ISREG(f->inode->mode) || *size == 0) {
         return 0;

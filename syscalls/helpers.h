@@ -27,8 +27,8 @@ MUST_CHECK int name_in(struct task *t, uaddr_t addr, bool allow_empty, char **ou
  *
  * Errors: -EBADF, -ENOTDIR.
  */
-MUST_CHECK int walk_init(struct task *t, int dirfd, const char *name, unsigned flags, struct walk *w,
-                         struct path *start);
+MUST_CHECK int walk_init(struct task *t, int dirfd, const char *name, unsigned flags,
+                         struct walk *w, struct path *start);
 
 /**
  * path_at - what a guest's (dirfd, name) names.
@@ -37,7 +37,8 @@ MUST_CHECK int walk_init(struct task *t, int dirfd, const char *name, unsigned f
  *
  * Context: may block. Errors: name_in's, walk_init's, vfs_lookup's.
  */
-MUST_CHECK int path_at(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags, struct path *out);
+MUST_CHECK int path_at(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags,
+                       struct path *out);
 
 /* AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW and AT_EMPTY_PATH in WALK_* words. */
 unsigned walk_flags_nofollow(int at_flags); /* follows unless AT_SYMLINK_NOFOLLOW */
@@ -65,10 +66,10 @@ void signal_self(struct task *t, int sig);
 ssize_t write_result(struct task *t, ssize_t n);
 
 /**
- * write_limit - apply RLIMIT_FSIZE to a write of size bytes at pos.
- * @size: cut to what the limit leaves. Files that are not regular have no limit.
+ * write_limit - apply seals and RLIMIT_FSIZE to a write of size bytes at pos.
+ * @size: cut to what they leave. Files that are not regular have no limit.
  *
- * Errors: -EFBIG, with SIGXFSZ sent. Source: setrlimit(2), write(2).
+ * Errors: -EPERM sealed; -EFBIG, with SIGXFSZ sent. Source: setrlimit(2), write(2).
  */
 MUST_CHECK int write_limit(struct task *t, const struct file *f, int64_t pos, size_t *size);
 

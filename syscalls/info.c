@@ -4,38 +4,41 @@
 #include <errno.h>
 #include <string.h>
 
+/* clang-format off */
 /* A row's support cell. */
-#define SUPPORT_FULL                     {LEVEL_FULL, 0, NULL}
-#define SUPPORT_PARTIAL(note)            {LEVEL_PARTIAL, 0, note}
-#define SUPPORT_STUB(note)               {LEVEL_STUB, 0, note}
+#define SUPPORT_FULL {LEVEL_FULL, 0, NULL}
+#define SUPPORT_PARTIAL(note) {LEVEL_PARTIAL, 0, note}
+#define SUPPORT_STUB(note) {LEVEL_STUB, 0, note}
 #define SUPPORT_UNSUPPORTED(error, note) {LEVEL_UNSUPPORTED, error, note}
 
 /* A triple's detail. */
-#define DETAIL__               {FORM_NONE, 0, 0}
-#define DETAIL_PATH            {FORM_PATH, 0, 0}
-#define DETAIL_TEXT(max)       {FORM_TEXT, 0, max}
-#define DETAIL_LEN(n)          {FORM_LEN, 0, n}
-#define DETAIL_LEN_AT(n)       {FORM_LEN_AT, 0, n}
-#define DETAIL_RET(n)          {FORM_RET, 0, n}
-#define DETAIL_DIRENTS         {FORM_DIRENTS, 0, 0}
-#define DETAIL_CPUSET(n)       {FORM_CPUSET, 0, n}
-#define DETAIL_COUNT(n)        {FORM_COUNT, 0, n}
-#define DETAIL_OF(x)           {FORM_OF, LAYOUT_##x, 0}
-#define DETAIL_ARRAY(x, n)     {FORM_ARRAY, LAYOUT_##x, n}
+#define DETAIL__ {FORM_NONE, 0, 0}
+#define DETAIL_PATH {FORM_PATH, 0, 0}
+#define DETAIL_TEXT(max) {FORM_TEXT, 0, max}
+#define DETAIL_LEN(n) {FORM_LEN, 0, n}
+#define DETAIL_LEN_AT(n) {FORM_LEN_AT, 0, n}
+#define DETAIL_RET(n) {FORM_RET, 0, n}
+#define DETAIL_DIRENTS {FORM_DIRENTS, 0, 0}
+#define DETAIL_CPUSET(n) {FORM_CPUSET, 0, n}
+#define DETAIL_COUNT(n) {FORM_COUNT, 0, n}
+#define DETAIL_OF(x) {FORM_OF, LAYOUT_##x, 0}
+#define DETAIL_ARRAY(x, n) {FORM_ARRAY, LAYOUT_##x, n}
 #define DETAIL_RET_ARRAY(x, n) {FORM_RET_ARRAY, LAYOUT_##x, n}
-#define DETAIL_SIZED(x, n)     {FORM_SIZED, LAYOUT_##x, n}
-#define DETAIL_SIZED_AT(x, n)  {FORM_SIZED_AT, LAYOUT_##x, n}
-#define DETAIL_FDSET(n)        {FORM_FDSET, 0, n}
-#define DETAIL_SET(x)          {FORM_SET, DECODE_##x, 0}
-#define DETAIL_ENUM(x)         {FORM_ENUM, DECODE_##x, 0}
-#define DETAIL_HEX             {FORM_HEX, 0, 0}
-#define DETAIL_OCTAL           {FORM_OCTAL, 0, 0}
-#define DETAIL_FILE_TYPE       {FORM_FILE_TYPE, 0, 0}
-#define DETAIL_IOCTL           {FORM_IOCTL, 0, 0}
-#define DETAIL_FCNTL           {FORM_FCNTL, 0, 0}
-#define DETAIL_FUTEX_TIMEOUT   {FORM_FUTEX_TIMEOUT, 0, 0}
-#define DETAIL_ARGV            {FORM_ARGV, 0, 0}
-#define DETAIL_ENVP            {FORM_ENVP, 0, 0}
+#define DETAIL_SIZED(x, n) {FORM_SIZED, LAYOUT_##x, n}
+#define DETAIL_SIZED_AT(x, n) {FORM_SIZED_AT, LAYOUT_##x, n}
+#define DETAIL_FDSET(n) {FORM_FDSET, 0, n}
+#define DETAIL_SET(x) {FORM_SET, DECODE_##x, 0}
+#define DETAIL_ENUM(x) {FORM_ENUM, DECODE_##x, 0}
+#define DETAIL_HEX {FORM_HEX, 0, 0}
+#define DETAIL_OCTAL {FORM_OCTAL, 0, 0}
+#define DETAIL_FILE_TYPE {FORM_FILE_TYPE, 0, 0}
+#define DETAIL_IOCTL {FORM_IOCTL, 0, 0}
+#define DETAIL_FCNTL {FORM_FCNTL, 0, 0}
+#define DETAIL_FUTEX_TIMEOUT {FORM_FUTEX_TIMEOUT, 0, 0}
+#define DETAIL_ARGV {FORM_ARGV, 0, 0}
+#define DETAIL_ENVP {FORM_ENVP, 0, 0}
+
+/* clang-format on */
 
 #define ARG_INFO_(i, kind, name, detail) {#name, KIND_##kind, DETAIL_##detail},
 
@@ -92,17 +95,19 @@ size_t layout_size(enum arg_layout layout)
 
 const char *syscall_level_name(enum syscall_level level)
 {
-    static const char *const names[] = {
-        [LEVEL_FULL] = "full", [LEVEL_PARTIAL] = "partial", [LEVEL_STUB] = "stub", [LEVEL_UNSUPPORTED] = "none"};
+    static const char *const names[] = {[LEVEL_FULL] = "full",
+                                        [LEVEL_PARTIAL] = "partial",
+                                        [LEVEL_STUB] = "stub",
+                                        [LEVEL_UNSUPPORTED] = "none"};
     return names[level];
 }
 
 const char *syscall_class_name(enum syscall_class class)
 {
     static const char *const names[] = {
-        [CLASS_DESC] = "desc", [CLASS_FILE] = "file", [CLASS_MEM] = "memory",
+        [CLASS_DESC] = "desc",   [CLASS_FILE] = "file",    [CLASS_MEM] = "memory",
         [CLASS_NET] = "network", [CLASS_PROC] = "process", [CLASS_SIG] = "signal",
-        [CLASS_TIME] = "time", [CLASS_IPC] = "ipc", [CLASS_MISC] = "misc"};
+        [CLASS_TIME] = "time",   [CLASS_IPC] = "ipc",      [CLASS_MISC] = "misc"};
     return names[class];
 }
 

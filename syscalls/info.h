@@ -50,9 +50,10 @@
     X(cap_data, 24)
 
 #define SYSCALL_KINDS(X)                                                                           \
-    X(FD) X(DIRFD) X(INT) X(FLAGS) X(PID) X(SIG) X(CLOCK) X(UINT) X(MODE) X(UID) X(GID) X(DEV32)   \
-    X(SIZE) X(OFF) X(LONG) X(ULONG) X(DEV) X(ADDR) X(PTR) X(IN_STR) X(OUT_STR) X(IN_BUF)           \
-    X(OUT_BUF) X(IN_STRUCT) X(OUT_STRUCT) X(INOUT_STRUCT) X(IN_IOVEC) X(OUT_IOVEC)
+    X(FD)                                                                                          \
+    X(DIRFD) X(INT) X(FLAGS) X(PID) X(SIG) X(CLOCK) X(UINT) X(MODE) X(UID) X(GID) X(DEV32) X(SIZE) \
+        X(OFF) X(LONG) X(ULONG) X(DEV) X(ADDR) X(PTR) X(IN_STR) X(OUT_STR) X(IN_BUF) X(OUT_BUF)    \
+            X(IN_STRUCT) X(OUT_STRUCT) X(INOUT_STRUCT) X(IN_IOVEC) X(OUT_IOVEC)
 enum arg_kind {
 #define X(kind) KIND_##kind,
     SYSCALL_KINDS(X)
@@ -63,7 +64,7 @@ enum arg_layout {
 #define X(name, size) LAYOUT_##name,
     SYSCALL_LAYOUTS(X)
 #undef X
-    LAYOUT_COUNT,
+        LAYOUT_COUNT,
 };
 
 /* Named bits and values: the names are in decode_sets.c. */
@@ -75,15 +76,36 @@ enum decode_set_id {
 };
 
 enum detail_form {
-    FORM_NONE, FORM_PATH, FORM_TEXT, FORM_LEN, FORM_LEN_AT, FORM_RET, FORM_DIRENTS, FORM_CPUSET,
-    FORM_COUNT, FORM_OF, FORM_ARRAY, FORM_RET_ARRAY, FORM_SIZED, FORM_SIZED_AT, FORM_FDSET, FORM_SET,
-    FORM_ENUM, FORM_HEX, FORM_OCTAL, FORM_FILE_TYPE, FORM_IOCTL, FORM_FCNTL, FORM_FUTEX_TIMEOUT,
-    FORM_ARGV, FORM_ENVP,
+    FORM_NONE,
+    FORM_PATH,
+    FORM_TEXT,
+    FORM_LEN,
+    FORM_LEN_AT,
+    FORM_RET,
+    FORM_DIRENTS,
+    FORM_CPUSET,
+    FORM_COUNT,
+    FORM_OF,
+    FORM_ARRAY,
+    FORM_RET_ARRAY,
+    FORM_SIZED,
+    FORM_SIZED_AT,
+    FORM_FDSET,
+    FORM_SET,
+    FORM_ENUM,
+    FORM_HEX,
+    FORM_OCTAL,
+    FORM_FILE_TYPE,
+    FORM_IOCTL,
+    FORM_FCNTL,
+    FORM_FUTEX_TIMEOUT,
+    FORM_ARGV,
+    FORM_ENVP,
 };
 struct arg_detail {
-    unsigned char form;  /* enum detail_form */
-    unsigned char what;  /* enum arg_layout or enum decode_set_id */
-    unsigned short n;    /* argument number, or a TEXT's maximum */
+    unsigned char form; /* enum detail_form */
+    unsigned char what; /* enum arg_layout or enum decode_set_id */
+    unsigned short n;   /* argument number, or a TEXT's maximum */
 };
 struct arg_info {
     const char *name;
@@ -93,12 +115,30 @@ struct arg_info {
 
 enum syscall_level { LEVEL_FULL, LEVEL_PARTIAL, LEVEL_STUB, LEVEL_UNSUPPORTED, LEVEL_COUNT };
 enum syscall_class {
-    CLASS_DESC, CLASS_FILE, CLASS_MEM, CLASS_NET, CLASS_PROC, CLASS_SIG, CLASS_TIME, CLASS_IPC, CLASS_MISC,
+    CLASS_DESC,
+    CLASS_FILE,
+    CLASS_MEM,
+    CLASS_NET,
+    CLASS_PROC,
+    CLASS_SIG,
+    CLASS_TIME,
+    CLASS_IPC,
+    CLASS_MISC,
     CLASS_COUNT
 };
 enum syscall_result {
-    RESULT_ZERO, RESULT_INT, RESULT_FD, RESULT_PID, RESULT_SIZE, RESULT_OFF, RESULT_ADDR, RESULT_MODE,
-    RESULT_UID, RESULT_TIME, RESULT_HEX, RESULT_NORETURN,
+    RESULT_ZERO,
+    RESULT_INT,
+    RESULT_FD,
+    RESULT_PID,
+    RESULT_SIZE,
+    RESULT_OFF,
+    RESULT_ADDR,
+    RESULT_MODE,
+    RESULT_UID,
+    RESULT_TIME,
+    RESULT_HEX,
+    RESULT_NORETURN,
 };
 
 struct syscall_support {
@@ -126,4 +166,4 @@ const struct syscall_info *syscall_find(const char *name);
 size_t layout_size(enum arg_layout layout);
 const char *syscall_level_name(enum syscall_level level); /* "full" ... */
 const char *syscall_class_name(enum syscall_class class); /* "desc" ... */
-const char *error_name(int error);  /* "ENOENT", or NULL */
+const char *error_name(int error);                        /* "ENOENT", or NULL */

@@ -97,7 +97,9 @@
  * what it writes itself (a comma, a semicolon). Arguments pass through several macros on the way: no kind,
  * name or detail may be the name of a macro.
  */
-#define ROW_PICK_(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, r, ...) r
+#define ROW_PICK_(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17,  \
+                  a18, r, ...)                                                                     \
+    r
 #define ROW_NTH_(...)                                                                              \
     ROW_PICK_(__VA_ARGS__, ROW_6_, x, x, ROW_5_, x, x, ROW_4_, x, x, ROW_3_, x, x, ROW_2_, x, x,   \
               ROW_1_, x, x, ROW_0_, x)
@@ -112,7 +114,8 @@
 #define ROW_SKEW_(...)                                                                             \
     ROW_PICK_(__VA_ARGS__, 0, x, x, 1, x, x, 2, x, x, 3, x, x, 4, x, x, 5, x, x, 6, x)
 #define ROW_ARGS(F, ...)                                                                           \
-    ROW_NTH_(_ __VA_OPT__(, ) __VA_ARGS__)(F, ROW_SKEW_(_ __VA_OPT__(, ) __VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__)
+    ROW_NTH_(_ __VA_OPT__(, ) __VA_ARGS__)                                                         \
+    (F, ROW_SKEW_(_ __VA_OPT__(, ) __VA_ARGS__) __VA_OPT__(, ) __VA_ARGS__)
 #define ROW_ARG_COUNT(...) (6 - ROW_SKEW_(_ __VA_OPT__(, ) __VA_ARGS__))
 
 /* ", int fd, uaddr_t buf": the typed parameters behind the task. */

@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "lib/host.h"
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
+#include "sentry/vfs/seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/mm_call.h"
 #include "syscalls/syscalls.h"
@@ -21,7 +23,8 @@
 #define MAP_KNOWN_LEGACY                                                                           \
     (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |       \
      MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |        \
-     MAP_HUGETLB | MAP_32BIT | 0x4000000 /* MAP_UNINITIALIZED */)
+     MAP_HUGETLB | MAP_32BIT | 0x4000000 /* MAP_UNINITIALIZED */ | 0x78000000 |                    \
+     0x54000000 /* MAP_HUGE_1GB, MAP_HUGE_2MB */)
 /* What the host gets to see, beside the type. */
 #define MAP_HOST_FLAGS                                                                             \
     ((unsigned long)(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE |             \
@@ -74,6 +77,9 @@ static int map_type_file(const struct map_request *m, const struct file *f, unsi
     }
     if (!file_readable(f)) {
         return -EACCES;
+    }
+    if (*out_type == MAP_SHARED && m->prot & PROT_WRITE && seal_denies_mapping(f->inode)) {
+        return -EPERM;
     }
     if (m->prot & PROT_EXEC && f->path.mnt && f->path.mnt->flags & MNT_NOEXEC) {
         return -EPERM;
@@ -133,7 +139,33 @@ static int map_note(struct task *t, const struct file *f, const struct file_map 
     if (r < 0) {
         return r;
     }
-    return mm_note_file(t->mm, map->host_fd, f->inode->dev, f->inode->ino, name.text ? name.text : "");
+    return mm_note_file(t->mm, map->host_fd, f->inode->dev, f->inode->ino,
+                        name.text ? name.text : "");
+}
+
+/*
+ * A shared mapping carries the rights of the fd it is made from: mprotect can add PROT_WRITE later. So a
+ * file that the guest may only read is mapped from a read-only fd, even if the sentry's own is not.
+ */
+static long map_host_fd(struct task *t, const struct map_request *m, unsigned long type,
+                        const struct file *f, const struct file_map *map)
+{
+    AUTO_FD read_only = -1;
+    int host_fd = map->host_fd;
+    int flags = host_fcntl(host_fd, F_GETFL, 0);
+    if (flags < 0) {
+        return flags;
+    }
+    if (type == MAP_SHARED && (!file_writable(f) || seal_denies_mapping(f->inode)) &&
+        (flags & O_ACCMODE) != O_RDONLY) {
+        host_fd = read_only = platform_reopen_read_only(host_fd);
+        if (host_fd < 0) {
+            return host_fd;
+        }
+    }
+    const struct mem_call call = map_call(m, type, host_fd, map->host_offset + m->offset);
+    /* Not as the guest resumes: the host fd is only sure to stay open while we hold the file. */
+    return platform_mem(t->pt, &call);
 }
 
 static long map_file(struct task *t, struct map_request *m, size_t length, struct file *f)
@@ -159,9 +191,7 @@ static long map_file(struct task *t, struct map_request *m, size_t length, struc
     if (r < 0) {
         return r;
     }
-    const struct mem_call call = map_call(m, type, map.host_fd, map.host_offset + m->offset);
-    /* Not as the guest resumes: the host fd is only sure to stay open while we hold the file. */
-    return platform_mem(t->pt, &call);
+    return map_host_fd(t, m, type, f, &map);
 }
 
 static long map_anonymous(struct task *t, struct map_request *m, size_t length)
@@ -227,9 +257,10 @@ long sys_mprotect(struct task *t, uaddr_t addr, size_t len, unsigned long prot)
     if (!range_ok(addr, len)) {
         return -ENOMEM;
     }
-    const struct mem_call call = {.nr = SYS_mprotect,
-                                  .args = {addr, ALIGN_UP(len, PAGE_SIZE), (prot & PROT_RWX) | grows},
-                                  .host_fd = -1};
+    const struct mem_call call = {
+        .nr = SYS_mprotect,
+        .args = {addr, ALIGN_UP(len, PAGE_SIZE), (prot & PROT_RWX) | grows},
+        .host_fd = -1};
     return mem_perform(t, &call);
 }
 
@@ -242,8 +273,9 @@ long sys_pkey_mprotect(struct task *t, uaddr_t addr, size_t len, unsigned long p
 long sys_pkey_alloc(struct task *t, unsigned long flags, unsigned long access_rights)
 {
     (void)t;
-    return flags || access_rights & ~(unsigned long)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE) ? -EINVAL
-                                                                                                : -ENOSPC;
+    return flags || access_rights & ~(unsigned long)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE)
+               ? -EINVAL
+               : -ENOSPC;
 }
 
 long sys_pkey_free(struct task *t, int pkey)

@@ -27,10 +27,7 @@ long sys_getppid(struct task *t)
 
 long sys_exit(struct task *t, int status)
 {
-    /* The process's status is its leader's, unless an exit_group says otherwise. */
-    if (t == t->tg->leader && !t->tg->exiting) {
-        t->tg->exit_status = (status & 0xff) << 8;
-    }
+    t->exit_status = (status & 0xff) << 8;
     t->must_exit = true;
     return 0;
 }

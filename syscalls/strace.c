@@ -82,10 +82,12 @@ static bool add_word(const char *word, size_t size)
 
     for (size_t i = 0; i < g_syscall_count; i++) {
         const struct syscall_info *info = &g_syscalls[i];
-        bool match = !only_class && strlen(info->name) == name_size && memcmp(info->name, name, name_size) == 0;
-        for (int class = 0; class < CLASS_COUNT && !match; class++) {
+        bool match = !only_class && strlen(info->name) == name_size &&
+                     memcmp(info->name, name, name_size) == 0;
+        for (int class = 0; class < CLASS_COUNT && !match; class ++) {
             const char *text = syscall_class_name(class);
-            match = strlen(text) == name_size && memcmp(text, name, name_size) == 0 && in_class(info, class);
+            match = strlen(text) == name_size && memcmp(text, name, name_size) == 0 &&
+                    in_class(info, class);
         }
         if (match) {
             g_trace.shown[info->nr / 8] |= (unsigned char)(1u << info->nr % 8);
@@ -186,7 +188,8 @@ static const char *call_name(uint64_t nr, char buf[40])
     return buf;
 }
 
-static void print_args(struct strbuf *s, struct task *t, uint64_t nr, const uint64_t args[6], bool exiting, long result)
+static void print_args(struct strbuf *s, struct task *t, uint64_t nr, const uint64_t args[6],
+                       bool exiting, long result)
 {
     struct strace_call c = {.out = s,
                             .mm = t->mm,
@@ -217,6 +220,7 @@ void strace_enter(struct task *t, uint64_t nr, const uint64_t args[6])
 {
     AUTO_STRBUF s = {0};
     char buf[40];
+    nr = (uint32_t)nr; /* as dispatch */
     if (!shown(nr)) {
         return;
     }
@@ -240,6 +244,7 @@ void strace_exit(struct task *t, uint64_t nr, const uint64_t args[6], long resul
     AUTO_STRBUF s = {0};
     char buf[40];
     size_t before = g_trace.column, start = 0;
+    nr = (uint32_t)nr;
     if (!shown(nr)) {
         return;
     }
@@ -251,8 +256,13 @@ void strace_exit(struct task *t, uint64_t nr, const uint64_t args[6], long resul
     }
     print_args(&s, t, nr, args, true, result);
     pad_to_result(&s, before + s.size - start);
-    struct strace_call c = {
-        .out = &s, .mm = t->mm, .info = syscall_info(nr), .args = args, .exiting = true, .result = result, .string_max = g_trace.string_max};
+    struct strace_call c = {.out = &s,
+                            .mm = t->mm,
+                            .info = syscall_info(nr),
+                            .args = args,
+                            .exiting = true,
+                            .result = result,
+                            .string_max = g_trace.string_max};
     if (c.info) {
         strace_result(&c);
     } else {

@@ -1,34 +1,21 @@
 /*
- * A call's arguments and result in --strace lines. What a call only reads is printed when it
+ * A call's arguments in --strace lines. What a call only reads is printed when it
  * begins; from the first argument that it writes on, the rest is printed when it has returned.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
-#include <linux/futex.h>
-#include <poll.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <termios.h>
 
-#include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
 #include "syscalls/strace_text.h"
 
 #define PATH_TEXT_MAX 4095
-
-static bool wrote_results(const struct strace_call *c)
-{
-    return c->exiting && c->result >= 0;
-}
 
 /* An argument as a number, extended as its C type is. */
 static uint64_t number(const struct strace_call *c, size_t i)
@@ -64,8 +51,9 @@ static bool known_at_entry(const struct strace_call *c, size_t i)
     case KIND_OUT_IOVEC:
         return false;
     case KIND_INOUT_STRUCT:
-        return a->detail.form == FORM_ARRAY || a->detail.form == FORM_FDSET || a->detail.what == LAYOUT_timespec ||
-               a->detail.what == LAYOUT_timeval || a->detail.what == LAYOUT_off || a->detail.what == LAYOUT_cap_header;
+        return a->detail.form == FORM_ARRAY || a->detail.form == FORM_FDSET ||
+               a->detail.what == LAYOUT_timespec || a->detail.what == LAYOUT_timeval ||
+               a->detail.what == LAYOUT_off || a->detail.what == LAYOUT_cap_header;
     default:
         if (a->detail.form == FORM_FCNTL) {
             return (unsigned)c->args[1] != F_GETLK && (unsigned)c->args[1] != F_OFD_GETLK;
@@ -115,87 +103,6 @@ static size_t visible_args(const struct strace_call *c)
     }
 }
 
-static void print_futex_op(struct strbuf *out, unsigned op)
-{
-    const char *name = decode_value(DECODE_futex, op & (unsigned)FUTEX_CMD_MASK);
-    if (!name) {
-        strbuf_printf(out, "%#x /* FUTEX_??? */", op);
-        return;
-    }
-    strbuf_printf(out, "%s%s%s", name, op & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "",
-                  op & FUTEX_CLOCK_REALTIME ? "|FUTEX_CLOCK_REALTIME" : "");
-}
-
-static void print_futex(struct strace_call *c)
-{
-    const uint64_t *a = c->args;
-    int cmd = (int)a[1] & FUTEX_CMD_MASK;
-    struct strbuf *out = c->out;
-
-    strace_addr(out, a[0]);
-    strbuf_adds(out, ", ");
-    print_futex_op(out, (unsigned)a[1]);
-    if (cmd == FUTEX_UNLOCK_PI || cmd == FUTEX_TRYLOCK_PI) {
-        return;
-    }
-    if (cmd != FUTEX_LOCK_PI && cmd != 13) {
-        strbuf_printf(out, ", %u", (unsigned)a[2]);
-    }
-    if (cmd == FUTEX_WAKE) {
-        return;
-    }
-    if (cmd == FUTEX_REQUEUE || cmd == FUTEX_CMP_REQUEUE || cmd == FUTEX_WAKE_OP || cmd == FUTEX_CMP_REQUEUE_PI) {
-        strbuf_printf(out, ", %u, ", (unsigned)a[3]);
-        strace_addr(out, a[4]);
-        if (cmd == FUTEX_WAKE_OP) {
-            strbuf_printf(out, ", %#x", (unsigned)a[5]);
-        } else if (cmd != FUTEX_REQUEUE) {
-            strbuf_printf(out, ", %u", (unsigned)a[5]);
-        }
-        return;
-    }
-    if (cmd != FUTEX_WAKE_BITSET) {
-        strbuf_adds(out, ", ");
-        strace_struct(c, LAYOUT_timespec, a[3], 16);
-    }
-    if (cmd == FUTEX_WAIT_REQUEUE_PI) {
-        strbuf_adds(out, ", ");
-        strace_addr(out, a[4]);
-    } else if (cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAKE_BITSET) {
-        strbuf_printf(out, (unsigned)a[5] == FUTEX_BITSET_MATCH_ANY ? ", FUTEX_BITSET_MATCH_ANY" : ", %#x", (unsigned)a[5]);
-    }
-}
-
-static void print_clone(struct strace_call *c)
-{
-    const uint64_t *a = c->args;
-    uint64_t flags = a[0] & ~0xffULL;
-    int sig = (int)(a[0] & 0xff);
-    struct strbuf *out = c->out;
-
-    strbuf_adds(out, "child_stack=");
-    strace_addr(out, a[1]);
-    strbuf_adds(out, ", flags=");
-    if (flags || sig == 0) {
-        strace_flags(out, DECODE_clone, flags);
-    }
-    if (sig) {
-        strbuf_adds(out, flags ? "|" : "");
-        strace_signal_name(out, sig);
-    }
-    if (flags & (CLONE_PARENT_SETTID | CLONE_PIDFD)) {
-        strbuf_adds(out, ", parent_tid=");
-        strace_addr(out, a[2]);
-    }
-    if (flags & CLONE_SETTLS) {
-        strbuf_printf(out, ", tls=%#" PRIx64, a[4]);
-    }
-    if (flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) {
-        strbuf_adds(out, ", child_tidptr=");
-        strace_addr(out, a[3]);
-    }
-}
-
 static void print_argv(struct strace_call *c, uaddr_t addr)
 {
     uaddr_t p;
@@ -241,7 +148,7 @@ static void print_envp(struct strace_call *c, uaddr_t addr)
     }
 }
 
-static void print_fd_set(struct strace_call *c, uaddr_t addr, int nfds)
+void strace_fd_set(struct strace_call *c, uaddr_t addr, int nfds)
 {
     uint64_t words[16]; /* 1024 descriptors: what a libc can name */
     const char *separator = "";
@@ -263,7 +170,7 @@ static void print_fd_set(struct strace_call *c, uaddr_t addr, int nfds)
 static void print_cpu_set(struct strace_call *c, uaddr_t addr, size_t size)
 {
     size_t bytes = c->exiting ? (size_t)c->result : size;
-    print_fd_set(c, addr, (int)(MIN(bytes, (size_t)128) * 8));
+    strace_fd_set(c, addr, (int)(MIN(bytes, (size_t)128) * 8));
 }
 
 static void print_array(struct strace_call *c, enum arg_layout layout, uaddr_t addr, uint64_t count)
@@ -311,120 +218,6 @@ static void print_dirents(struct strace_call *c, uaddr_t addr)
         entries++;
     }
     strbuf_printf(c->out, " /* %zu entries */", entries);
-}
-
-/* What an unknown ioctl number says about itself. */
-static void print_ioctl_request(struct strbuf *out, unsigned request)
-{
-    static const char *const directions[] = {"_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE"};
-    const char *name = decode_value(DECODE_ioctl, request);
-    if (name) {
-        strbuf_adds(out, name);
-    } else {
-        strbuf_printf(out, "_IOC(%s, %#x, %#x, %#x)", directions[request >> 30], request >> 8 & 0xff, request & 0xff,
-                      request >> 16 & 0x3fff);
-    }
-}
-
-static void print_termios(struct strace_call *c, uaddr_t addr)
-{
-    unsigned flags[4]; /* c_iflag, c_oflag, c_cflag, c_lflag */
-    if (copy_in(c->mm, flags, addr, sizeof(flags)) < 0) {
-        strace_addr(c->out, addr);
-        return;
-    }
-    strbuf_printf(c->out, "{c_iflag=%#x, c_oflag=%#x, c_cflag=%#x, c_lflag=%#x, ...}", flags[0], flags[1], flags[2], flags[3]);
-}
-
-static void print_ioctl_arg(struct strace_call *c, uint64_t arg)
-{
-    unsigned request = (unsigned)c->args[1];
-    unsigned short ws[4];
-    switch (request) {
-    case TCGETS:
-        if (wrote_results(c)) {
-            print_termios(c, arg);
-            return;
-        }
-        break;
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF:
-        print_termios(c, arg);
-        return;
-    case TIOCGWINSZ:
-    case TIOCSWINSZ:
-        if ((request == TIOCSWINSZ || wrote_results(c)) && copy_in(c->mm, ws, arg, sizeof(ws)) == 0) {
-            strbuf_printf(c->out, "{ws_row=%u, ws_col=%u, ws_xpixel=%u, ws_ypixel=%u}", ws[0], ws[1], ws[2], ws[3]);
-            return;
-        }
-        break;
-    case FIONREAD:
-    case TIOCOUTQ:
-    case TIOCGPGRP:
-    case TIOCGSID:
-    case TIOCGPTN:
-        if (wrote_results(c)) {
-            strace_struct(c, LAYOUT_int, arg, sizeof(int));
-            return;
-        }
-        break;
-    case FIONBIO:
-    case FIOASYNC:
-    case TIOCSPGRP:
-    case TIOCSPTLCK:
-        strace_struct(c, LAYOUT_int, arg, sizeof(int));
-        return;
-    case TIOCSCTTY:
-    case TCFLSH:
-    case TCXONC:
-    case TCSBRK:
-    case FICLONE:
-        strbuf_printf(c->out, "%d", (int)arg);
-        return;
-    default:
-        break;
-    }
-    strbuf_printf(c->out, "%#" PRIx64, arg);
-}
-
-static void print_fcntl_arg(struct strace_call *c, uint64_t arg)
-{
-    switch ((unsigned)c->args[1]) {
-    case F_SETFD:
-        strace_flags(c->out, DECODE_fd_flags, (unsigned)arg);
-        break;
-    case F_SETFL:
-        strace_flags(c->out, DECODE_open, (unsigned)arg);
-        break;
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-    case F_SETPIPE_SZ:
-    case F_SETOWN:
-        strbuf_printf(c->out, "%d", (int)arg);
-        break;
-    case F_SETLK:
-    case F_SETLKW:
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW: {
-        struct strace_call entering = *c;
-        entering.exiting = false; /* what was asked, not an owner */
-        strace_flock(&entering, arg);
-        break;
-    }
-    case F_GETLK:
-    case F_OFD_GETLK:
-        strace_flock(c, arg);
-        break;
-    case F_SETSIG:
-        strace_signal_name(c->out, (int)arg);
-        break;
-    case F_ADD_SEALS:
-        strace_flags(c->out, DECODE_seals, (unsigned)arg);
-        break;
-    default:
-        strbuf_printf(c->out, "%#" PRIx64, arg);
-    }
 }
 
 /* Numbers; false when the kind is a pointer. */
@@ -487,7 +280,7 @@ static bool print_by_detail(struct strace_call *c, size_t i)
         return true;
     case FORM_ENUM:
         if (a->detail.what == DECODE_ioctl) {
-            print_ioctl_request(c->out, (unsigned)v);
+            strace_ioctl_request(c->out, (unsigned)v);
         } else if (a->detail.what == DECODE_sock_type || a->detail.what == DECODE_sched) {
             strace_flags(c->out, a->detail.what, (unsigned)v);
         } else if (a->detail.what == DECODE_so && (int)c->args[1] != SOL_SOCKET) {
@@ -506,10 +299,10 @@ static bool print_by_detail(struct strace_call *c, size_t i)
         strace_mode(c->out, (unsigned)v);
         return true;
     case FORM_IOCTL:
-        print_ioctl_arg(c, v);
+        strace_ioctl_arg(c, v);
         return true;
     case FORM_FCNTL:
-        print_fcntl_arg(c, v);
+        strace_fcntl_arg(c, v);
         return true;
     case FORM_ARGV:
         print_argv(c, v);
@@ -549,7 +342,7 @@ static void print_out_buffer(struct strace_call *c, size_t i)
     uaddr_t addr = c->args[i];
     char random[64];
 
-    if (!wrote_results(c)) {
+    if (!strace_wrote(c)) {
         strace_addr(c->out, addr);
     } else if (d->form == FORM_DIRENTS) {
         print_dirents(c, addr);
@@ -581,7 +374,7 @@ static void print_struct(struct strace_call *c, size_t i)
 
     switch (d->form) {
     case FORM_FDSET:
-        print_fd_set(c, addr, (int)c->args[d->n]);
+        strace_fd_set(c, addr, (int)c->args[d->n]);
         break;
     case FORM_ARRAY:
         print_array(c, d->what, addr, number(c, d->n));
@@ -621,7 +414,7 @@ static void print_arg(struct strace_call *c, size_t i)
         strace_string(c, addr, a->detail.form == FORM_PATH ? PATH_TEXT_MAX : c->string_max);
         break;
     case KIND_OUT_STR:
-        if (wrote_results(c)) {
+        if (strace_wrote(c)) {
             strace_string(c, addr, PATH_TEXT_MAX);
         } else {
             strace_addr(c->out, addr);
@@ -637,10 +430,11 @@ static void print_arg(struct strace_call *c, size_t i)
         strace_iovec(c, addr, c->args[a->detail.n], SIZE_MAX, true);
         break;
     case KIND_OUT_IOVEC:
-        strace_iovec(c, addr, c->args[a->detail.n], c->result < 0 ? 0 : (size_t)c->result, wrote_results(c));
+        strace_iovec(c, addr, c->args[a->detail.n], c->result < 0 ? 0 : (size_t)c->result,
+                     strace_wrote(c));
         break;
     case KIND_OUT_STRUCT:
-        if (wrote_results(c) && !(c->info->nr == SYS_wait4 && c->result == 0)) {
+        if (strace_wrote(c) && !(c->info->nr == SYS_wait4 && c->result == 0)) {
             print_struct(c, i);
         } else {
             strace_addr(c->out, addr);
@@ -661,7 +455,7 @@ void strace_args(struct strace_call *c)
 
     if (c->info->nr == SYS_futex || c->info->nr == SYS_clone) {
         if (!c->exiting) {
-            (c->info->nr == SYS_futex ? print_futex : print_clone)(c);
+            (c->info->nr == SYS_futex ? strace_futex : strace_clone)(c);
         }
         return;
     }
@@ -676,112 +470,5 @@ void strace_args(struct strace_call *c)
     }
     if (!c->exiting && split > 0 && split < count) {
         strbuf_adds(c->out, ", "); /* the rest follows when the call returns */
-    }
-}
-
-/* --- results --- */
-
-static void poll_result(struct strace_call *c)
-{
-    const char *separator = "";
-    struct pollfd p;
-    size_t nfds = MIN((unsigned)c->args[1], 1024u);
-
-    if (c->result == 0) {
-        strbuf_adds(c->out, " (Timeout)");
-        return;
-    }
-    strbuf_adds(c->out, " ([");
-    for (size_t i = 0; i < nfds; i++) {
-        if (copy_in(c->mm, &p, c->args[0] + i * sizeof(p), sizeof(p)) == 0 && p.revents) {
-            strbuf_printf(c->out, "%s{fd=%d, revents=", separator, p.fd);
-            strace_flags(c->out, DECODE_poll, (unsigned short)p.revents);
-            strbuf_addc(c->out, '}');
-            separator = ", ";
-        }
-    }
-    strbuf_adds(c->out, "])");
-}
-
-static void select_result(struct strace_call *c)
-{
-    static const char *const names[] = {"in ", "out ", "except "};
-    const char *separator = "";
-
-    if (c->result == 0) {
-        strbuf_adds(c->out, " (Timeout)");
-        return;
-    }
-    strbuf_adds(c->out, " (");
-    for (size_t i = 0; i < 3; i++) {
-        if (c->args[i + 1]) {
-            strbuf_printf(c->out, "%s%s", separator, names[i]);
-            print_fd_set(c, c->args[i + 1], (int)c->args[0]);
-            separator = ", ";
-        }
-    }
-    if (c->args[4]) {
-        strbuf_printf(c->out, "%sleft ", separator);
-        strace_struct(c, c->info->args[4].detail.what, c->args[4], SIZE_MAX);
-    }
-    strbuf_addc(c->out, ')');
-}
-
-static void success(struct strace_call *c)
-{
-    unsigned nr = c->info->nr;
-    struct strbuf *out = c->out;
-
-    if (nr == SYS_fcntl && (unsigned)c->args[1] == F_GETFL) {
-        strbuf_printf(out, "%#lx (flags ", c->result);
-        strace_flags(out, DECODE_open, (uint64_t)c->result);
-        strbuf_addc(out, ')');
-    } else if (nr == SYS_fcntl && (unsigned)c->args[1] == F_GETFD) {
-        strbuf_printf(out, c->result ? "%#lx (flags FD_CLOEXEC)" : "%ld", c->result);
-    } else if (c->info->result == RESULT_ADDR || c->info->result == RESULT_HEX) {
-        strbuf_printf(out, "%#lx", c->result);
-    } else if (c->info->result == RESULT_MODE) {
-        strbuf_printf(out, "%#03lo", c->result);
-    } else {
-        strbuf_printf(out, "%ld", c->result);
-    }
-    if (nr == SYS_poll || nr == SYS_ppoll) {
-        poll_result(c);
-    } else if (nr == SYS_select || nr == SYS_pselect6) {
-        select_result(c);
-    } else if (nr == SYS_rt_sigtimedwait) {
-        strbuf_adds(out, " (");
-        strace_signal_name(out, (int)c->result);
-        strbuf_addc(out, ')');
-    }
-}
-
-void strace_result(struct strace_call *c)
-{
-    static const struct {
-        int error;
-        const char *text;
-    } restarts[] = {
-        {ERESTARTSYS, "? ERESTARTSYS (To be restarted if SA_RESTART is set)"},
-        {ERESTARTNOINTR, "? ERESTARTNOINTR (To be restarted)"},
-        {ERESTARTNOHAND, "? ERESTARTNOHAND (To be restarted if no handler)"},
-        {ERESTART_RESTARTBLOCK, "? ERESTART_RESTARTBLOCK (Interrupted by signal)"},
-    };
-    if (c->result >= 0 || c->result < -4095) { /* mmap may give addresses above; errors are small */
-        success(c);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_COUNT(restarts); i++) {
-        if (c->result == -restarts[i].error) {
-            strbuf_adds(c->out, restarts[i].text);
-            return;
-        }
-    }
-    int error = (int)-c->result;
-    const char *name = error_name(error);
-    if (name) {
-        strbuf_printf(c->out, "-1 %s (%s)", name, strerror(error));
-    } else {
-        strbuf_printf(c->out, "-1 (errno %d)", error);
     }
 }

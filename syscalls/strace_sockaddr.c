@@ -53,9 +53,12 @@ void strace_sockaddr(struct strace_call *c, uaddr_t addr, size_t size)
         strbuf_printf(out, ", sin_port=htons(%u), sin_addr=inet_addr(\"%s\")", ntohs(a.in.sin_port),
                       inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text)));
     } else if (a.family == AF_INET6 && size >= sizeof(a.in6)) {
-        strbuf_printf(out, ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"%s\", &sin6_addr), sin6_scope_id=%u",
+        strbuf_printf(out,
+                      ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"%s\", "
+                      "&sin6_addr), sin6_scope_id=%u",
                       ntohs(a.in6.sin6_port), ntohl(a.in6.sin6_flowinfo),
-                      inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text)), a.in6.sin6_scope_id);
+                      inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text)),
+                      a.in6.sin6_scope_id);
     } else if (a.family == AF_NETLINK && size >= sizeof(a.nl)) {
         strbuf_printf(out, ", nl_pid=%u, nl_groups=%08x", a.nl.nl_pid, a.nl.nl_groups);
     } else {

@@ -69,7 +69,8 @@ static void stat_short(struct strbuf *out, const struct stat *st)
     strbuf_adds(out, "{st_mode=");
     strace_mode(out, st->st_mode);
     if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
-        strbuf_printf(out, ", st_rdev=makedev(%#x, %#x), ...}", major(st->st_rdev), minor(st->st_rdev));
+        strbuf_printf(out, ", st_rdev=makedev(%#x, %#x), ...}", major(st->st_rdev),
+                      minor(st->st_rdev));
     } else {
         strbuf_printf(out, ", st_size=%ld, ...}", st->st_size);
     }
@@ -119,19 +120,23 @@ static void statfs_full(struct strbuf *out, const struct statfs *s)
 {
     const int *fsid = (const int *)&s->f_fsid;
     strbuf_printf(out,
-                  "{f_type=%#lx, f_bsize=%ld, f_blocks=%lu, f_bfree=%lu, f_bavail=%lu, f_files=%lu, f_ffree=%lu, "
+                  "{f_type=%#lx, f_bsize=%ld, f_blocks=%lu, f_bfree=%lu, f_bavail=%lu, "
+                  "f_files=%lu, f_ffree=%lu, "
                   "f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=%#lx}",
-                  s->f_type, s->f_bsize, s->f_blocks, s->f_bfree, s->f_bavail, s->f_files, s->f_ffree,
-                  (unsigned)fsid[0], (unsigned)fsid[1], s->f_namelen, s->f_frsize, s->f_flags);
+                  s->f_type, s->f_bsize, s->f_blocks, s->f_bfree, s->f_bavail, s->f_files,
+                  s->f_ffree, (unsigned)fsid[0], (unsigned)fsid[1], s->f_namelen, s->f_frsize,
+                  s->f_flags);
 }
 
 static void sysinfo_full(struct strbuf *out, const struct sysinfo *s)
 {
-    strbuf_printf(out,
-                  "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, "
-                  "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}",
-                  s->uptime, s->loads[0], s->loads[1], s->loads[2], s->totalram, s->freeram, s->sharedram,
-                  s->bufferram, s->totalswap, s->freeswap, s->procs, s->totalhigh, s->freehigh, s->mem_unit);
+    strbuf_printf(
+        out,
+        "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, "
+        "bufferram=%lu, "
+        "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}",
+        s->uptime, s->loads[0], s->loads[1], s->loads[2], s->totalram, s->freeram, s->sharedram,
+        s->bufferram, s->totalswap, s->freeswap, s->procs, s->totalhigh, s->freehigh, s->mem_unit);
 }
 
 static void stack_full(struct strbuf *out, const stack_t *ss)
@@ -216,7 +221,8 @@ static void cap_data(struct strbuf *out, const unsigned *d)
 {
     static const char *const names[] = {"effective", "permitted", "inheritable"};
     for (int i = 0; i < 3; i++) {
-        strbuf_printf(out, "%s%s=%#" PRIx64, i ? ", " : "{", names[i], (uint64_t)d[i + 3] << 32 | d[i]);
+        strbuf_printf(out, "%s%s=%#" PRIx64, i ? ", " : "{", names[i],
+                      (uint64_t)d[i + 3] << 32 | d[i]);
     }
     strbuf_addc(out, '}');
 }
@@ -289,13 +295,14 @@ static bool time_struct(struct strbuf *out, enum arg_layout layout, const union 
         strbuf_printf(out, "{actime=%ld, modtime=%ld}", (long)b->u64[0], (long)b->u64[1]);
         return true;
     case LAYOUT_tms:
-        strbuf_printf(out, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}", b->tms.tms_utime,
-                      b->tms.tms_stime, b->tms.tms_cutime, b->tms.tms_cstime);
+        strbuf_printf(out, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}",
+                      b->tms.tms_utime, b->tms.tms_stime, b->tms.tms_cutime, b->tms.tms_cstime);
         return true;
     case LAYOUT_timex:
-        strbuf_printf(out, "{modes=%#x, offset=%ld, freq=%ld, maxerror=%ld, esterror=%ld, status=%#x, ...}",
-                      b->timex.modes, b->timex.offset, b->timex.freq, b->timex.maxerror, b->timex.esterror,
-                      (unsigned)b->timex.status);
+        strbuf_printf(
+            out, "{modes=%#x, offset=%ld, freq=%ld, maxerror=%ld, esterror=%ld, status=%#x, ...}",
+            b->timex.modes, b->timex.offset, b->timex.freq, b->timex.maxerror, b->timex.esterror,
+            (unsigned)b->timex.status);
         return true;
     case LAYOUT_rusage:
         strbuf_adds(out, "{ru_utime=");
@@ -382,7 +389,8 @@ static void other_struct(struct strace_call *c, enum arg_layout layout, const un
         epoll_one(out, &b->epoll);
         break;
     case LAYOUT_utsname:
-        strbuf_printf(out, "{sysname=\"%.64s\", nodename=\"%.64s\", ...}", b->uts.sysname, b->uts.nodename);
+        strbuf_printf(out, "{sysname=\"%.64s\", nodename=\"%.64s\", ...}", b->uts.sysname,
+                      b->uts.nodename);
         break;
     case LAYOUT_sysinfo:
         sysinfo_full(out, &b->sysinfo);
@@ -459,7 +467,8 @@ void strace_buffer(struct strace_call *c, uaddr_t addr, size_t size)
     }
 }
 
-void strace_iovec(struct strace_call *c, uaddr_t addr, size_t count, size_t data_size, bool show_data)
+void strace_iovec(struct strace_call *c, uaddr_t addr, size_t count, size_t data_size,
+                  bool show_data)
 {
     struct iovec iov;
     if (addr == 0 || count > 1024) {

@@ -196,31 +196,42 @@ void strace_wait_status(struct strbuf *out, int status)
 }
 
 static const char *const g_chld_codes[] = {
-    [CLD_EXITED] = "CLD_EXITED",   [CLD_KILLED] = "CLD_KILLED",   [CLD_DUMPED] = "CLD_DUMPED",
-    [CLD_TRAPPED] = "CLD_TRAPPED", [CLD_STOPPED] = "CLD_STOPPED", [CLD_CONTINUED] = "CLD_CONTINUED"};
-static const char *const g_segv_codes[] = {[SEGV_MAPERR] = "SEGV_MAPERR", [SEGV_ACCERR] = "SEGV_ACCERR",
-                                           [SEGV_BNDERR] = "SEGV_BNDERR", [SEGV_PKUERR] = "SEGV_PKUERR"};
-static const char *const g_bus_codes[] = {[BUS_ADRALN] = "BUS_ADRALN", [BUS_ADRERR] = "BUS_ADRERR", [BUS_OBJERR] = "BUS_OBJERR"};
+    [CLD_EXITED] = "CLD_EXITED",   [CLD_KILLED] = "CLD_KILLED",
+    [CLD_DUMPED] = "CLD_DUMPED",   [CLD_TRAPPED] = "CLD_TRAPPED",
+    [CLD_STOPPED] = "CLD_STOPPED", [CLD_CONTINUED] = "CLD_CONTINUED"};
+static const char *const g_segv_codes[] = {[SEGV_MAPERR] = "SEGV_MAPERR",
+                                           [SEGV_ACCERR] = "SEGV_ACCERR",
+                                           [SEGV_BNDERR] = "SEGV_BNDERR",
+                                           [SEGV_PKUERR] = "SEGV_PKUERR"};
+static const char *const g_bus_codes[] = {
+    [BUS_ADRALN] = "BUS_ADRALN", [BUS_ADRERR] = "BUS_ADRERR", [BUS_OBJERR] = "BUS_OBJERR"};
 static const char *const g_fpe_codes[] = {
-    [FPE_INTDIV] = "FPE_INTDIV", [FPE_INTOVF] = "FPE_INTOVF", [FPE_FLTDIV] = "FPE_FLTDIV", [FPE_FLTOVF] = "FPE_FLTOVF",
-    [FPE_FLTUND] = "FPE_FLTUND", [FPE_FLTRES] = "FPE_FLTRES", [FPE_FLTINV] = "FPE_FLTINV", [FPE_FLTSUB] = "FPE_FLTSUB"};
-static const char *const g_ill_codes[] = {[ILL_ILLOPC] = "ILL_ILLOPC", [ILL_ILLOPN] = "ILL_ILLOPN", [ILL_ILLADR] = "ILL_ILLADR",
-                                          [ILL_ILLTRP] = "ILL_ILLTRP", [ILL_PRVOPC] = "ILL_PRVOPC", [ILL_PRVREG] = "ILL_PRVREG"};
-static const char *const g_trap_codes[] = {[TRAP_BRKPT] = "TRAP_BRKPT", [TRAP_TRACE] = "TRAP_TRACE"};
+    [FPE_INTDIV] = "FPE_INTDIV", [FPE_INTOVF] = "FPE_INTOVF", [FPE_FLTDIV] = "FPE_FLTDIV",
+    [FPE_FLTOVF] = "FPE_FLTOVF", [FPE_FLTUND] = "FPE_FLTUND", [FPE_FLTRES] = "FPE_FLTRES",
+    [FPE_FLTINV] = "FPE_FLTINV", [FPE_FLTSUB] = "FPE_FLTSUB"};
+static const char *const g_ill_codes[] = {
+    [ILL_ILLOPC] = "ILL_ILLOPC", [ILL_ILLOPN] = "ILL_ILLOPN", [ILL_ILLADR] = "ILL_ILLADR",
+    [ILL_ILLTRP] = "ILL_ILLTRP", [ILL_PRVOPC] = "ILL_PRVOPC", [ILL_PRVREG] = "ILL_PRVREG"};
+static const char *const g_trap_codes[] = {
+    [TRAP_BRKPT] = "TRAP_BRKPT", [TRAP_TRACE] = "TRAP_TRACE"};
 static const struct {
     int sig;
     const char *const *names;
     int count;
 } g_code_sets[] = {
-    {SIGCHLD, g_chld_codes, ARRAY_COUNT(g_chld_codes)}, {SIGSEGV, g_segv_codes, ARRAY_COUNT(g_segv_codes)},
-    {SIGBUS, g_bus_codes, ARRAY_COUNT(g_bus_codes)},    {SIGFPE, g_fpe_codes, ARRAY_COUNT(g_fpe_codes)},
-    {SIGILL, g_ill_codes, ARRAY_COUNT(g_ill_codes)},    {SIGTRAP, g_trap_codes, ARRAY_COUNT(g_trap_codes)},
+    {SIGCHLD, g_chld_codes, ARRAY_COUNT(g_chld_codes)},
+    {SIGSEGV, g_segv_codes, ARRAY_COUNT(g_segv_codes)},
+    {SIGBUS, g_bus_codes, ARRAY_COUNT(g_bus_codes)},
+    {SIGFPE, g_fpe_codes, ARRAY_COUNT(g_fpe_codes)},
+    {SIGILL, g_ill_codes, ARRAY_COUNT(g_ill_codes)},
+    {SIGTRAP, g_trap_codes, ARRAY_COUNT(g_trap_codes)},
 };
 
 static void si_code(struct strbuf *out, int sig, int code)
 {
     for (size_t i = 0; i < ARRAY_COUNT(g_code_sets); i++) {
-        if (g_code_sets[i].sig == sig && code > 0 && code < g_code_sets[i].count && g_code_sets[i].names[code]) {
+        if (g_code_sets[i].sig == sig && code > 0 && code < g_code_sets[i].count &&
+            g_code_sets[i].names[code]) {
             strbuf_adds(out, g_code_sets[i].names[code]);
             return;
         }
@@ -242,11 +253,12 @@ void strace_siginfo(struct strbuf *out, const void *siginfo)
     if (si.si_code == SI_USER || si.si_code == SI_TKILL) {
         strbuf_printf(out, ", si_pid=%d, si_uid=%u", si.si_pid, si.si_uid);
     } else if (si.si_code == SI_TIMER) {
-        strbuf_printf(out, ", si_timerid=%#x, si_overrun=%d, si_int=%d, si_ptr=", (unsigned)si.si_timerid,
-                      si.si_overrun, si.si_int);
+        strbuf_printf(out, ", si_timerid=%#x, si_overrun=%d, si_int=%d, si_ptr=",
+                      (unsigned)si.si_timerid, si.si_overrun, si.si_int);
         strace_addr(out, (uint64_t)si.si_ptr);
     } else if (si.si_code < 0) {
-        strbuf_printf(out, ", si_pid=%d, si_uid=%u, si_int=%d, si_ptr=", si.si_pid, si.si_uid, si.si_int);
+        strbuf_printf(out, ", si_pid=%d, si_uid=%u, si_int=%d, si_ptr=", si.si_pid, si.si_uid,
+                      si.si_int);
         strace_addr(out, (uint64_t)si.si_ptr);
     } else if (si.si_signo == SIGCHLD && si.si_code != SI_KERNEL) {
         strbuf_printf(out, ", si_pid=%d, si_uid=%u, si_status=", si.si_pid, si.si_uid);
@@ -256,8 +268,8 @@ void strace_siginfo(struct strbuf *out, const void *siginfo)
             strace_signal_name(out, si.si_status);
         }
         strbuf_printf(out, ", si_utime=%ld, si_stime=%ld", (long)si.si_utime, (long)si.si_stime);
-    } else if (si.si_signo == SIGSEGV || si.si_signo == SIGBUS || si.si_signo == SIGFPE || si.si_signo == SIGILL ||
-               si.si_signo == SIGTRAP) {
+    } else if (si.si_signo == SIGSEGV || si.si_signo == SIGBUS || si.si_signo == SIGFPE ||
+               si.si_signo == SIGILL || si.si_signo == SIGTRAP) {
         strbuf_adds(out, ", si_addr=");
         strace_addr(out, (uint64_t)si.si_addr);
     } else if (si.si_signo == SIGSYS) {

@@ -13,12 +13,13 @@ struct task;
  * kthread; may block. The arguments are the guest's registers, cut to the types of Linux's own
  * SYSCALL_DEFINE: hostile.
  */
-#define HANDLER_FULL(name, ...)             long sys_##name(struct task *t ROW_PARAMS(__VA_ARGS__));
-#define HANDLER_PARTIAL(note)               HANDLER_FULL
-#define HANDLER_STUB(note)                  HANDLER_FULL
-#define HANDLER_UNSUPPORTED(error, note)    HANDLER_NONE
+#define HANDLER_FULL(name, ...)          long sys_##name(struct task *t ROW_PARAMS(__VA_ARGS__));
+#define HANDLER_PARTIAL(note)            HANDLER_FULL
+#define HANDLER_STUB(note)               HANDLER_FULL
+#define HANDLER_UNSUPPORTED(error, note) HANDLER_NONE
 #define HANDLER_NONE(name, ...)
-#define SYSCALL(nr, name, support, class, result, ...) HANDLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
+#define SYSCALL(nr, name, support, class, result, ...)                                             \
+    HANDLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
 #include "syscalls/table.def"
 #undef SYSCALL
 #undef HANDLER_FULL

@@ -24,6 +24,7 @@
 #define WEAK_STUB(note)               WEAK_FULL
 #define WEAK_UNSUPPORTED(error, note) WEAK_NONE
 #define WEAK_NONE(name, ...)
-#define SYSCALL(nr, name, support, class, result, ...) WEAK_##support(name __VA_OPT__(, ) __VA_ARGS__)
+#define SYSCALL(nr, name, support, class, result, ...)                                             \
+    WEAK_##support(name __VA_OPT__(, ) __VA_ARGS__)
 #include "syscalls/table.def"
 #undef SYSCALL

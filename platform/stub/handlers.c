@@ -12,6 +12,7 @@
  * saving and restoring, floating-point state included, and unblocks the kick atomically with the return.
  */
 #include <asm/unistd.h>
+#include <linux/audit.h>
 #include <stddef.h>
 
 #include "platform/stub/stub.h"
@@ -123,8 +124,26 @@ static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
     }
 }
 
-static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip)
+/* int 0x80 and the like, as on a host without 32-bit emulation: a general protection fault at the instruction. */
+static void on_foreign_call(struct area *area, struct stub_ucontext *u, uint64_t ip)
 {
+    struct chan *c = area->chan;
+    u->regs[REG_RIP_] = ip - 2;
+    c->args[1] = SIGSEGV_;
+    c->args[2] = 0x80; /* SI_KERNEL */
+    c->args[3] = 0;
+    c->args[4] = 13;
+    c->args[5] = 0;
+    area->restart = 0;
+    upcall(area, u, STUB_REQ_FAULT);
+}
+
+static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, uint32_t arch)
+{
+    if (arch != AUDIT_ARCH_X86_64) {
+        on_foreign_call(area, u, ip);
+        return;
+    }
     if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
         area->restart = 0;
         area->chan->args[1] = 0;
@@ -161,7 +180,7 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
     if (sig == STUB_KICK) {
         on_kick(area, u, ip);
     } else if (sig == SIGSYS_) {
-        on_sigsys(area, u, ip);
+        on_sigsys(area, u, ip, info[7]);
     } else if (ip == ptr(exit_kick)) {
         u->regs[REG_RIP_] = area->rip;
         upcall_context(area, u);

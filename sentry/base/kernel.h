@@ -14,6 +14,9 @@ struct super_block;
 struct task;
 struct thread_group;
 
+/* uname -v, and the end of /proc/version */
+#define KERNEL_VERSION_TEXT "#1 SMP PREEMPT_DYNAMIC"
+
 struct kernel {
     /* configuration, fixed at start */
     char hostname[65];
@@ -27,7 +30,9 @@ struct kernel {
     /* files */
     struct mount_ns *mounts;           /* owned */
     struct super_block *anon_sb;       /* ref: anon inodes, pipes; made at the first use */
+    struct super_block *shm_sb;        /* ref: memfd_create's files; made at the first use */
     unsigned last_anon_dev;            /* minor of the newest file system's st_dev (major 0) */
+    struct super_block *devpts_sb;     /* borrowed while it is active: where /dev/ptmx makes its pairs */
     struct hash_table dentries;
     struct list dentry_lru;
     size_t dentry_count, dentry_limit;

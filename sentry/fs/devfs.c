@@ -40,7 +40,7 @@ static int add_node(struct inode *dir, const struct dev_node *n, const struct cr
         return dir->ops->symlink(dir, &name, n->target, root, &made);
     }
     if (S_ISDIR(n->mode)) {
-        return dir->ops->mkdir(dir, &name, n->mode & 07777, root, &made);
+        return dir->ops->mkdir(dir, &name, n->mode, root, &made);
     }
     return dir->ops->mknod(dir, &name, n->mode, makedev(n->major, n->minor), root, &made);
 }

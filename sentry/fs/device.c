@@ -6,11 +6,13 @@
  */
 #include <linux/random.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "lib/host.h"
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
-#include "sentry/fs/tty.h"
+#include "sentry/fs/hostfile.h"
+#include "sentry/fs/pty.h"
 #include "sentry/mm/usercopy.h"
 
 #define DEV(major, minor) ((major) << 8 | (minor)) /* makedev, as a constant, for small numbers */
@@ -185,6 +187,9 @@ int device_open(struct inode *inode, struct file *f)
     if (!S_ISCHR(inode->mode)) {
         return -ENXIO;
     }
+    if (inode_is_host(inode)) {
+        return host_inode_open(inode, f);
+    }
     switch (inode->rdev) {
     case DEV(1, 3):
         f->ops = &null_ops;
@@ -206,6 +211,12 @@ int device_open(struct inode *inode, struct file *f)
     case DEV(5, 2):
         return ptmx_open(f);
     default:
-        return -ENXIO;
+        break;
     }
+    if (major(inode->rdev) == PTY_SLAVE_MAJOR) {
+        struct pty *pty;
+        int r = devpts_pty(inode, &pty);
+        return r < 0 ? r : pty_slave_open(pty, f);
+    }
+    return -ENXIO;
 }

@@ -8,7 +8,7 @@
 
 struct gofer_client;
 
-/* tmpfs: in memory. size_limit 0: none. mode of the root directory. */
+/* tmpfs: in memory. size_limit 0: half of the memory, as on Linux. mode of the root directory. */
 MUST_CHECK int tmpfs_new(uint32_t root_mode, uint32_t uid, uint32_t gid, uint64_t size_limit, struct super_block **out);
 /* The gofer's tree number root: directly (--ro, --rw). read_only: -EROFS for every change. shared: revalidate. */
 MUST_CHECK int gofer_fs_new(struct gofer_client *g, uint32_t root, bool read_only, bool shared, struct super_block **out);

@@ -128,7 +128,7 @@ int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path, c
     AUTO_FREE uint8_t *reply = c.reply;
     memcpy(&rep, reply, sizeof(rep));
     size_t attrs_size = rep.count * sizeof(struct gofer_attr);
-    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -4095 ||
+    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -EHWPOISON ||
         tail_size(&c, sizeof(rep)) != attrs_size + rep.target_size) {
         return broken(GOFER_WALK);
     }
@@ -377,8 +377,8 @@ int gofer_client_symlink(struct gofer_client *g, uint32_t root, const char *path
     return call_attr(g, GOFER_SYMLINK, root, path, target, NULL, 0, out);
 }
 
-int gofer_client_link(struct gofer_client *g, uint32_t root, const char *path,
-                      const char *new_path, struct gofer_attr *out)
+int gofer_client_link(struct gofer_client *g, uint32_t root, const char *path, const char *new_path,
+                      struct gofer_attr *out)
 {
     return call_attr(g, GOFER_LINK, root, path, new_path, NULL, 0, out);
 }

@@ -29,6 +29,7 @@ struct gofer_client {
     struct list send_queue;    /* calls not sent yet, oldest first */
     struct list idle_fds;      /* newest last */
     size_t idle_count;
+    struct gofer_listings listings;
     uint8_t buffer[GOFER_MAX_MESSAGE] __attribute__((aligned(8)));
 };
 
@@ -50,6 +51,7 @@ static void client_fail(struct gofer_client *g, const char *why)
     g->dead = true;
     log_error("the gofer connection ended (%s): host files give EIO from now on", why);
     event_source_remove(&g->source);
+    host_close(take_fd(&g->sock));
     for (size_t i = 0; i < g->pending.bucket_count; i++) {
         struct hash_node *n;
         while ((n = g->pending.buckets[i])) {
@@ -104,7 +106,7 @@ static const char *take_reply(struct gofer_client *g, size_t size, int fd)
         return "malformed reply";
     }
     struct gofer_call *c = find_call(g, r->tag);
-    if (!c || c->type != r->type || r->error > 0 || r->error < -4095) {
+    if (!c || c->type != r->type || r->error > 0 || r->error < -EHWPOISON) {
         return "reply to nothing";
     }
     log_debug("gofer %s: %d, %zu bytes", gofer_type_name(r->type), r->error, size);
@@ -168,6 +170,7 @@ int gofer_client_new(int sock, struct gofer_client **out)
     g->sock = sock;
     list_init(&g->send_queue);
     list_init(&g->idle_fds);
+    list_init(&g->listings.lru);
     int err = event_source_add(&g->source, sock, EPOLLIN, client_ready);
     if (err < 0) {
         host_close(sock);
@@ -175,6 +178,19 @@ int gofer_client_new(int sock, struct gofer_client **out)
     }
     *out = take(&g);
     return 0;
+}
+
+void gofer_client_free(struct gofer_client *g)
+{
+    BUG_ON(g->pending.count > 0 || g->idle_count > 0);
+    client_fail(g, "not needed any more");
+    hash_free(&g->pending);
+    free(g);
+}
+
+struct gofer_listings *gofer_client_listings(struct gofer_client *g)
+{
+    return &g->listings;
 }
 
 bool gofer_client_alive(const struct gofer_client *g)

@@ -22,13 +22,15 @@ struct gofer_client;
 struct statfs;
 
 MUST_CHECK int gofer_client_new(int sock, struct gofer_client **out); /* sock: consumed */
+/* No file system uses it any more, and no call is under way. */
+void gofer_client_free(struct gofer_client *g);
 bool gofer_client_alive(const struct gofer_client *g);
 
 /* Attributes of every component of a walk, as far as it went. */
 struct gofer_walked {
     uint32_t count;
-    int stop;      /* -errno of component number count; 0: all were walked, or the last is a link */
-    char *target;  /* owned: text of the link that was found last; NULL */
+    int stop;     /* -errno of component number count; 0: all were walked, or the last is a link */
+    char *target; /* owned: text of the link that was found last; NULL */
     struct gofer_attr *attrs; /* owned: count of them */
 };
 void gofer_walked_free(struct gofer_walked *w);
@@ -93,6 +95,13 @@ MUST_CHECK int gofer_client_setattr(struct gofer_client *g, uint32_t root, const
                                     const struct gofer_setattr_req *set, struct gofer_attr *out);
 MUST_CHECK int gofer_client_fsync(struct gofer_client *g, uint32_t root, const char *path,
                                   bool data_only);
+
+/* Directory listings kept in memory: their bytes over all trees of this connection, oldest use first. */
+struct gofer_listings {
+    struct list lru;
+    size_t bytes;
+};
+struct gofer_listings *gofer_client_listings(struct gofer_client *g);
 
 /*
  * Donated fds that no open file uses, kept for the next open: the newest of them, over all trees

@@ -16,6 +16,8 @@
  * The host's terminal is a terminal for the guest's job control too (struct tty). Its line settings
  * pass through by an allow-list; what types into it or addresses the console (TIOCSTI, TIOCLINUX) never.
  */
+#include "sentry/fs/hostfile.h"
+
 #include <asm/termbits.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -373,12 +375,12 @@ static const struct file_ops host_file_ops = {
     .read = host_file_read,
     .write = host_file_write,
     .poll = host_file_poll,
-    .llseek = host_file_llseek,
+    .llseek = no_llseek,
     .ioctl = host_file_ioctl,
     .mmap = host_file_mmap,
     .fsync = host_file_fsync,
 };
-/* The same without poll: what epoll refuses, and poll(2) finds always ready. */
+/* Regular files and /dev/null: what epoll refuses, and poll(2) finds always ready. */
 static const struct file_ops host_plain_ops = {
     .read = host_file_read,
     .write = host_file_write,
@@ -428,8 +430,7 @@ static int host_inode_setattr(struct inode *inode, const struct inode_attr *attr
     return r < 0 ? r : host_inode_getattr(inode);
 }
 
-/* A second open, through /proc/self/fd/N or /dev/tty: never more than the host's description may. */
-static int host_inode_open(struct inode *inode, struct file *f)
+int host_inode_open(struct inode *inode, struct file *f)
 {
     struct host_inode *h = container_of(inode, struct host_inode, inode);
     unsigned have = h->access & O_ACCMODE;
@@ -472,6 +473,11 @@ static const struct super_ops host_super_ops = {
     .free_inode = host_inode_free,
     .statfs = host_statfs,
 };
+
+bool inode_is_host(const struct inode *inode)
+{
+    return inode->sb->ops == &host_super_ops;
+}
 
 static int host_inode_new(int host_fd, const struct cred *cred, struct host_inode **out)
 {

@@ -42,7 +42,8 @@ void memfile_init(struct memfile *m, struct mem_budget *budget)
 
 static bool budget_allows(const struct mem_budget *b, uint64_t pages)
 {
-    return b->limit_pages == 0 || (b->used_pages <= b->limit_pages && pages <= b->limit_pages - b->used_pages);
+    return b->limit_pages == 0 ||
+           (b->used_pages <= b->limit_pages && pages <= b->limit_pages - b->used_pages);
 }
 
 static void set_charge(struct memfile *m, uint64_t pages)
@@ -171,7 +172,8 @@ static bool drop_subtree(struct memfile *m, void *p, unsigned height, uint64_t f
 
 static void drop_pages(struct memfile *m, uint64_t first, uint64_t last)
 {
-    uint64_t max = m->height * FANOUT_BITS >= 64 ? UINT64_MAX : (1ULL << (m->height * FANOUT_BITS)) - 1;
+    uint64_t max =
+        m->height * FANOUT_BITS >= 64 ? UINT64_MAX : (1ULL << (m->height * FANOUT_BITS)) - 1;
     if (first > last || first > max || !m->tree) {
         return;
     }
@@ -208,7 +210,8 @@ static ssize_t read_page(struct memfile *m, struct uio *dst, int64_t pos, size_t
 }
 
 /* Several pages by one copy to the guest: a guest copy costs more than a copy here. */
-static ssize_t read_bounced(struct memfile *m, struct uio *dst, int64_t pos, size_t size, char *bounce)
+static ssize_t read_bounced(struct memfile *m, struct uio *dst, int64_t pos, size_t size,
+                            char *bounce)
 {
     size = MIN(size, (size_t)BOUNCE_SIZE);
     if (m->fd >= 0) {
@@ -363,7 +366,8 @@ int memfile_truncate(struct memfile *m, int64_t size)
 
 static void punch(struct memfile *m, int64_t offset, int64_t end)
 {
-    int64_t first = ALIGN_UP(offset, (int64_t)PAGE_SIZE), last = ALIGN_DOWN(end, (int64_t)PAGE_SIZE);
+    int64_t first = ALIGN_UP(offset, (int64_t)PAGE_SIZE),
+            last = ALIGN_DOWN(end, (int64_t)PAGE_SIZE);
     if (offset < first) {
         zero_in_page(m, offset, MIN(first, end));
     }
@@ -468,7 +472,8 @@ int64_t memfile_seek(struct memfile *m, int64_t offset, int whence)
     }
     uint64_t index = (uint64_t)offset >> PAGE_SHIFT;
     if (whence == SEEK_DATA) {
-        uint64_t found = covers(m->height, index) ? next_data(m->tree, m->height, index) : UINT64_MAX;
+        uint64_t found =
+            covers(m->height, index) ? next_data(m->tree, m->height, index) : UINT64_MAX;
         if (found >= pages_of(m->size)) {
             return -ENXIO;
         }

@@ -14,10 +14,12 @@
 #include "sentry/fs/pipe.h"
 
 #include <string.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
+#include "sentry/fs/hostfile.h"
 #include "sentry/mm/usercopy.h"
 
 struct pipe_slot {
@@ -427,10 +429,14 @@ static int fifo_rendezvous(struct pipe *p, struct file *f, struct pipe_end *e)
  */
 int fifo_open(struct inode *inode, struct file *f)
 {
-    struct pipe_end *e = calloc(1, sizeof(*e));
+    struct pipe_end *e;
     struct pipe *p = inode->fifo;
     int r = 0;
 
+    if (inode_is_host(inode)) {
+        return host_inode_open(inode, f);
+    }
+    e = calloc(1, sizeof(*e));
     if (!e) {
         return -ENOMEM;
     }

@@ -70,6 +70,3 @@ void tty_signal_foreground(struct tty *tty, int sig);
 /* open(2) of /dev/tty, /dev/ptmx: device_open's. Errors: -ENXIO no controlling terminal; -ENOSPC, -EIO. */
 MUST_CHECK int tty_open_current(struct file *f);
 MUST_CHECK int ptmx_open(struct file *f);
-
-/* The terminal behind a file, or NULL. */
-struct tty *host_file_tty(const struct file *f);

@@ -48,8 +48,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     refcount_init(&copy->ref);
     list_init(&copy->mapped_files);
     const struct mapped_file *f;
-    list_for_each_entry(f, &mm->mapped_files, link)
-    {
+    list_for_each_entry (f, &mm->mapped_files, link) {
         r = add_mapped_file(copy, f, f->name);
         if (r < 0) {
             mm_put(copy);
@@ -72,8 +71,7 @@ void mm_put(struct mm *mm)
         return;
     }
     struct mapped_file *f, *tmp;
-    list_for_each_entry_safe(f, tmp, &mm->mapped_files, link)
-    {
+    list_for_each_entry_safe (f, tmp, &mm->mapped_files, link) {
         list_del(&f->link);
         free(f->name);
         free(f);
@@ -97,8 +95,7 @@ int mm_note_file(struct mm *mm, int host_fd, uint64_t dev, uint64_t ino, const c
         return r;
     }
     struct mapped_file *f;
-    list_for_each_entry(f, &mm->mapped_files, link)
-    {
+    list_for_each_entry (f, &mm->mapped_files, link) {
         if (f->host_dev == st.st_dev && f->host_ino == st.st_ino) {
             if (strcmp(f->name, name) != 0) {
                 char *copy = strdup(name);

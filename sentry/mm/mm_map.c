@@ -30,8 +30,7 @@ static bool parse_line(char *line, struct mm_mapping *m)
 static const struct mapped_file *find_file(const struct mm *mm, uint64_t dev, uint64_t ino)
 {
     const struct mapped_file *f;
-    list_for_each_entry(f, &mm->mapped_files, link)
-    {
+    list_for_each_entry (f, &mm->mapped_files, link) {
         if (f->host_dev == dev && f->host_ino == ino) {
             return f;
         }

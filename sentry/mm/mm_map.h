@@ -12,10 +12,10 @@
 
 struct mm_mapping {
     uaddr_t start, end;
-    char prot[5];    /* "rw-p" */
-    uint64_t offset; /* in the file */
+    char prot[5];      /* "rw-p" */
+    uint64_t offset;   /* in the file */
     uint64_t dev, ino; /* the guest's; 0: anonymous */
-    const char *name; /* "" for none; valid during the callback */
+    const char *name;  /* "" for none; valid during the callback */
 };
 /**
  * mm_map_walk - call each for every mapping, in ascending order.

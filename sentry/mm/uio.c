@@ -40,7 +40,8 @@ static int check_vector(struct uio_range *ranges, size_t count, size_t *out_tota
         if (ranges[i].size > SSIZE_MAX) {
             return -EINVAL;
         }
-        if (ranges[i].size > PLATFORM_TASK_SIZE || ranges[i].base > PLATFORM_TASK_SIZE - ranges[i].size) {
+        if (ranges[i].size > PLATFORM_TASK_SIZE ||
+            ranges[i].base > PLATFORM_TASK_SIZE - ranges[i].size) {
             return -EFAULT;
         }
         ranges[i].size = MIN(ranges[i].size, MAX_RW_COUNT - total);

@@ -72,8 +72,8 @@ static int show_fdinfo(struct proc_inode *pi, struct strbuf *out)
     if (fd_table_cloexec(proc_task(pi)->files, (int)pi->number) == 1) {
         flags |= O_CLOEXEC;
     }
-    strbuf_printf(out, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%lu\n", (long long)f->pos, flags,
-                  f->path.mnt ? f->path.mnt->id : 0, (unsigned long)f->inode->ino);
+    strbuf_printf(out, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%lu\n", (long long)f->pos,
+                  flags, f->path.mnt ? f->path.mnt->id : 0, (unsigned long)f->inode->ino);
     if (f->ops->show_fdinfo) {
         f->ops->show_fdinfo(f, out);
     }

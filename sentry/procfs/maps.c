@@ -93,7 +93,8 @@ void proc_memory_of(struct mm *mm, struct proc_memory *out)
                &out->shared) != 3) {
         out->resident = out->shared = 0;
     }
-    out->text = (ALIGN_UP(mm->end_code, PAGE_SIZE) - ALIGN_DOWN(mm->start_code, PAGE_SIZE)) / PAGE_SIZE;
+    out->text =
+        (ALIGN_UP(mm->end_code, PAGE_SIZE) - ALIGN_DOWN(mm->start_code, PAGE_SIZE)) / PAGE_SIZE;
     out->lib -= MIN(out->lib, out->text);
     out->resident = MIN(out->resident, out->size);
     mm_put(mm);

@@ -64,8 +64,7 @@ static long next_process(struct proc_inode *dir, long from)
     (void)dir;
     const struct task *t;
     long best = -1;
-    list_for_each_entry(t, &g_kernel->tasks, all_link)
-    {
+    list_for_each_entry (t, &g_kernel->tasks, all_link) {
         long nr = task_tgid(t);
         if (t->tg->leader == t && nr >= from && (best < 0 || nr < best)) {
             best = nr;
@@ -96,8 +95,7 @@ static long next_thread(struct proc_inode *dir, long from)
 {
     const struct task *t;
     long best = -1;
-    list_for_each_entry(t, &dir->tg->threads, group_link)
-    {
+    list_for_each_entry (t, &dir->tg->threads, group_link) {
         long nr = task_tid(t);
         if (nr >= from && (best < 0 || nr < best)) {
             best = nr;
@@ -162,7 +160,10 @@ static int link_namespace(struct proc_inode *pi, struct strbuf *out)
     return 0;
 }
 #define NAMESPACE(n, v)                                                                            \
-    {.name = (n), .mode = S_IFLNK | 0777, .flags = PROC_PTRACE, .link = link_namespace, .value = (v)}
+    {                                                                                              \
+        .name = (n), .mode = S_IFLNK | 0777, .flags = PROC_PTRACE, .link = link_namespace,         \
+        .value = (v)                                                                               \
+    }
 /* DEVIATION: the links can be read and compared, not opened: there is no setns(2). */
 static const struct proc_entry ns_entries[] = {
     NAMESPACE("cgroup", 4026531835), NAMESPACE("ipc", 4026531839),
@@ -378,7 +379,10 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
     return 0;
 }
 
-#define PROC_TEXT(n, m, t) {.name = (n), .mode = S_IFREG | (m), .show = proc_show_text, .text = (t)}
+#define PROC_TEXT(n, m, t)                                                                         \
+    {                                                                                              \
+        .name = (n), .mode = S_IFREG | (m), .show = proc_show_text, .text = (t)                    \
+    }
 #define ID_MAP_ALL "         0          0 4294967295\n"
 
 /* What /proc/PID and /proc/PID/task/TID both have. */
@@ -387,8 +391,8 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
         PROC_FILE("cmdline", 0444, show_cmdline),                                                  \
         PROC_WRITABLE("comm", 0644, show_comm, store_comm),                                        \
         PROC_MAGIC("cwd", link_path, jump_path), PROC_SECRET("environ", 0400, show_environ),       \
-        PROC_MAGIC("exe", link_path, jump_path),                                                   \
-        PROC_FILE("limits", 0444, show_limits), PROC_SECRET("maps", 0444, proc_show_maps),         \
+        PROC_MAGIC("exe", link_path, jump_path), PROC_FILE("limits", 0444, show_limits),           \
+        PROC_SECRET("maps", 0444, proc_show_maps),                                                 \
         PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
         PROC_FILE("mounts", 0444, proc_show_mounts), PROC_DIR("ns", 0511, ns_entries),             \
         PROC_FILE("oom_score", 0444, show_oom_score),                                              \
@@ -405,15 +409,24 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
 static const struct proc_entry task_entries[] = {
     COMMON_ENTRIES,
     {.name = "fd", .mode = S_IFDIR | 0500, .flags = PROC_FDDIR, .numbers = &proc_fd_numbers},
-    {.name = "fdinfo", .mode = S_IFDIR | 0500, .flags = PROC_FDDIR, .numbers = &proc_fdinfo_numbers},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0500,
+     .flags = PROC_FDDIR,
+     .numbers = &proc_fdinfo_numbers},
 };
 static const struct proc_entry pid_entries[] = {
     COMMON_ENTRIES,
     PROC_FILE("mountstats", 0400, proc_show_mountstats),
     PROC_WRITABLE("timerslack_ns", 0666, show_timerslack, store_timerslack),
     {.name = "fd", .mode = S_IFDIR | 0500, .flags = PROC_FDDIR, .numbers = &proc_fd_numbers},
-    {.name = "fdinfo", .mode = S_IFDIR | 0500, .flags = PROC_FDDIR, .numbers = &proc_fdinfo_numbers},
-    {.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_entries, .child_count = PROC_NET_COUNT},
+    {.name = "fdinfo",
+     .mode = S_IFDIR | 0500,
+     .flags = PROC_FDDIR,
+     .numbers = &proc_fdinfo_numbers},
+    {.name = "net",
+     .mode = S_IFDIR | 0555,
+     .children = proc_net_entries,
+     .child_count = PROC_NET_COUNT},
     {.name = "task", .mode = S_IFDIR | 0555, .numbers = &proc_threads},
 };
 const struct proc_entry proc_pid_entry = PROC_DIR("", 0555, pid_entries);

@@ -8,9 +8,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <x86intrin.h>
 
 #include "sentry/fs/fs.h"
 #include "sentry/task/usage.h"
@@ -29,8 +29,7 @@ struct task *proc_current(void)
     const struct kthread *k = kthread_current();
     struct task *t;
     if (k) {
-        list_for_each_entry(t, &g_kernel->tasks, all_link)
-        {
+        list_for_each_entry (t, &g_kernel->tasks, all_link) {
             if (t->kthread == k) {
                 return t;
             }
@@ -97,8 +96,8 @@ static void proc_free_inode(struct inode *inode)
 static int proc_statfs(struct inode *root, struct statfs *out)
 {
     (void)root;
-    *out = (struct statfs){.f_type = PROC_SUPER_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = 255,
-                           .f_frsize = PAGE_SIZE};
+    *out = (struct statfs){
+        .f_type = PROC_SUPER_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = 255, .f_frsize = PAGE_SIZE};
     return 0;
 }
 
@@ -203,7 +202,8 @@ static bool emit_number(struct proc_inode *dir, struct dir_context *c, long n)
         return true;
     }
     bool own = probe.tg;
-    uint64_t ino = proc_ino(numbers->entry, own ? probe.tg : dir->tg, own ? probe.task : dir->task, n);
+    uint64_t ino =
+        proc_ino(numbers->entry, own ? probe.tg : dir->tg, own ? probe.task : dir->task, n);
     thread_group_put(probe.tg);
     task_put(probe.task);
     return emit(c, name, ino, numbers->entry->mode, POS_NUMBERS + n + 1);
@@ -225,7 +225,8 @@ static int proc_readdir(struct file *f, struct dir_context *c)
         }
     }
     const struct proc_entry *e = dir->entry;
-    for (size_t i = (size_t)(c->pos - POS_CHILDREN); c->pos < POS_NUMBERS && i < e->child_count; i++) {
+    for (size_t i = (size_t)(c->pos - POS_CHILDREN); c->pos < POS_NUMBERS && i < e->child_count;
+         i++) {
         const struct proc_entry *child = &e->children[i];
         uint64_t ino = proc_ino(child, dir->tg, dir->task, 0);
         if (!emit(c, child->name, ino, child->mode, POS_CHILDREN + (int64_t)i + 1)) {
@@ -370,7 +371,7 @@ static int proc_permission(struct inode *inode, const struct cred *cred, int may
     (void)cred;
     (void)may;
     struct proc_inode *pi = proc_inode_of(inode);
-    return pi->tg && !proc_task(pi) ? -ENOENT : 0;
+    return pi->tg && !proc_task(pi) ? -ESRCH : 0;
 }
 
 static int proc_readlink(struct inode *inode, char **out)
@@ -434,11 +435,18 @@ int procfs_new(struct super_block **out)
         return err;
     }
     sb->flags = SB_NO_DCACHE;
+    struct proc_state *state = calloc(1, sizeof(*state));
     struct proc_inode *root = calloc(1, sizeof(*root));
-    if (!root) {
+    if (!root || !state) {
+        free(root);
+        free(state);
         super_put(sb);
         return -ENOMEM;
     }
+    proc_make_uuid(state->boot_id);
+    state->tsc_start = __rdtsc();
+    state->tsc_start_ns = ktime_monotonic_ns();
+    sb->private = state;
     proc_inode_setup(root, sb, &proc_root_entry);
     err = dentry_new_root(sb, &root->base, &sb->root);
     if (err < 0) {

@@ -126,8 +126,9 @@ static void show_signals(const struct task *t, struct strbuf *out)
         const char *name;
         ksigset_t set;
     } rows[] = {
-        {"SigPnd", t->pending.set}, {"ShdPnd", t->tg->pending.set}, {"SigBlk", t->blocked},
-        {"SigIgn", ignored},        {"SigCgt", caught},
+        {"SigPnd", t->pending.set}, {"ShdPnd", t->tg->pending.set},
+        {"SigBlk", t->blocked},     {"SigIgn", ignored},
+        {"SigCgt", caught},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         strbuf_printf(out, "%s:\t%016lx\n", rows[i].name, (unsigned long)rows[i].set);
@@ -238,7 +239,8 @@ static unsigned tty_number(const struct thread_group *tg)
 }
 
 /* Addresses are shown to those who may look into the process; to others 0, as in Linux. */
-static void add_layout(const struct task *t, const struct mm *mm, bool permitted, struct strbuf *out)
+static void add_layout(const struct task *t, const struct mm *mm, bool permitted,
+                       struct strbuf *out)
 {
     uint64_t v[3] = {0};
     if (mm) {
@@ -257,8 +259,9 @@ static void add_layout(const struct task *t, const struct mm *mm, bool permitted
                   (unsigned long)(caught & 0x7fffffff), t->tg->exit_signal, t->sched_priority,
                   t->sched_policy);
     const uint64_t ends[7] = {
-        mm ? mm->start_data : 0, mm ? mm->end_data : 0,  mm ? mm->start_brk : 0, mm ? mm->arg_start : 0,
-        mm ? mm->arg_end : 0,    mm ? mm->env_start : 0, mm ? mm->env_end : 0,
+        mm ? mm->start_data : 0, mm ? mm->end_data : 0, mm ? mm->start_brk : 0,
+        mm ? mm->arg_start : 0,  mm ? mm->arg_end : 0,  mm ? mm->env_start : 0,
+        mm ? mm->env_end : 0,
     };
     const uint64_t none[7] = {0};
     add_numbers(out, permitted ? ends : none, 7);
@@ -281,7 +284,7 @@ int proc_show_stat(struct proc_inode *pi, struct strbuf *out)
     const struct rusage *c = &tg->children_usage;
     strbuf_printf(out, "%d (%s) %c %d %d %d %u %d %u", task_tid(t), t->comm, task_state_char(t),
                   parent_of(tg), tg->pgrp ? tg->pgrp->nr : 0, tg->session ? tg->session->nr : 0,
-                  tty_number(tg), tg->tty && tg->tty->foreground ? tg->tty->foreground->nr : -1, 0x400000u);
+                  tty_number(tg), tg->tty ? tg->tty->pgrp : -1, 0x400000u);
     strbuf_printf(out, " %ld %ld %ld %ld", u.ru_minflt, c->ru_minflt, u.ru_majflt, c->ru_majflt);
     strbuf_printf(out, " %ld %ld %ld %ld", usage_ticks(&u.ru_utime), usage_ticks(&u.ru_stime),
                   usage_ticks(&c->ru_utime), usage_ticks(&c->ru_stime));

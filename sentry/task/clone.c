@@ -223,6 +223,7 @@ static void link_child(struct task *t, struct task *child, uint64_t flags)
     thread_group_set_session(tg, t->tg->session);
     thread_group_link_leader(tg, child);
     tg->vm_borrowed = flags & CLONE_VM;
+    thread_group_cpu_limit_changed(tg);
 }
 
 /* An fd for the child in the parent's table, stored where the caller wants it. */

@@ -209,7 +209,7 @@ static void group_exit(struct thread_group *tg)
     }
     give_away_children(tg);
     check_orphaned_pgrp(tg, tg->parent, tg);
-    path_put(&tg->exe);
+    thread_group_set_exe(tg, NULL);
     tg->zombie = true;
     waitq_wake(&tg->exit_wait, 0);
     if (first) {
@@ -256,8 +256,8 @@ static void leave_memory(struct task *t, bool last)
 
 /**
  * task_exit - the end of a thread, called by its own kthread as the last thing.
- * @status: the process's status if this is its leader's exit(2) and no exit_group comes; the
- *          group's own status wins.
+ * @status: the process's status so far. The last thread to get here without an exit_group leaves
+ *          its own behind instead.
  *
  * Context: may block (closing files).
  */
@@ -267,8 +267,9 @@ void task_exit(struct task *t, int status)
     BUG_ON(t->exited);
     t->must_exit = true;
     t->kthread->killed = t->kthread->interrupt = true;
-    if (t == tg->leader && !tg->exiting) {
-        tg->exit_status = status;
+    (void)status;
+    if (--tg->quick_threads == 0 && !tg->exiting) {
+        tg->exit_status = t->exit_status;
     }
     signal_stop_leave(t);
     leave_memory(t, tg->live_threads == 1);

@@ -28,10 +28,6 @@ static inline bool task_alive(const struct task *t)
 {
     return t->kthread && !t->exited && !t->must_exit;
 }
-static inline bool thread_group_is_init(const struct thread_group *tg)
-{
-    return tg == g_kernel->init;
-}
 
 /* --- signal queues: sigqueue.c --- */
 #define SIG_HANDLER_DFL 0UL

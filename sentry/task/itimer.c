@@ -68,11 +68,42 @@ static void prof_fire(struct ktimer *k)
     cpu_fire(container_of(k, struct thread_group, cpu_timers[1].timer), 1, SIGPROF);
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit and each second after, SIGKILL at the hard one. */
+static void limit_fire(struct ktimer *k)
+{
+    struct thread_group *tg = container_of(k, struct thread_group, cpu_timers[2].timer);
+    const struct rlimit *limit = &tg->limits[RLIMIT_CPU];
+    int64_t used = usage_cpu_ns(tg);
+    int64_t left = tg->cpu_timer_expiry_ns[2] - used;
+    if (left > 0) {
+        cpu_arm(tg, 2, left);
+        return;
+    }
+    if (limit->rlim_max != RLIM_INFINITY && (rlim_t)(used / NSEC_PER_SEC) >= limit->rlim_max) {
+        send_timer_signal(tg, SIGKILL);
+        return;
+    }
+    tg->cpu_timer_expiry_ns[2] += NSEC_PER_SEC;
+    cpu_arm(tg, 2, NSEC_PER_SEC);
+    send_timer_signal(tg, SIGXCPU);
+}
+
+void thread_group_cpu_limit_changed(struct thread_group *tg)
+{
+    rlim_t seconds = tg->limits[RLIMIT_CPU].rlim_cur;
+    ktimer_cancel(&tg->cpu_timers[2].timer);
+    if (seconds < INT64_MAX / NSEC_PER_SEC) {
+        tg->cpu_timer_expiry_ns[2] = (int64_t)MAX(seconds, 1UL) * NSEC_PER_SEC;
+        cpu_arm(tg, 2, MAX(tg->cpu_timer_expiry_ns[2] - usage_cpu_ns(tg), 0L));
+    }
+}
+
 void itimers_init(struct thread_group *tg)
 {
     ktimer_init(&tg->real_timer.timer, real_fire);
     ktimer_init(&tg->cpu_timers[0].timer, virtual_fire);
     ktimer_init(&tg->cpu_timers[1].timer, prof_fire);
+    ktimer_init(&tg->cpu_timers[2].timer, limit_fire);
 }
 
 void itimers_cancel(struct thread_group *tg)
@@ -80,6 +111,7 @@ void itimers_cancel(struct thread_group *tg)
     ktimer_cancel(&tg->real_timer.timer);
     ktimer_cancel(&tg->cpu_timers[0].timer);
     ktimer_cancel(&tg->cpu_timers[1].timer);
+    ktimer_cancel(&tg->cpu_timers[2].timer);
 }
 
 void itimer_get(struct thread_group *tg, int which, int64_t *out_value_ns, int64_t *out_interval_ns)

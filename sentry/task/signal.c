@@ -264,6 +264,9 @@ int signal_wait_for(struct task *t, ksigset_t set, int64_t deadline_ns, siginfo_
         signal_recalc(t);
         return sig;
     }
+    if (deadline_ns <= ktime_monotonic_ns()) {
+        return -EAGAIN;
+    }
     /* Unblocked while it waits, so that senders choose and wake this thread. */
     t->real_blocked = t->blocked;
     t->blocked &= ~set;

@@ -81,6 +81,7 @@ void task_link(struct task *t)
     list_add_tail(&t->group_link, &tg->threads);
     list_add_tail(&t->all_link, &g_kernel->tasks);
     tg->live_threads++;
+    tg->quick_threads++;
     g_kernel->task_count++;
     t->pid->task = t;
 }

@@ -54,6 +54,7 @@ struct thread_group {
     struct pid *pid;               /* ref: tgid */
     struct list threads;           /* struct task.group_link; the leader first while it lives */
     int live_threads;              /* not yet past exit */
+    int quick_threads;             /* not yet begun to exit: the last one gives the process's status */
     struct task *leader;           /* ref: kept until the group is reaped */
     struct thread_group *parent;   /* borrowed: children are moved to init when it exits */
     struct list children;          /* thread_group.sibling */
@@ -94,8 +95,8 @@ struct thread_group {
     bool host_killed;              /* the host process was told to die: no guest memory any more */
     bool thp_disable;
     struct rusage usage;           /* of the process itself, filled at exit */
-    struct itimer cpu_timers[2];   /* ITIMER_VIRTUAL, ITIMER_PROF: sentry/task/itimer.c */
-    int64_t cpu_timer_expiry_ns[2]; /* CPU time at which they fire; 0: not armed */
+    struct itimer cpu_timers[3];   /* ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU: sentry/task/itimer.c */
+    int64_t cpu_timer_expiry_ns[3]; /* CPU time at which they fire; 0: not armed */
     int next_timer_id;
     size_t timer_count;
 };
@@ -139,13 +140,14 @@ struct task {
 
     ksigset_t real_blocked;        /* sigtimedwait: the mask outside the wait */
     bool stop_pending, stopped;    /* group stop: has to enter it; is in it */
+    int exit_status;               /* of exit(2), in wait(2)'s encoding */
     bool exited;                   /* past the middle of task_exit */
     uaddr_t host_clear_tid;        /* CLONE_CHILD_CLEARTID: the host clears and wakes this one itself */
     uint64_t fault_trapno, fault_error; /* of the last fault, for sigcontext */
     uaddr_t fault_addr;
     uint64_t timer_slack_ns, default_timer_slack_ns;
     bool sched_reset_on_fork;
-    int ioprio;                    /* 0: from nice */
+    int ioprio;                    /* 0: not set */
 };
 
 struct task *task_get(struct task *t);
@@ -205,7 +207,7 @@ MUST_CHECK int task_init_pid1(void);
 MUST_CHECK int task_new_first(struct platform_thread *pt, struct fs_context *fs, struct fd_table *files, struct cred *cred,
                               struct task **out);
 
-/* This task ends with status (wait(2) encoding); the last one of the group makes the zombie. Called on its own kthread, at its very end. */
+/* This task ends; status (wait(2) encoding) counts when exit_group has decided on none and the task has none of its own. The last one of the group makes the zombie. Called on its own kthread, at its very end. */
 void task_exit(struct task *t, int status);
 /* Marks all threads of the group to die, with this status, and interrupts them. */
 void thread_group_exit(struct thread_group *tg, int status);
@@ -237,8 +239,14 @@ MUST_CHECK int task_walk(struct task *t, int dirfd, unsigned flags, struct walk 
 MUST_CHECK int task_path_in(struct task *t, uaddr_t name, char *buf, bool allow_empty);
 /* CPU time, page faults and maximum RSS of a live process, from the host. */
 void thread_group_usage(struct thread_group *tg, struct rusage *out);
+/* RLIMIT_CPU was set: begins, moves or ends its enforcement. Children inherit the limit, and call it, too. */
+void thread_group_cpu_limit_changed(struct thread_group *tg);
 /* 'R' 'S' 'T' 'Z' as ps shows it. */
 char task_state_char(const struct task *t);
+static inline bool thread_group_is_init(const struct thread_group *tg)
+{
+    return tg == g_kernel->init;
+}
 static inline uint64_t task_rlimit(const struct task *t, int resource)
 {
     return t->tg->limits[resource].rlim_cur;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sentry/base/timer.h"
+#include "sentry/vfs/seal.h"
 
 int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 {
@@ -53,9 +54,12 @@ int vfs_stat(const struct path *p, struct stat *out)
     out->st_size = inode->size;
     out->st_blksize = inode->blksize;
     out->st_blocks = (blkcnt_t)inode->blocks;
-    out->st_atim = (struct timespec){inode->atime_ns / NSEC_PER_SEC, inode->atime_ns % NSEC_PER_SEC};
-    out->st_mtim = (struct timespec){inode->mtime_ns / NSEC_PER_SEC, inode->mtime_ns % NSEC_PER_SEC};
-    out->st_ctim = (struct timespec){inode->ctime_ns / NSEC_PER_SEC, inode->ctime_ns % NSEC_PER_SEC};
+    out->st_atim =
+        (struct timespec){inode->atime_ns / NSEC_PER_SEC, inode->atime_ns % NSEC_PER_SEC};
+    out->st_mtim =
+        (struct timespec){inode->mtime_ns / NSEC_PER_SEC, inode->mtime_ns % NSEC_PER_SEC};
+    out->st_ctim =
+        (struct timespec){inode->ctime_ns / NSEC_PER_SEC, inode->ctime_ns % NSEC_PER_SEC};
     struct timespec *times[] = {&out->st_atim, &out->st_mtim, &out->st_ctim};
     for (size_t i = 0; i < ARRAY_COUNT(times); i++) {
         if (times[i]->tv_nsec < 0) { /* before 1970 */
@@ -164,10 +168,15 @@ int inode_drop_privileges(struct inode *inode, const struct cred *cred)
 int inode_truncate(struct inode *inode, const struct cred *cred, int64_t size)
 {
     int64_t now = ktime_realtime_ns();
-    struct inode_attr attr = {
-        .valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME, .size = size, .mtime_ns = now, .ctime_ns = now};
+    struct inode_attr attr = {.valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME,
+                              .size = size,
+                              .mtime_ns = now,
+                              .ctime_ns = now};
     kmutex_lock(&inode->lock);
-    int r = inode_drop_privileges(inode, cred);
+    int r = seal_check_size(inode, size);
+    if (r == 0) {
+        r = inode_drop_privileges(inode, cred);
+    }
     if (r == 0) {
         r = inode_setattr(inode, &attr);
     }
@@ -237,7 +246,8 @@ int vfs_utimes(const struct path *p, const struct cred *cred, int64_t atime_ns, 
     }
     int64_t now = ktime_realtime_ns();
     struct inode_attr attr = {
-        .valid = (atime_ns != UTIME_OMIT_NS ? ATTR_ATIME : 0) | (mtime_ns != UTIME_OMIT_NS ? ATTR_MTIME : 0),
+        .valid = (atime_ns != UTIME_OMIT_NS ? ATTR_ATIME : 0) |
+                 (mtime_ns != UTIME_OMIT_NS ? ATTR_MTIME : 0),
         .atime_ns = atime_ns == UTIME_NOW_NS ? now : atime_ns,
         .mtime_ns = mtime_ns == UTIME_NOW_NS ? now : mtime_ns,
     };

@@ -30,7 +30,8 @@ static int copy_groups(struct cred *c, const uint32_t *groups, uint32_t count)
     return 0;
 }
 
-int cred_new(struct cred **out, uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t group_count)
+int cred_new(struct cred **out, uint32_t uid, uint32_t gid, const uint32_t *groups,
+             uint32_t group_count)
 {
     struct cred *c = calloc(1, sizeof(*c));
     if (!c || copy_groups(c, groups, group_count) < 0) {

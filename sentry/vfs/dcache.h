@@ -16,7 +16,8 @@ struct dentry *dcache_find(struct dentry *parent, const struct name *name);
  */
 MUST_CHECK int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry **out);
 /* The same for a caller that holds parent->inode->lock. */
-MUST_CHECK int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out);
+MUST_CHECK int dentry_lookup_locked(struct dentry *parent, const struct name *name,
+                                    struct dentry **out);
 /* A negative dentry that the caller holds got its inode (create, mkdir ...). inode: consumed. */
 void dentry_instantiate(struct dentry *d, struct inode *inode);
 /* The name is gone (unlink, rmdir, overwritten by rename); those who hold d see a deleted name. */

@@ -147,8 +147,7 @@ void dcache_drop_super(struct super_block *sb)
         struct dentry *d, *tmp;
         struct list mine;
         list_init(&mine);
-        list_for_each_entry_safe(d, tmp, &g_kernel->dentry_lru, lru)
-        {
+        list_for_each_entry_safe (d, tmp, &g_kernel->dentry_lru, lru) {
             if (d->sb == sb) {
                 list_move_tail(&d->lru, &mine);
             }
@@ -165,8 +164,7 @@ static void drop_unused_children(struct dentry *d)
 {
     struct dentry *c, *tmp;
     dentry_get(d);
-    list_for_each_entry_safe(c, tmp, &d->children, siblings)
-    {
+    list_for_each_entry_safe (c, tmp, &d->children, siblings) {
         if (c->ref.n == 1) {
             dentry_prune(c);
         }

@@ -78,3 +78,5 @@ MUST_CHECK int mount_remove(struct mount_ns *ns, struct mount *m, bool detach);
 /* Mounts sb on at (NULL dentry: as the root). source/options are copied. */
 MUST_CHECK int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb, unsigned flags,
                          const char *source, const char *options, struct mount **out_borrowed);
+/* A second view of what from names, on at. Flags and texts are those of from's mount. Errors: -ENOMEM -ENOTDIR. */
+MUST_CHECK int mount_bind(struct mount_ns *ns, const struct path *at, const struct path *from);

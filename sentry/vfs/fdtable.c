@@ -177,6 +177,11 @@ static int find_free(const struct fd_table *t, int min)
     return MAX(from, t->capacity);
 }
 
+bool fd_table_full(const struct fd_table *t, int limit)
+{
+    return find_free(t, 0) >= limit;
+}
+
 static void fill_slot(struct fd_table *t, int fd, struct file *f, bool cloexec)
 {
     t->files[fd] = file_get(f);

@@ -11,9 +11,10 @@
 #include "sentry/vfs/locks.h"
 #include "sentry/vfs/namei.h"
 
-#define O_LARGEFILE_BIT 0100000u /* fcntl(F_GETFL) shows it on 64-bit Linux; glibc defines it as 0 */
-#define NOT_KEPT        (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | VFS_O_EXEC)
-#define ATIME_LAZY_NS   (24 * 3600 * NSEC_PER_SEC)
+#define O_LARGEFILE_BIT                                                                            \
+    0100000u /* fcntl(F_GETFL) shows it on 64-bit Linux; glibc defines it as 0 */
+#define NOT_KEPT      (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | VFS_O_EXEC)
+#define ATIME_LAZY_NS (24 * 3600 * NSEC_PER_SEC)
 
 static int (*g_fifo_open)(struct inode *inode, struct file *f);
 static int (*g_device_open)(struct inode *inode, struct file *f);
@@ -85,6 +86,7 @@ static int open_file(struct file *f)
     }
     f->counted_writer = counted;
     r = open_by_type(f->inode, f);
+    f->flags &= ~(unsigned)O_NOCTTY; /* only the open itself asks for it */
     if (r == 0) {
         BUG_ON(!f->ops);
     } else if (counted) {
@@ -93,7 +95,8 @@ static int open_file(struct file *f)
     return r;
 }
 
-int file_open_path(const struct path *path, unsigned flags, const struct cred *cred, struct file **out)
+int file_open_path(const struct path *path, unsigned flags, const struct cred *cred,
+                   struct file **out)
 {
     struct file *f = file_alloc(path->dentry->inode, flags, cred);
     if (!f) {
@@ -127,8 +130,8 @@ int file_open_inode(struct inode *inode, unsigned flags, const struct cred *cred
     return 0;
 }
 
-int file_new_anon(const struct file_ops *ops, const char *name, struct inode *inode_consumed, unsigned flags,
-                  const struct cred *cred, void *private, struct file **out)
+int file_new_anon(const struct file_ops *ops, const char *name, struct inode *inode_consumed,
+                  unsigned flags, const struct cred *cred, void *private, struct file **out)
 {
     struct inode *inode = inode_consumed;
     struct file *f = file_alloc(inode, flags, cred);
@@ -394,7 +397,8 @@ int64_t file_llseek(struct file *f, int64_t offset, int whence)
     if (f->flags & O_PATH) {
         return -EBADF;
     }
-    int64_t (*llseek)(struct file *, int64_t, int) = f->ops->llseek ? f->ops->llseek : generic_llseek;
+    int64_t (*llseek)(struct file *, int64_t, int) =
+        f->ops->llseek ? f->ops->llseek : generic_llseek;
     if (!has_shared_pos(f)) {
         return llseek(f, offset, whence);
     }

@@ -9,8 +9,8 @@
 #include "sentry/base/timer.h"
 #include "sentry/vfs/cred.h"
 
-void inode_init(struct inode *inode, struct super_block *sb, const struct inode_ops *ops, uint32_t mode,
-                uint32_t uid, uint32_t gid)
+void inode_init(struct inode *inode, struct super_block *sb, const struct inode_ops *ops,
+                uint32_t mode, uint32_t uid, uint32_t gid)
 {
     *inode = (struct inode){
         .sb = super_get(sb),
@@ -75,7 +75,8 @@ static int mode_bits(const struct inode *inode, const struct cred *cred)
 /* generic_permission: mode bits first, then what capabilities override. */
 static int mode_permission(const struct inode *inode, const struct cred *cred, int may)
 {
-    _Static_assert(MAY_EXEC == S_IXOTH && MAY_WRITE == S_IWOTH && MAY_READ == S_IROTH, "shifted as is");
+    _Static_assert(MAY_EXEC == S_IXOTH && MAY_WRITE == S_IWOTH && MAY_READ == S_IROTH,
+                   "shifted as is");
     if ((mode_bits(inode, cred) & may) == may) {
         return 0;
     }
@@ -148,8 +149,8 @@ bool inode_owner_or_capable(const struct inode *inode, const struct cred *cred)
     return inode->uid == cred->fsuid || cred_capable(cred, CAP_FOWNER);
 }
 
-void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t *mode, uint32_t *uid,
-                      uint32_t *gid)
+void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t *mode,
+                      uint32_t *uid, uint32_t *gid)
 {
     *uid = cred->fsuid;
     *gid = cred->fsgid;
@@ -159,8 +160,8 @@ void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t
     *gid = dir->gid;
     if (S_ISDIR(*mode)) {
         *mode |= S_ISGID;
-    } else if ((*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !cred_in_group(cred, dir->gid) &&
-               !cred_capable(cred, CAP_FSETID)) {
+    } else if ((*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+               !cred_in_group(cred, dir->gid) && !cred_capable(cred, CAP_FSETID)) {
         *mode &= ~(uint32_t)S_ISGID;
     }
 }

@@ -96,6 +96,11 @@ struct inode_ops {
     bool (*revalidate)(struct inode *dir, const struct name *name, struct inode *inode);
     /* Extra permission rule beside mode bits (proc, gofer). NULL: mode bits alone. */
     MUST_CHECK int (*permission)(struct inode *inode, const struct cred *cred, int may);
+    /*
+     * A hint: text, a path's rest as the caller wrote it, is about to be walked from dir. The file system may
+     * fetch all of it in one trip, for the lookups that follow. Called without dir's lock. NULL: nothing to gain.
+     */
+    void (*walk_ahead)(struct inode *dir, const char *text);
     /* O_TMPFILE: a regular file in dir's file system without a name (nlink 0). NULL: -EOPNOTSUPP. */
     MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred, struct inode **out);
 };
@@ -113,6 +118,7 @@ struct inode {
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* CLOCK_REALTIME */
     uint32_t blksize;
     uint32_t i_flags;        /* INODE_* */
+    uint32_t seals;          /* F_SEAL_*: with INODE_SEALABLE; sentry/vfs/seal.c */
     struct kmutex lock;      /* directories: names; files: size and data against writers */
     struct list locks;       /* POSIX and flock locks: sentry/vfs/locks.c */
     struct waitq lock_wait;
@@ -125,6 +131,7 @@ struct inode {
 /* i_flags */
 #define INODE_DEAD     1u /* a directory that was removed: takes no new names */
 #define INODE_LINKABLE 2u /* made by O_TMPFILE without O_EXCL: link(2) may give it its first name */
+#define INODE_SEALABLE 4u /* made by memfd_create: fcntl(F_ADD_SEALS) applies */
 
 /* may bits for permission checks */
 #define MAY_EXEC  1

@@ -33,7 +33,8 @@ struct lock_waiter {
 static struct list g_lock_waiters = LIST_INIT(g_lock_waiters);
 #define MAX_DEADLOCK_STEPS 10 /* as Linux: a longer chain is taken for innocent */
 
-int lock_range_init(struct lock_range *r, struct file *f, short type, short whence, int64_t start, int64_t size)
+int lock_range_init(struct lock_range *r, struct file *f, short type, short whence, int64_t start,
+                    int64_t size)
 {
     int64_t base = 0;
     if (type != F_RDLCK && type != F_WRLCK && type != F_UNLCK) {
@@ -77,15 +78,15 @@ static bool overlap(const struct lock_range *a, const struct lock_range *b)
 /* Overlapping, or side by side without a gap. */
 static bool touch(const struct lock_range *a, const struct lock_range *b)
 {
-    return (a->end == INT64_MAX || b->start <= a->end + 1) && (b->end == INT64_MAX || a->start <= b->end + 1);
+    return (a->end == INT64_MAX || b->start <= a->end + 1) &&
+           (b->end == INT64_MAX || a->start <= b->end + 1);
 }
 
-static struct file_lock *find_conflict(struct inode *inode, enum lock_family family, const void *owner,
-                                       const struct lock_range *r)
+static struct file_lock *find_conflict(struct inode *inode, enum lock_family family,
+                                       const void *owner, const struct lock_range *r)
 {
     struct file_lock *l;
-    list_for_each_entry(l, &inode->locks, link)
-    {
+    list_for_each_entry (l, &inode->locks, link) {
         if (l->family == family && l->owner != owner && overlap(&l->range, r) &&
             (l->range.type == F_WRLCK || r->type == F_WRLCK)) {
             return l;
@@ -106,8 +107,7 @@ static bool would_deadlock(const void *owner, const void *blocker)
     for (int steps = 0; steps < MAX_DEADLOCK_STEPS; steps++) {
         struct lock_waiter *w;
         const void *next = NULL;
-        list_for_each_entry(w, &g_lock_waiters, link)
-        {
+        list_for_each_entry (w, &g_lock_waiters, link) {
             if (w->owner == blocker) {
                 struct file_lock *l = find_conflict(w->inode, LOCK_RECORD, w->owner, w->range);
                 next = l ? l->owner : NULL;
@@ -135,8 +135,7 @@ static void apply_range(struct file *f, const void *owner, const struct lock_ran
     struct inode *inode = f->inode;
     struct lock_range merged = *r;
     struct file_lock *l, *tmp;
-    list_for_each_entry_safe(l, tmp, &inode->locks, link)
-    {
+    list_for_each_entry_safe (l, tmp, &inode->locks, link) {
         if (l->family != LOCK_RECORD || l->owner != owner) {
             continue;
         }
@@ -151,7 +150,7 @@ static void apply_range(struct file *f, const void *owner, const struct lock_ran
         if (!overlap(&l->range, r)) {
             continue;
         }
-        bool left = l->range.start < r->start, right = l->range.end > r->end;
+        bool left = l->range.start<r->start, right = l->range.end> r->end;
         if (left && right) {
             struct file_lock *half = take(&spare[1]);
             *half = *l;
@@ -168,7 +167,8 @@ static void apply_range(struct file *f, const void *owner, const struct lock_ran
     }
     if (r->type != F_UNLCK) {
         struct file_lock *fresh = take(&spare[0]);
-        *fresh = (struct file_lock){.family = LOCK_RECORD, .owner = owner, .file = f, .range = merged};
+        *fresh =
+            (struct file_lock){.family = LOCK_RECORD, .owner = owner, .file = f, .range = merged};
         list_add_tail(&fresh->link, &inode->locks);
     }
     waitq_wake(&inode->lock_wait, 0);
@@ -234,8 +234,7 @@ void file_lock_test(struct file *f, const void *owner, struct lock_range *r)
 static bool drop_flock(struct file *f)
 {
     struct file_lock *l, *tmp;
-    list_for_each_entry_safe(l, tmp, &f->inode->locks, link)
-    {
+    list_for_each_entry_safe (l, tmp, &f->inode->locks, link) {
         if (l->family == LOCK_FLOCK && l->owner == f) {
             lock_free(l);
             waitq_wake(&f->inode->lock_wait, 0);
@@ -248,8 +247,7 @@ static bool drop_flock(struct file *f)
 static bool has_flock(const struct file *f, short type)
 {
     const struct file_lock *l;
-    list_for_each_entry(l, &f->inode->locks, link)
-    {
+    list_for_each_entry (l, &f->inode->locks, link) {
         if (l->family == LOCK_FLOCK && l->owner == f && l->range.type == type) {
             return true;
         }
@@ -296,8 +294,7 @@ void locks_remove_posix(struct file *f, const void *owner)
 {
     struct file_lock *l, *tmp;
     bool dropped = false;
-    list_for_each_entry_safe(l, tmp, &f->inode->locks, link)
-    {
+    list_for_each_entry_safe (l, tmp, &f->inode->locks, link) {
         if (l->family == LOCK_RECORD && l->owner == owner) {
             lock_free(l);
             dropped = true;
@@ -312,8 +309,7 @@ void locks_remove_file(struct file *f)
 {
     struct file_lock *l, *tmp;
     bool dropped = false;
-    list_for_each_entry_safe(l, tmp, &f->inode->locks, link)
-    {
+    list_for_each_entry_safe (l, tmp, &f->inode->locks, link) {
         if (l->file == f) {
             lock_free(l);
             dropped = true;

@@ -13,8 +13,8 @@ struct lock_range {
 };
 
 /* From struct flock's fields. Errors: -EINVAL -EOVERFLOW; -EBADF is the caller's. */
-MUST_CHECK int lock_range_init(struct lock_range *r, struct file *f, short type, short whence, int64_t start,
-                               int64_t size);
+MUST_CHECK int lock_range_init(struct lock_range *r, struct file *f, short type, short whence,
+                               int64_t start, int64_t size);
 /**
  * file_lock_set - take, change or drop a record lock.
  * @owner: who holds it: the fd_table for POSIX locks; f itself for OFD locks.
@@ -26,7 +26,8 @@ MUST_CHECK int lock_range_init(struct lock_range *r, struct file *f, short type,
  *          -ERESTARTSYS; -ENOMEM.
  * Source:  fcntl(2).
  */
-MUST_CHECK int file_lock_set(struct file *f, const void *owner, const struct lock_range *r, bool wait);
+MUST_CHECK int file_lock_set(struct file *f, const void *owner, const struct lock_range *r,
+                             bool wait);
 /* F_GETLK: *r becomes the first conflicting lock, or type F_UNLCK with the rest untouched. */
 void file_lock_test(struct file *f, const void *owner, struct lock_range *r);
 /* flock(2). op: LOCK_SH, LOCK_EX or LOCK_UN. Errors: -EAGAIN (EWOULDBLOCK), -ERESTARTSYS, -ENOMEM. */

@@ -30,7 +30,8 @@ int may_create(struct inode *dir, const struct cred *cred)
 }
 
 /* The sticky bit of a directory protects what others own. */
-static bool sticky_forbids(const struct inode *dir, const struct inode *victim, const struct cred *cred)
+static bool sticky_forbids(const struct inode *dir, const struct inode *victim,
+                           const struct cred *cred)
 {
     return (dir->mode & S_ISVTX) && victim->uid != cred->fsuid && dir->uid != cred->fsuid &&
            !cred_capable(cred, CAP_FOWNER);
@@ -222,7 +223,8 @@ static int link_checked(const struct path *old, struct namei *n, const struct cr
  *          file has been deleted).
  * Source:  link(2), linkat(2).
  */
-int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *new_w, const char *new_name)
+int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *new_w,
+             const char *new_name)
 {
     AUTO_PATH old = {0};
     int r = vfs_lookup(old_w, old_name, &old);

@@ -56,8 +56,7 @@ void mount_put(struct mount *m)
 struct mount *mount_covering(const struct mount *parent, const struct dentry *d)
 {
     struct mount *m;
-    list_for_each_entry(m, &parent->children, siblings)
-    {
+    list_for_each_entry (m, &parent->children, siblings) {
         if (m->mountpoint == d) {
             return m;
         }
@@ -82,18 +81,13 @@ static int attach(struct mount_ns *ns, struct mount *m, const struct path *at)
     return 0;
 }
 
-/**
- * mount_add - mount sb on at, or as the root.
- * @at: borrowed; its dentry NULL, or at NULL: sb becomes the root of ns.
- * @out_borrowed: may be NULL.
- *
- * Errors:  -ENOMEM; -ENOTDIR when a directory would cover a file or the reverse; -EBUSY a second root.
- */
-int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb, unsigned flags,
-              const char *source, const char *options, struct mount **out_borrowed)
+/* Mounts the tree below root, which is on sb. at: NULL for the root of ns. */
+static int add_mount(struct mount_ns *ns, const struct path *at, struct super_block *sb,
+                     struct dentry *root, unsigned flags, const char *source, const char *options,
+                     struct mount **out_borrowed)
 {
     if (at && at->dentry) {
-        if (S_ISDIR(at->dentry->inode->mode) != S_ISDIR(sb->root->inode->mode)) {
+        if (S_ISDIR(at->dentry->inode->mode) != S_ISDIR(root->inode->mode)) {
             return -ENOTDIR;
         }
     } else if (ns->root) {
@@ -118,7 +112,7 @@ int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb
     m->options = options_copy;
     m->sb = super_get(sb);
     super_activate(sb);
-    m->root = dentry_get(sb->root);
+    m->root = dentry_get(root);
     if (out_borrowed) {
         *out_borrowed = m;
     }
@@ -128,6 +122,25 @@ no_memory:
     free(source_copy);
     free(options_copy);
     return -ENOMEM;
+}
+
+/**
+ * mount_add - mount sb on at, or as the root.
+ * @at: borrowed; its dentry NULL, or at NULL: sb becomes the root of ns.
+ * @out_borrowed: may be NULL.
+ *
+ * Errors:  -ENOMEM; -ENOTDIR when a directory would cover a file or the reverse; -EBUSY a second root.
+ */
+int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb, unsigned flags,
+              const char *source, const char *options, struct mount **out_borrowed)
+{
+    return add_mount(ns, at, sb, sb->root, flags, source, options, out_borrowed);
+}
+
+int mount_bind(struct mount_ns *ns, const struct path *at, const struct path *from)
+{
+    const struct mount *m = from->mnt;
+    return add_mount(ns, at, m->sb, from->dentry, m->flags, m->source, m->options, NULL);
 }
 
 int mount_remove(struct mount_ns *ns, struct mount *m, bool detach)

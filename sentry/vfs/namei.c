@@ -270,11 +270,26 @@ int namei_follow(struct namei *n, const struct path *link)
     return 0;
 }
 
+/* Looks up a component that more follow; a file system far away may fetch all of them at once. */
+static int lookup_middle(struct namei *n, const struct name *c, struct dentry **out)
+{
+    struct inode *dir = n->at.dentry->inode;
+    if (dir->ops->walk_ahead) {
+        struct dentry *known = dcache_find(n->at.dentry, c);
+        if (known) {
+            dentry_put(known);
+        } else {
+            dir->ops->walk_ahead(dir, c->text);
+        }
+    }
+    return dentry_lookup(n->at.dentry, c, out);
+}
+
 /* A component that more follow: it must lead to a directory, through links if need be. */
 static int walk_middle(struct namei *n, const struct name *c)
 {
     struct dentry *d;
-    int r = dentry_lookup(n->at.dentry, c, &d);
+    int r = lookup_middle(n, c, &d);
     if (r < 0) {
         return r;
     }

@@ -6,9 +6,9 @@
 
 #include "sentry/vfs/vfs.h"
 
-#define NAME_SIZE_MAX  255
-#define PATH_SIZE_MAX  4096 /* with the NUL */
-#define MAX_LINKS      40
+#define NAME_SIZE_MAX 255
+#define PATH_SIZE_MAX 4096 /* with the NUL */
+#define MAX_LINKS     40
 
 enum last_kind {
     LAST_NORM,
@@ -62,7 +62,8 @@ MUST_CHECK int path_want_write(const struct path *p);
 
 /* Rules for names in directories (modify.c). isdir: rmdir's rules, else unlink's. */
 MUST_CHECK int may_create(struct inode *dir, const struct cred *cred);
-MUST_CHECK int may_delete(struct inode *dir, const struct dentry *victim, const struct cred *cred, bool isdir);
+MUST_CHECK int may_delete(struct inode *dir, const struct dentry *victim, const struct cred *cred,
+                          bool isdir);
 /* Clears set-id bits as a write by cred does. inode->lock is held. May block. */
 MUST_CHECK int inode_drop_privileges(struct inode *inode, const struct cred *cred);
 /* ATTR_SIZE and the times, under inode->lock. May block. */

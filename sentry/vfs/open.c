@@ -132,7 +132,8 @@ static int create_file(struct opening *o, struct namei *n, struct dentry *d)
     if (!dir->ops->create) {
         return -EACCES;
     }
-    r = dir->ops->create(dir, &n->last, S_IFREG | (o->mode & ~o->w->umask & 07777), o->w->cred, &inode);
+    r = dir->ops->create(dir, &n->last, S_IFREG | (o->mode & ~o->w->umask & 07777), o->w->cred,
+                         &inode);
     if (r == 0) {
         dentry_instantiate(d, inode);
         o->created = true;
@@ -186,7 +187,8 @@ static int open_last(struct opening *o, struct namei *n)
     if (r < 0) {
         return r;
     }
-    bool follow = n->slash || !((o->flags & O_NOFOLLOW) || ((o->flags & O_CREAT) && (o->flags & O_EXCL)));
+    bool follow =
+        n->slash || !((o->flags & O_NOFOLLOW) || ((o->flags & O_CREAT) && (o->flags & O_EXCL)));
     if (!S_ISLNK(o->path.dentry->inode->mode) || !follow) {
         return 0;
     }
@@ -265,7 +267,8 @@ static int open_walk(struct opening *o, struct namei *n, struct file **out)
  *          -EOPNOTSUPP -EINVAL.
  * Source:  open(2).
  */
-int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mode, struct file **out)
+int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mode,
+             struct file **out)
 {
     struct opening o = {.w = w, .flags = flags, .mode = mode};
     if (flags & O_PATH) {

@@ -29,7 +29,8 @@ void path_put(struct path *p)
 }
 
 /* Goes up one name from (*m, *d). Return: the dentry whose name was passed; NULL at root or at the top. */
-static const struct dentry *step_up(const struct mount **m, const struct dentry **d, const struct path *root)
+static const struct dentry *step_up(const struct mount **m, const struct dentry **d,
+                                    const struct path *root)
 {
     for (;;) {
         if (root && *m == root->mnt && *d == root->dentry) {

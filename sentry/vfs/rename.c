@@ -168,7 +168,8 @@ static int rename_locked(struct rename *r)
         kmutex_lock(&target->lock);
     }
     struct inode *old_dir = dir_of(&r->old);
-    err = old_dir->ops->rename(old_dir, &r->old.last, source, dir_of(&r->new), &r->new.last, target, r->flags);
+    err = old_dir->ops->rename(old_dir, &r->old.last, source, dir_of(&r->new), &r->new.last, target,
+                               r->flags);
     if (replaced_dir) {
         if (err == 0) {
             target->i_flags |= INODE_DEAD;
@@ -192,8 +193,8 @@ static int rename_locked(struct rename *r)
  *          -EEXIST -ENOTDIR -EISDIR -ENOTEMPTY -EACCES -EPERM.
  * Source:  rename(2).
  */
-int vfs_rename(const struct walk *old_w, const char *old_name, const struct walk *new_w, const char *new_name,
-               unsigned flags)
+int vfs_rename(const struct walk *old_w, const char *old_name, const struct walk *new_w,
+               const char *new_name, unsigned flags)
 {
     if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
         flags == (RENAME_NOREPLACE | RENAME_EXCHANGE)) {

@@ -17,7 +17,8 @@
  * Return:  0 with one reference in *out.
  * Errors:  -ENOMEM.
  */
-int super_new(struct super_block **out, const struct super_ops *ops, const char *type_name, uint32_t magic)
+int super_new(struct super_block **out, const struct super_ops *ops, const char *type_name,
+              uint32_t magic)
 {
     struct super_block *sb = calloc(1, sizeof(*sb));
     if (!sb) {

@@ -22,10 +22,10 @@ struct peer {
     int pid;
 };
 struct peer_reply {
-    int error;    /* the reply's, or -EPIPE when the gofer is gone */
-    size_t size;  /* of body */
-    int fd;       /* donated; -1 */
-    uint8_t body[GOFER_MAX_MESSAGE]; /* after the header */
+    int error;   /* the reply's, or -EPIPE when the gofer is gone */
+    size_t size; /* of body */
+    int fd;      /* donated; -1 */
+    uint8_t body[GOFER_MAX_MESSAGE] __attribute__((aligned(8))); /* after the header */
 };
 
 /* Aborts the program when the host can't. */

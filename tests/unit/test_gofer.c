@@ -36,8 +36,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static int call(uint32_t type, uint32_t root, const char *path, const char *text, const void *fields,
-                size_t size)
+static int call(uint32_t type, uint32_t root, const char *path, const char *text,
+                const void *fields, size_t size)
 {
     peer_call(&g_peer, type, root, path, text, fields, size, &g_reply);
     return g_reply.error;
@@ -66,12 +66,24 @@ static void path_valid__table(void **state)
         size_t size;
         bool valid;
     } t[] = {
-        {".", 1, true},         {"a", 1, true},         {"a/b", 3, true},
-        {"...", 3, true},       {".a/..b", 6, true},    {"", 0, false},
-        {"..", 2, false},       {"/", 1, false},        {"/a", 2, false},
-        {"a/", 2, false},       {"a//b", 4, false},     {"a/.", 3, false},
-        {"./a", 3, false},      {"a/..", 4, false},     {"../a", 4, false},
-        {"a/../b", 6, false},   {"a\0b", 3, false},     {"\0", 1, false},
+        {".", 1, true},
+        {"a", 1, true},
+        {"a/b", 3, true},
+        {"...", 3, true},
+        {".a/..b", 6, true},
+        {"", 0, false},
+        {"..", 2, false},
+        {"/", 1, false},
+        {"/a", 2, false},
+        {"a/", 2, false},
+        {"a//b", 4, false},
+        {"a/.", 3, false},
+        {"./a", 3, false},
+        {"a/..", 4, false},
+        {"../a", 4, false},
+        {"a/../b", 6, false},
+        {"a\0b", 3, false},
+        {"\0", 1, false},
         {"a/b/../../..", 12, false},
     };
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -256,9 +268,14 @@ static void read_only_root__every_change__erofs(void **state)
         const char *text;
         size_t fields;
     } t[] = {
-        {GOFER_MKDIR, NULL, 8},   {GOFER_MKNOD, NULL, 8},   {GOFER_SYMLINK, "x", 0},
-        {GOFER_LINK, "x", 0},     {GOFER_UNLINK, NULL, 0},  {GOFER_RMDIR, NULL, 0},
-        {GOFER_RENAME, "x", 8},   {GOFER_FSYNC, NULL, 8},
+        {GOFER_MKDIR, NULL, 8},
+        {GOFER_MKNOD, NULL, 8},
+        {GOFER_SYMLINK, "x", 0},
+        {GOFER_LINK, "x", 0},
+        {GOFER_UNLINK, NULL, 0},
+        {GOFER_RMDIR, NULL, 0},
+        {GOFER_RENAME, "x", 8},
+        {GOFER_FSYNC, NULL, 8},
         {GOFER_SETATTR, NULL, sizeof(struct gofer_setattr_req)},
     };
     static const uint8_t zeros[64];
@@ -363,7 +380,9 @@ static void writable_root__changes(void **state)
     struct gofer_setattr_req set = {.valid = GOFER_SET_MODE, .mode = 04755};
     assert_int_equal(call(GOFER_SETATTR, RW, "file", NULL, &set, sizeof(set)), -EPERM);
     set = (struct gofer_setattr_req){.valid = GOFER_SET_MODE | GOFER_SET_SIZE | GOFER_SET_MTIME,
-                                     .mode = 0640, .size = 3, .mtime_ns = -1500000000};
+                                     .mode = 0640,
+                                     .size = 3,
+                                     .mtime_ns = -1500000000};
     assert_int_equal(call(GOFER_SETATTR, RW, "file", NULL, &set, sizeof(set)), 0);
     const struct gofer_setattr_rep *rep = (const void *)g_reply.body;
     assert_int_equal(rep->attr.mode, S_IFREG | 0640);

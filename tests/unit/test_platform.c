@@ -2,7 +2,7 @@
  * The platform door, without a sentry behind it: a few bytes of guest code run under each engine, and the
  * test plays the kernel.
  */
-/* LINK: platform/platform.o platform/stub_image.o platform/stub_blob.o platform/seccomp/engine.o platform/seccomp/space.o platform/seccomp/channel.o platform/seccomp/handoff.o platform/seccomp/notify.o platform/seccomp/thread.o platform/seccomp/clone.o platform/seccomp/filter.o platform/ptrace/engine.o lib/kthread.o lib/kthread_x86_64.o lib/host.o lib/hash.o lib/log.o lib/bug.o lib/strbuf.o */
+/* LINK: platform/platform.o platform/stub_image.o platform/stub_blob.o platform/seccomp/engine.o platform/seccomp/space.o platform/seccomp/channel.o platform/seccomp/handoff.o platform/seccomp/notify.o platform/seccomp/thread.o platform/seccomp/clone.o platform/seccomp/filter.o platform/ptrace/engine.o platform/ptrace/inject.o platform/ptrace/run.o platform/ptrace/birth.o lib/kthread.o lib/kthread_x86_64.o lib/host.o lib/hash.o lib/log.o lib/bug.o lib/strbuf.o */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -62,12 +62,12 @@ static void kernel_main(void *arg)
 }
 
 /* Runs in a child of its own: the engine is started once a process. */
-static void run_program(const struct program *p)
+static void run_on(enum platform_engine engine, const struct program *p)
 {
     g_program = p;
     pid_t pid = fork();
     if (pid == 0) {
-        struct platform_config config = {.engine = PLATFORM_SECCOMP, .proc_fd = -1, .cpu_count = 2};
+        struct platform_config config = {.engine = engine, .proc_fd = -1, .cpu_count = 2};
         struct platform_boot boot;
         struct kthread *k;
         if (getenv("TEST_LOG")) {
@@ -92,6 +92,12 @@ static void run_program(const struct program *p)
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+static void run_program(const struct program *p)
+{
+    run_on(PLATFORM_SECCOMP, p);
+    run_on(PLATFORM_PTRACE, p);
 }
 
 static void expect_call(struct platform_thread *th, uint64_t nr, uint64_t arg0)

@@ -1,0 +1,152 @@
+/*
+ * Inside the gofer file system: shared by gofer_fs.c (inodes, attributes), gofer_lookup.c,
+ * gofer_dir.c (listings), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
+ *
+ * A tree is *frozen* when it is read-only and not shared: then nothing changes under us, and
+ * whatever was learnt once is true for ever. Else what was learnt is believed for GOFER_FRESH_NS.
+ * DEVIATION: so a change that a host process makes in a shared tree may be seen that much later,
+ * which is no more than the granularity of Linux's own time stamps, and lets one RPC serve the
+ * several steps of one system call, and "ls -l" a listing.
+ */
+#pragma once
+
+#include "sentry/fs/gofer_client.h"
+#include "sentry/vfs/file.h"
+
+#define GOFER_FRESH_NS   (10 * NSEC_PER_MSEC)
+#define GOFER_PRIMED_MAX 32
+
+struct gofer_dev { /* a file system of the host, as the guest sees it */
+    uint64_t host;
+    dev_t guest;
+};
+/* An answer that came with another's reply: the next lookup of (dir, name) takes it. */
+struct gofer_primed {
+    struct inode *dir;   /* ref; NULL: free slot */
+    struct inode *inode; /* ref; NULL: no such name */
+    char *name;          /* owned */
+    int64_t when_ns;
+};
+struct gofer_fs {                /* sb->private */
+    struct gofer_client *client; /* borrowed: the kernel's, outlives every file system */
+    struct super_block *sb;      /* borrowed: owns this */
+    uint32_t root;
+    bool read_only, frozen;
+    struct hash_table inodes; /* struct gofer_inode by host identity */
+    struct gofer_dev *devs;   /* owned */
+    size_t dev_count;
+    struct gofer_primed primed[GOFER_PRIMED_MAX];
+    unsigned primed_next;
+    bool freeing; /* see free_inode */
+    struct gofer_inode *put_later;
+};
+
+/* A donated fd: users count open files; with none it is idle, and may be evicted. */
+struct gofer_fd {
+    struct gofer_idle_fd idle;
+    struct gofer_fs *fs; /* borrowed */
+    int fd;              /* owned; -1 */
+    bool write_only;     /* the file's mode let us have no more */
+    uint32_t users;
+};
+
+struct gofer_inode {
+    struct inode inode;
+    /* Where the gofer finds it: its name in parent. Renaming a directory changes one of these. */
+    struct gofer_inode *parent; /* ref; NULL: the root */
+    char *name;                 /* owned */
+    bool lost;                  /* no longer there: unlinked, or replaced by the host */
+
+    struct hash_node identity;
+    bool hashed;
+    uint64_t host_dev, host_ino, mount_id;
+    int64_t host_btime_ns;
+
+    int64_t fetched_ns; /* CLOCK_MONOTONIC of the attributes; 0: stale */
+    uint8_t may;        /* what the gofer may do with it: MAY_* */
+    bool no_xattr;      /* known to have none (while the attributes are fresh) */
+    bool no_nowait;     /* its host file system can't read without waiting */
+    bool big;           /* a directory whose listing is too long to keep */
+
+    char *target;                  /* owned: a link's text; NULL: not known yet */
+    struct gofer_listing *listing; /* owned: a directory's; NULL */
+    struct gofer_fd read_fd, write_fd;
+};
+
+static inline struct gofer_inode *gofer_i(struct inode *inode)
+{
+    return container_of(inode, struct gofer_inode, inode);
+}
+static inline struct gofer_fs *gofer_fs_of(const struct gofer_inode *gi)
+{
+    return gi->inode.sb->private;
+}
+
+/* gofer_fs.c */
+extern const struct inode_ops gofer_inode_ops;
+/* Is what was learnt then still believed? */
+bool gofer_fresh(const struct gofer_fs *fs, int64_t when_ns);
+/* gi's path beneath the root, or name's in it (NULL: itself). *out: malloc'ed.
+ * Errors: -ENOENT it is lost; -ENAMETOOLONG; -ENOMEM. */
+MUST_CHECK int gofer_path(struct gofer_inode *gi, const struct name *name, char **out);
+/* The inode of what dir's name is: an existing one, or a new one. target: consumed. *out: a reference. */
+MUST_CHECK int gofer_inode_find(struct gofer_inode *dir, const struct name *name,
+                                const struct gofer_attr *attr, char *target,
+                                struct gofer_inode **out);
+void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr);
+bool gofer_is_named(const struct gofer_inode *gi, const struct gofer_inode *dir,
+                    const struct name *name);
+/* Are these the attributes of the file that gi is? */
+bool gofer_inode_is(const struct gofer_inode *gi, const struct gofer_attr *attr);
+/* The host put another regular file under gi's name, and no fd of the old one is in use: gi is that now. */
+void gofer_inode_adopt(struct gofer_inode *gi, const struct gofer_attr *attr);
+/* Moves gi to (dir, name). Errors: -ENOMEM; -ELOOP dir lies beneath gi. */
+MUST_CHECK int gofer_inode_move(struct gofer_inode *gi, struct gofer_inode *dir,
+                                const struct name *name);
+/* The name no longer leads to gi; idle fds are closed when it was the last. */
+void gofer_inode_lose(struct gofer_inode *gi);
+
+/* gofer_lookup.c */
+MUST_CHECK int gofer_lookup(struct inode *dir, const struct name *name, struct inode **out);
+bool gofer_revalidate(struct inode *dir, const struct name *name, struct inode *inode);
+void gofer_walk_ahead(struct inode *dir, const char *text);
+/* Answers for later lookups. inode: NULL for "no such name"; a reference is taken. */
+void gofer_prime(struct gofer_fs *fs, struct inode *dir, const struct name *name,
+                 struct inode *inode);
+void gofer_unprime(struct gofer_fs *fs, const struct inode *dir, const struct name *name);
+void gofer_unprime_all(struct gofer_fs *fs);
+
+/* gofer_dir.c */
+extern const struct file_ops gofer_dir_ops;
+MUST_CHECK int gofer_dir_open(struct gofer_inode *dir, struct file *f);
+/* What dir's listing knows of name. Return: 1 found (*out), 0 surely absent, -1 not known. */
+int gofer_listing_find(struct gofer_inode *dir, const struct name *name, struct gofer_attr *out);
+void gofer_listing_drop(struct gofer_inode *dir);
+
+/* gofer_file.c */
+extern const struct file_ops gofer_file_ops;
+MUST_CHECK int gofer_file_open(struct gofer_inode *gi, struct file *f);
+void gofer_fd_init(struct gofer_fd *d, struct gofer_fs *fs);
+/* A fresh fd that no file uses yet. fd: consumed. */
+void gofer_fd_store(struct gofer_fd *d, int fd);
+/* Closes it if nobody uses it. */
+void gofer_fd_drop_idle(struct gofer_fd *d);
+/* Size, times and link count through an fd that is open anyway. Return: 0, or -EBADF when none is. */
+MUST_CHECK int gofer_file_getattr(struct gofer_inode *gi);
+
+/* gofer_names.c: the changing half of gofer_inode_ops */
+MUST_CHECK int gofer_create(struct inode *dir, const struct name *name, uint32_t mode,
+                            const struct cred *cred, struct inode **out);
+MUST_CHECK int gofer_mkdir(struct inode *dir, const struct name *name, uint32_t mode,
+                           const struct cred *cred, struct inode **out);
+MUST_CHECK int gofer_mknod(struct inode *dir, const struct name *name, uint32_t mode, dev_t rdev,
+                           const struct cred *cred, struct inode **out);
+MUST_CHECK int gofer_symlink(struct inode *dir, const struct name *name, const char *target,
+                             const struct cred *cred, struct inode **out);
+MUST_CHECK int gofer_link(struct inode *dir, const struct name *name, struct inode *inode);
+MUST_CHECK int gofer_unlink(struct inode *dir, const struct name *name, struct inode *inode);
+MUST_CHECK int gofer_rmdir(struct inode *dir, const struct name *name, struct inode *inode);
+MUST_CHECK int gofer_rename(struct inode *old_dir, const struct name *old_name, struct inode *inode,
+                            struct inode *new_dir, const struct name *new_name,
+                            struct inode *target, unsigned flags);
+MUST_CHECK int gofer_setattr(struct inode *inode, const struct inode_attr *attr);

@@ -1,0 +1,8 @@
+/* The platform's idea of its own slice, for tests that link no platform. */
+#include "platform/platform.h"
+
+bool platform_range_reserved(uaddr_t addr, uint64_t size)
+{
+    return addr < PLATFORM_SLICE_END &&
+           (addr >= PLATFORM_SLICE_START || size > PLATFORM_SLICE_START - addr);
+}

@@ -1,0 +1,704 @@
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
+/*
+ * The gofer file system in a small kernel of its own: events thread, one kthread that plays the
+ * program, and a real gofer in a child process. What the gofer was asked for is not visible here; the
+ * tests see what a guest would.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/host.h"
+#include "sentry/base/events.h"
+#include "sentry/base/kernel.h"
+#include "sentry/base/timer.h"
+#include "sentry/fs/fs.h"
+#include "sentry/fs/gofer_client.h"
+#include "sentry/mm/usercopy.h"
+#include "tests/unit/gofer_peer.h"
+
+enum { RO, RW, WORLD, FILE_ROOT };
+
+/* uio.o wants these; the test moves kernel memory only. */
+size_t copy_in_partial(struct mm *mm, void *dst, uaddr_t src, size_t size)
+{
+    (void)mm, (void)dst, (void)src, (void)size;
+    return 0;
+}
+size_t copy_out_partial(struct mm *mm, uaddr_t dst, const void *src, size_t size)
+{
+    (void)mm, (void)dst, (void)src, (void)size;
+    return 0;
+}
+int copy_in(struct mm *mm, void *dst, uaddr_t src, size_t size)
+{
+    (void)mm, (void)dst, (void)src, (void)size;
+    return -EFAULT;
+}
+int clear_user(struct mm *mm, uaddr_t dst, size_t size)
+{
+    (void)mm, (void)dst, (void)size;
+    return -EFAULT;
+}
+
+static struct kernel g_test_kernel;
+static struct peer g_peer;
+static struct gofer_client *g_client;
+static struct cred *g_cred;
+static int g_failures;
+
+/* A kthread's stack is not cmocka's: failures are counted, and asserted on the main thread. */
+#define CHECK(c)                                                                                   \
+    do {                                                                                           \
+        if (!(c)) {                                                                                \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);                                \
+            g_failures++;                                                                          \
+        }                                                                                          \
+    } while (0)
+#define CHECK_EQ(a, b)                                                                             \
+    do {                                                                                           \
+        long a_ = (long)(a), b_ = (long)(b);                                                       \
+        if (a_ != b_) {                                                                            \
+            fprintf(stderr, "%s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #a, a_, b_);        \
+            g_failures++;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+static struct name nm(const char *text)
+{
+    return (struct name){text, strlen(text)};
+}
+
+/* --- a mounted tree, as a path walk sees it --- */
+
+struct tree {
+    struct mount_ns *ns; /* owned */
+    struct path root;
+    struct super_block *sb;
+};
+
+static void mount_tree(struct tree *t, uint32_t root, bool read_only, bool shared)
+{
+    memset(t, 0, sizeof(*t));
+    CHECK_EQ(mount_ns_new(&t->ns), 0);
+    struct mount *m = NULL;
+    CHECK_EQ(gofer_fs_new(g_client, root, read_only, shared, &t->sb), 0);
+    CHECK_EQ(mount_add(t->ns, NULL, t->sb, 0, "test", "", &m), 0);
+    struct path p = {.mnt = m, .dentry = t->sb->root};
+    path_copy(&t->root, &p);
+}
+
+/* Unmounting frees all of it: the leak checker of the asan build looks. */
+static void drop_tree(struct tree *t)
+{
+    path_put(&t->root);
+    mount_ns_free(t->ns);
+    CHECK_EQ(t->sb->active, 0);
+    CHECK_EQ(t->sb->ref.n, 1);
+    super_put(t->sb);
+}
+#define AUTO_TREE __attribute__((cleanup(drop_tree))) struct tree
+
+static struct walk walk_in(struct tree *t)
+{
+    return (struct walk){.cred = g_cred, .root = &t->root, .start = &t->root, .umask = 022};
+}
+
+static int open_in(struct tree *t, const char *name, unsigned flags, struct file **out)
+{
+    struct walk w = walk_in(t);
+    w.flags = WALK_FOLLOW;
+    *out = NULL;
+    return vfs_open(&w, name, flags, 0644, out);
+}
+
+static int stat_in(struct tree *t, const char *name, struct stat *st)
+{
+    struct walk w = walk_in(t);
+    AUTO_PATH p = {0};
+    int r = vfs_lookup(&w, name, &p);
+    return r < 0 ? r : vfs_stat(&p, st);
+}
+
+static ssize_t read_in(struct file *f, void *buf, size_t size, int64_t pos)
+{
+    struct uio u;
+    uio_init_kernel(&u, buf, size);
+    return file_pread(f, &u, pos);
+}
+
+static ssize_t write_in(struct file *f, const char *text)
+{
+    struct uio u;
+    uio_init_kernel(&u, (void *)(uintptr_t)text, strlen(text));
+    return file_write(f, &u);
+}
+
+/* --- the cases, run on a kthread --- */
+
+static void read_and_map(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    struct stat st;
+    char buf[64] = {0};
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(open_in(&t, "/sub/deep/leaf", O_RDONLY, &f), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 4);
+    CHECK(!memcmp(buf, "leaf", 4));
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 4), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 2), 2);
+    struct file_map map;
+    CHECK_EQ(f->ops->mmap(f, 0, 0, &map), 0);
+    CHECK_EQ(fcntl(map.host_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    file_put(f);
+    CHECK_EQ(open_in(&t, "/upsub/inner", O_RDONLY, &f), 0); /* the sentry follows links itself */
+    file_put(f);
+    CHECK_EQ(open_in(&t, "/out", O_RDONLY, &f), -ENOENT); /* "../canary" is looked up inside */
+    CHECK_EQ(open_in(&t, "/abs", O_RDONLY, &f), -ENOENT);
+    CHECK_EQ(open_in(&t, "/file/x", O_RDONLY, &f), -ENOTDIR);
+    CHECK_EQ(open_in(&t, "/none/x", O_RDONLY, &f), -ENOENT);
+    CHECK_EQ(open_in(&t, "/file", O_RDWR, &f), -EROFS);
+    CHECK_EQ(open_in(&t, "/new", O_RDWR | O_CREAT, &f), -EROFS);
+    CHECK_EQ(open_in(&t, "/../../../etc/passwd", O_RDONLY, &f), -ENOENT);
+    CHECK_EQ(stat_in(&t, "/file", &st), 0);
+    CHECK_EQ(st.st_size, 8);
+    CHECK_EQ(st.st_dev, t.sb->dev);
+    CHECK_EQ(stat_in(&t, "/out", &st), 0);
+    CHECK(S_ISLNK(st.st_mode));
+    struct statfs fs;
+    CHECK_EQ(t.sb->ops->statfs(t.sb->root->inode, &fs), 0);
+    CHECK(fs.f_bsize > 0);
+}
+
+struct names {
+    struct dir_context c;
+    char all[4096];
+    size_t room; /* entries that are still taken */
+    int count;
+};
+static bool take_name(struct dir_context *c, const char *name, size_t size, uint64_t ino,
+                      unsigned char type, int64_t next_pos)
+{
+    struct names *n = container_of(c, struct names, c);
+    (void)type;
+    (void)next_pos;
+    CHECK(ino != 0);
+    if (n->room == 0) {
+        return false;
+    }
+    n->room--;
+    n->count++;
+    if (strlen(n->all) + size + 2 < sizeof(n->all)) {
+        strncat(n->all, name, size);
+        strcat(n->all, " ");
+    }
+    return true;
+}
+
+static void directory(bool shared)
+{
+    AUTO_TREE t;
+    struct file *f;
+    struct stat st;
+    static struct names whole, parts;
+    mount_tree(&t, RO, true, shared);
+    CHECK_EQ(open_in(&t, "/", O_RDONLY | O_DIRECTORY, &f), 0);
+    whole = (struct names){.c = {.emit = take_name}, .room = 1000};
+    CHECK_EQ(f->ops->readdir(f, &whole.c), 0);
+    CHECK_EQ(whole.count, 10);
+    CHECK(strstr(whole.all, "file ") && strstr(whole.all, ".. "));
+    CHECK_EQ(f->ops->readdir(f, &whole.c), 0);
+    CHECK_EQ(whole.count, 10);
+    /* Two entries at a time, from the listing that is now complete, and on a fresh description. */
+    for (int again = 0; again < 2; again++) {
+        parts = (struct names){.c = {.emit = take_name}};
+        for (int i = 0; i < 8; i++) {
+            parts.room = 2;
+            CHECK_EQ(f->ops->readdir(f, &parts.c), 0);
+        }
+        CHECK(!strcmp(parts.all, whole.all));
+        file_put(f);
+        CHECK_EQ(open_in(&t, "/", O_RDONLY | O_DIRECTORY, &f), 0);
+    }
+    file_put(f);
+    CHECK_EQ(stat_in(&t, "/sub", &st), 0);
+    CHECK(S_ISDIR(st.st_mode));
+    CHECK_EQ(stat_in(&t, "/absent", &st), -ENOENT);
+    CHECK_EQ(stat_in(&t, "/fifo", &st), 0);
+    CHECK(S_ISFIFO(st.st_mode));
+}
+
+static void directory_frozen(void)
+{
+    directory(false);
+}
+static void directory_shared(void)
+{
+    directory(true);
+}
+
+static void changes(void)
+{
+    AUTO_TREE t;
+    struct file *f, *g;
+    struct stat st;
+    char buf[64] = {0};
+    mount_tree(&t, RW, false, true);
+    struct walk w = walk_in(&t);
+    CHECK_EQ(vfs_mkdir(&w, "/d", 0755), 0);
+    CHECK_EQ(open_in(&t, "/d/f", O_WRONLY | O_CREAT | O_EXCL | O_APPEND, &f), 0);
+    CHECK_EQ(write_in(f, "one "), 4);
+    CHECK_EQ(write_in(f, "two"), 3);
+    CHECK_EQ(f->pos, 7);
+    CHECK_EQ(open_in(&t, "/d/f", O_RDONLY, &g), 0);
+    CHECK_EQ(read_in(g, buf, sizeof(buf), 0), 7);
+    CHECK(!memcmp(buf, "one two", 7));
+    CHECK_EQ(stat_in(&t, "/d/f", &st), 0);
+    CHECK_EQ(st.st_size, 7);
+    CHECK_EQ(open_in(&t, "/d/f", O_RDWR | O_CREAT | O_EXCL, &(struct file *){NULL}), -EEXIST);
+    /* A directory that moves takes its files along. */
+    struct walk w2 = walk_in(&t);
+    CHECK_EQ(vfs_rename(&w, "/d", &w2, "/sub/e", 0), 0);
+    CHECK_EQ(stat_in(&t, "/d/f", &st), -ENOENT);
+    CHECK_EQ(stat_in(&t, "/sub/e/f", &st), 0);
+    CHECK_EQ(write_in(f, "!"), 1);
+    CHECK_EQ(f->ops->fsync(f, false), 0);
+    /* One inode for two names. */
+    CHECK_EQ(vfs_link(&w, "/sub/e/f", &w2, "/hard"), 0);
+    CHECK_EQ(stat_in(&t, "/hard", &st), 0);
+    CHECK_EQ(st.st_nlink, 2);
+    CHECK_EQ(st.st_size, 8);
+    CHECK_EQ(vfs_unlink(&w, "/sub/e/f"), 0);
+    CHECK_EQ(stat_in(&t, "/hard", &st), 0);
+    CHECK_EQ(st.st_nlink, 1);
+    CHECK_EQ(vfs_ftruncate(f, 3), 0);
+    CHECK_EQ(stat_in(&t, "/hard", &st), 0);
+    CHECK_EQ(st.st_size, 3);
+    /* Unlinked while open: the data stays until the last close. */
+    CHECK_EQ(vfs_unlink(&w, "/hard"), 0);
+    CHECK_EQ(stat_in(&t, "/hard", &st), -ENOENT);
+    CHECK_EQ(write_in(f, "xyz"), 3);
+    CHECK_EQ(read_in(g, buf, sizeof(buf), 0), 6);
+    CHECK(!memcmp(buf, "onexyz", 6));
+    CHECK_EQ(g->inode->ops->getattr(g->inode), 0);
+    CHECK_EQ(g->inode->nlink, 0);
+    CHECK_EQ(g->inode->size, 6);
+    file_put(f);
+    file_put(g);
+    CHECK_EQ(vfs_symlink(&w, "e", "/sub/l"), 0);
+    CHECK_EQ(stat_in(&t, "/sub/l", &st), 0);
+    CHECK_EQ(vfs_mknod(&w, "/sub/l/p", S_IFIFO | 0600, 0), 0);
+    CHECK_EQ(vfs_mknod(&w, "/dev", S_IFCHR | 0600, 0x103), -EPERM);
+    CHECK_EQ(vfs_rmdir(&w, "/sub/e"), -ENOTEMPTY);
+    CHECK_EQ(vfs_unlink(&w, "/sub/e/p"), 0);
+    CHECK_EQ(vfs_rmdir(&w, "/sub/e"), 0);
+    AUTO_PATH p = {0};
+    CHECK_EQ(vfs_lookup(&w, "/file", &p), 0);
+    CHECK_EQ(vfs_chmod(&p, g_cred, 0600), 0);
+    CHECK_EQ(vfs_utimes(&p, g_cred, 5 * NSEC_PER_SEC, 7 * NSEC_PER_SEC), 0);
+    CHECK_EQ(vfs_stat(&p, &st), 0);
+    CHECK_EQ(st.st_mode, S_IFREG | 0600);
+    CHECK_EQ(st.st_mtim.tv_sec, 7);
+}
+
+/* The host changes a shared tree under us. */
+static void shared_with_host(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    char command[256];
+    mount_tree(&t, RW, false, true);
+    CHECK_EQ(stat_in(&t, "/sub/inner", &st), 0);
+    CHECK_EQ(stat_in(&t, "/later", &st), -ENOENT);
+    ino_t ino = st.st_ino;
+    snprintf(
+        command, sizeof(command),
+        "cd %s/tree && echo longer-text > n && mv n sub/inner && touch later && mv sub/deep up",
+        g_peer.base);
+    CHECK_EQ(system(command), 0);
+    usleep(20000); /* longer than answers are believed */
+    CHECK_EQ(stat_in(&t, "/sub/inner", &st), 0);
+    CHECK_EQ(st.st_size, 12);
+    CHECK(st.st_ino != ino);
+    CHECK_EQ(stat_in(&t, "/later", &st), 0);
+    CHECK_EQ(stat_in(&t, "/sub/deep/leaf", &st), -ENOENT);
+    CHECK_EQ(stat_in(&t, "/up/leaf", &st), 0);
+}
+
+/* In a frozen tree a name that was looked up once stays; what it leads to may be replaced. */
+static void frozen_file_replaced(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    char command[256], buf[32];
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
+    snprintf(command, sizeof(command), "cd %s/tree && echo longer-text > n && mv n sub/inner",
+             g_peer.base);
+    CHECK_EQ(system(command), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 5);
+    file_put(f);
+    /* The idle fd still shows the old file; without it, the new one comes. */
+    for (int i = 0; i < 300; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "/f%d", i);
+        snprintf(command, sizeof(command), "%s/tree%s", g_peer.base, name);
+        close(open(command, O_CREAT | O_WRONLY, 0644));
+        CHECK_EQ(open_in(&t, name, O_RDONLY, &f), 0);
+        file_put(f);
+    }
+    CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 12);
+    CHECK_EQ(f->inode->size, 12);
+    file_put(f);
+}
+
+/* One trip primes the whole walk; the lookups that follow find it without the gofer. */
+static void walk_ahead_primes(void)
+{
+    AUTO_TREE t;
+    struct inode *found = NULL, *inner = NULL;
+    struct name sub = nm("sub"), deep = nm("deep"), leaf = nm("leaf"), none = nm("none");
+    mount_tree(&t, RO, true, false);
+    struct inode *root = t.sb->root->inode;
+    root->ops->walk_ahead(root, "sub//deep/leaf/");
+    kill(g_peer.pid, SIGSTOP); /* the gofer can't answer any more */
+    CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
+    CHECK_EQ(found->ops->lookup(found, &deep, &inner), 0);
+    inode_put(found);
+    CHECK_EQ(inner->ops->lookup(inner, &leaf, &found), 0);
+    CHECK_EQ(found->size, 4);
+    inode_put(found);
+    kill(g_peer.pid, SIGCONT);
+    inode_put(inner);
+    root->ops->walk_ahead(root, "upsub/../etc/x");
+    root->ops->walk_ahead(root, "sub/none/x");
+    CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(found->ops->lookup(found, &none, &inner), -ENOENT);
+    kill(g_peer.pid, SIGCONT);
+    inode_put(found);
+}
+
+/* A complete listing of a frozen directory answers stat of its names, and of others. */
+static void listing_answers(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    struct stat st;
+    struct names n = {.c = {.emit = take_name}, .room = 1000};
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(open_in(&t, "/sub", O_RDONLY | O_DIRECTORY, &f), 0);
+    CHECK_EQ(f->ops->readdir(f, &n.c), 0);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(stat_in(&t, "/sub/inner", &st), 0);
+    CHECK_EQ(st.st_size, 5);
+    CHECK_EQ(stat_in(&t, "/sub/absent", &st), -ENOENT);
+    struct names again = {.c = {.emit = take_name}, .room = 1000};
+    CHECK_EQ(f->ops->readdir(f, &again.c), 0);
+    CHECK_EQ(again.count, n.count);
+    kill(g_peer.pid, SIGCONT);
+    file_put(f);
+}
+
+static void world_only(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    mount_tree(&t, WORLD, true, false);
+    CHECK_EQ(open_in(&t, "/file", O_RDONLY, &f), 0);
+    file_put(f);
+    CHECK_EQ(open_in(&t, "/private", O_RDONLY, &f), -EACCES);
+    CHECK_EQ(open_in(&t, "/closed/open", O_RDONLY, &f), -EACCES);
+    AUTO_TREE one;
+    mount_tree(&one, FILE_ROOT, true, false);
+    CHECK(S_ISREG(one.sb->root->inode->mode));
+    char buf[8];
+    CHECK_EQ(vfs_open_path(&one.root, O_RDONLY, g_cred, &f), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 8);
+    file_put(f);
+}
+
+static void gofer_killed(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    mount_tree(&t, RO, true, false);
+    kill(g_peer.pid, SIGKILL);
+    CHECK_EQ(stat_in(&t, "/file", &st), -EIO);
+    CHECK_EQ(stat_in(&t, "/sub", &st), -EIO);
+    CHECK(!gofer_client_alive(g_client));
+}
+
+/* More calls at once than the socket holds: they queue, and all are answered. */
+static int g_answers;
+static void one_stat(void *arg)
+{
+    struct gofer_attr attr;
+    char *target;
+    (void)arg;
+    CHECK_EQ(gofer_client_stat(g_client, RO, "sub/inner", &attr, &target), 0);
+    g_answers++;
+}
+static void many_calls(void)
+{
+    enum { CALLS = 1000 };
+    struct kthread *k;
+    kill(g_peer.pid, SIGSTOP);
+    for (int i = 0; i < CALLS; i++) {
+        CHECK_EQ(kthread_create(&k, one_stat, NULL, "stat"), 0);
+    }
+    kthread_yield();
+    CHECK_EQ(g_answers, 0);
+    kill(g_peer.pid, SIGCONT);
+    one_stat(NULL);
+    for (int i = 0; i < 1000 && g_answers < CALLS + 1; i++) {
+        one_stat(NULL);
+    }
+    CHECK(g_answers > CALLS);
+}
+
+/* --- a gofer that lies --- */
+
+enum lie {
+    LIE_NONE,
+    LIE_SHORT,
+    LIE_SIZE,
+    LIE_TAG,
+    LIE_TYPE,
+    LIE_ERROR_SIGN,
+    LIE_ERROR_RANGE,
+    LIE_NO_FIELDS,
+    LIE_TARGET_LONG,
+    LIE_TARGET_NUL,
+    LIE_EXTRA_FD,
+    LIE_WALK_COUNT,
+    LIE_DIRENT_LONG,
+    LIE_DIRENT_SLASH,
+    LIE_DIRENT_COUNT,
+    LIE_DIR_ENDLESS,
+    LIE_OPEN_DIR,
+    LIE_COUNT
+};
+
+static uint32_t lie_type(enum lie lie)
+{
+    return lie == LIE_WALK_COUNT                              ? GOFER_WALK
+           : lie >= LIE_DIRENT_LONG && lie <= LIE_DIR_ENDLESS ? GOFER_READDIR
+           : lie == LIE_OPEN_DIR                              ? GOFER_OPEN
+                                                              : GOFER_STAT;
+}
+
+/* Context: the lying child. Answers one request. */
+static void lie_once(int sock, enum lie lie)
+{
+    static struct {
+        struct gofer_reply h;
+        uint8_t body[4096];
+    } m;
+    struct gofer_request req;
+    uint8_t in[512];
+    int fd = -1;
+    if (recv(sock, in, sizeof(in), 0) < (ssize_t)sizeof(req)) {
+        return;
+    }
+    memcpy(&req, in, sizeof(req));
+    struct gofer_stat_rep *st = (void *)m.body;
+    struct gofer_readdir_rep *rd = (void *)m.body;
+    struct gofer_dirent *e = (void *)(rd + 1);
+    size_t size = sizeof(m.h) + sizeof(*st);
+    m.h = (struct gofer_reply){.type = req.type, .tag = req.tag};
+    st->attr.mode = S_IFREG | 0644;
+    if (req.type == GOFER_READDIR) {
+        memset(m.body, 0, sizeof(m.body));
+        rd->count = lie != LIE_DIR_ENDLESS;
+        e->name_size = lie == LIE_DIRENT_LONG ? 1000 : 3;
+        memcpy(e + 1, lie == LIE_DIRENT_SLASH ? "a/b" : "abc", 3);
+        size = sizeof(m.h) + sizeof(*rd) + (rd->count ? gofer_dirent_size(3) : 0);
+    }
+    switch (lie) {
+    case LIE_SHORT:
+        size = 8;
+        break;
+    case LIE_TAG:
+        m.h.tag++;
+        break;
+    case LIE_TYPE:
+        m.h.type++;
+        break;
+    case LIE_ERROR_SIGN:
+        m.h.error = 5;
+        break;
+    case LIE_ERROR_RANGE:
+        m.h.error = -512;
+        break;
+    case LIE_NO_FIELDS:
+        size = sizeof(m.h);
+        break;
+    case LIE_TARGET_LONG:
+        st->attr.mode = S_IFLNK | 0777;
+        st->target_size = 5000;
+        break;
+    case LIE_TARGET_NUL:
+        st->attr.mode = S_IFLNK | 0777;
+        st->target_size = 4;
+        size += 4;
+        break;
+    case LIE_EXTRA_FD:
+        fd = sock;
+        break;
+    case LIE_WALK_COUNT:
+        memset(m.body, 0xff, 16);
+        break;
+    case LIE_DIRENT_COUNT:
+        rd->count = 100;
+        break;
+    case LIE_OPEN_DIR:
+        st->attr.mode = S_IFDIR | 0755;
+        fd = sock;
+        size = sizeof(m.h) + sizeof(st->attr);
+        break;
+    default:
+        break;
+    }
+    m.h.size = (uint32_t)size + (lie == LIE_SIZE);
+    _exit(host_send_fd(sock, &m, size, fd) < 0);
+}
+
+static int call_liar(struct gofer_client *g, enum lie lie)
+{
+    struct gofer_attr attr;
+    struct gofer_walked w;
+    struct gofer_dirents d;
+    char *target;
+    int fd;
+    switch (lie_type(lie)) {
+    case GOFER_WALK:
+        return gofer_client_walk(g, RO, ".", "a/b", &w);
+    case GOFER_READDIR:
+        return gofer_client_readdir(g, RO, ".", 0, &d);
+    case GOFER_OPEN:
+        return gofer_client_open(g, RO, "a", O_RDONLY, 0, &attr, &fd);
+    default:
+        return gofer_client_stat(g, RO, "a", &attr, &target);
+    }
+}
+
+static void lying_gofer(void)
+{
+    for (int lie = LIE_NONE; lie < LIE_COUNT; lie++) {
+        int pair[2];
+        struct gofer_client *g;
+        CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+        int pid = fork();
+        if (pid == 0) {
+            close(pair[0]);
+            lie_once(pair[1], (enum lie)lie);
+            _exit(1);
+        }
+        close(pair[1]);
+        CHECK_EQ(gofer_client_new(pair[0], &g), 0);
+        int r = call_liar(g, (enum lie)lie);
+        if (r != (lie == LIE_NONE ? 0 : -EIO)) {
+            fprintf(stderr, "lie %d is answered %d\n", lie, r);
+            g_failures++;
+        }
+        CHECK_EQ(call_liar(g, LIE_NONE), -EIO); /* it is gone: nothing waits for ever */
+        gofer_client_free(g);
+        waitpid(pid, NULL, 0);
+    }
+}
+
+/* --- running a case: a process of its own, since events and kernel are one a process --- */
+
+static void (*g_case)(void);
+
+static void case_main(void *arg)
+{
+    (void)arg;
+    g_case();
+    events_stop();
+}
+
+static void run_case(void (*f)(void))
+{
+    struct kthread *k;
+    peer_start(&g_peer);
+    g_case = f;
+    g_failures = 0;
+    fflush(NULL);
+    int pid = fork();
+    if (pid == 0) {
+        alarm(20);
+        g_kernel = &g_test_kernel;
+        list_init(&g_kernel->dentry_lru);
+        g_kernel->dentry_limit = 1000;
+        int err = events_init();
+        err = err < 0 ? err : timers_init();
+        err = err < 0 ? err : gofer_client_new(g_peer.sock, &g_client);
+        err = err < 0 ? err : cred_new(&g_cred, 0, 0, NULL, 0);
+        err = err < 0 ? err : kthread_create(&k, case_main, NULL, "case");
+        if (err < 0) {
+            fprintf(stderr, "setting up: %d\n", err);
+            _exit(99);
+        }
+        baton_take();
+        baton_drop();
+        events_loop();
+        exit(g_failures ? 1 : 0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    peer_stop(&g_peer);
+    assert_int_equal(status, 0);
+}
+
+#define CASE(name, f)                                                                              \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_case(f);                                                                               \
+    }
+CASE(gofer_fs__read_only__reads_and_maps, read_and_map)
+CASE(readdir__frozen__whole_and_in_parts, directory_frozen)
+CASE(readdir__shared__whole_and_in_parts, directory_shared)
+CASE(gofer_fs__writable__changes, changes)
+CASE(gofer_fs__shared__sees_host_changes, shared_with_host)
+CASE(open__frozen_file_replaced__new_file, frozen_file_replaced)
+CASE(walk_ahead__several_names__one_trip, walk_ahead_primes)
+CASE(lookup__after_readdir__no_rpc, listing_answers)
+CASE(gofer_fs__policy_and_file_roots, world_only)
+CASE(gofer_client__gofer_killed__eio, gofer_killed)
+CASE(gofer_client__socket_full__queues, many_calls)
+CASE(gofer_client__malformed_replies__eio, lying_gofer)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gofer_fs__read_only__reads_and_maps),
+        cmocka_unit_test(readdir__frozen__whole_and_in_parts),
+        cmocka_unit_test(readdir__shared__whole_and_in_parts),
+        cmocka_unit_test(gofer_fs__writable__changes),
+        cmocka_unit_test(gofer_fs__shared__sees_host_changes),
+        cmocka_unit_test(open__frozen_file_replaced__new_file),
+        cmocka_unit_test(walk_ahead__several_names__one_trip),
+        cmocka_unit_test(lookup__after_readdir__no_rpc),
+        cmocka_unit_test(gofer_fs__policy_and_file_roots),
+        cmocka_unit_test(gofer_client__gofer_killed__eio),
+        cmocka_unit_test(gofer_client__socket_full__queues),
+        cmocka_unit_test(gofer_client__malformed_replies__eio),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
