@@ -101,6 +101,26 @@ off_t host_lseek(int fd, off_t offset, int whence)
     return host_result(lseek(fd, offset, whence));
 }
 
+void *host_mmap_anon(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void host_munmap(void *p, size_t size)
+{
+    munmap(p, size);
+}
+
+void host_populate(void *p, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    madvise(p, size, MADV_POPULATE_WRITE);
+#else
+    (void)p, (void)size;
+#endif
+}
+
 int host_fallocate(int fd, int mode, off_t offset, off_t size)
 {
     return (int)host_result(fallocate(fd, mode, offset, size));

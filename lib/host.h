@@ -39,6 +39,11 @@ MUST_CHECK int host_ftruncate(int fd, off_t size);
 MUST_CHECK int host_fsync(int fd);
 MUST_CHECK int host_fstat(int fd, struct stat *out);
 MUST_CHECK off_t host_lseek(int fd, off_t offset, int whence);
+/* Private anonymous memory, or NULL. */
+MUST_CHECK void *host_mmap_anon(size_t size);
+void host_munmap(void *p, size_t size);
+/* Faults memory in for writing, if the host knows how (MADV_POPULATE_WRITE). */
+void host_populate(void *p, size_t size);
 MUST_CHECK int host_fallocate(int fd, int mode, off_t offset, off_t size);
 MUST_CHECK int host_memfd_create(const char *name, unsigned flags);
 MUST_CHECK ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);

@@ -56,12 +56,21 @@ struct row {
     const char *conditions, *why;
 };
 
-#define IS(a, v)          {IS_VALUE, a, 0, (uint64_t)(v)}
-#define NO_BITS(a, m)     {MASKED, a, (uint64_t)(m), 0}
-#define IN_PROC(a)        {PROC_FD, a, 0, 0}
-#define WHEN(...)         {__VA_ARGS__}, #__VA_ARGS__
-#define HOST_CALL(p, n, when, w)  {ROW_##p, #n, SYS_##n, 0, when, w},
-#define HOST_ERRNO(p, n, e, w)    {ROW_##p, #n, SYS_##n, e, {}, "", w},
+#define IS(a, v)                                                                                   \
+    {                                                                                              \
+        IS_VALUE, a, 0, (uint64_t)(v)                                                              \
+    }
+#define NO_BITS(a, m)                                                                              \
+    {                                                                                              \
+        MASKED, a, (uint64_t)(m), 0                                                                \
+    }
+#define IN_PROC(a)                                                                                 \
+    {                                                                                              \
+        PROC_FD, a, 0, 0                                                                           \
+    }
+#define WHEN(...)                {__VA_ARGS__}, #__VA_ARGS__
+#define HOST_CALL(p, n, when, w) {ROW_##p, #n, SYS_##n, 0, when, w},
+#define HOST_ERRNO(p, n, e, w)   {ROW_##p, #n, SYS_##n, e, {}, "", w},
 
 static const struct row rows[] = {
 #include "lib/host_syscalls.def"
@@ -93,7 +102,8 @@ static int add_row(scmp_filter_ctx ctx, const struct row *r, const struct hostfi
         switch (w->kind) {
         case IS_VALUE:
             /* ints: the host kernel ignores the upper half, so must we */
-            *c = (struct scmp_arg_cmp){w->arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, w->value & UINT32_MAX};
+            *c = (struct scmp_arg_cmp){w->arg, SCMP_CMP_MASKED_EQ, UINT32_MAX,
+                                       w->value & UINT32_MAX};
             break;
         case MASKED:
             *c = (struct scmp_arg_cmp){w->arg, SCMP_CMP_MASKED_EQ, w->mask, w->value};
@@ -141,7 +151,7 @@ static uint32_t default_action(void)
 #endif
 }
 
-/* libseccomp compiles, we load: its own loader would also probe the host, with a dozen system calls. */
+/* libseccomp compiles, we load: in one call, without its probing of the host. */
 static int load(scmp_filter_ctx ctx)
 {
     static struct sock_filter code[4096];
@@ -155,7 +165,8 @@ static int load(scmp_filter_ctx ctx)
         return (int)size;
     }
     BUG_ON((size_t)size == sizeof(code)); /* cut off */
-    struct sock_fprog program = {.len = (unsigned short)((size_t)size / sizeof(code[0])), .filter = code};
+    struct sock_fprog program = {.len = (unsigned short)((size_t)size / sizeof(code[0])),
+                                 .filter = code};
     return (int)host_result(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
@@ -184,18 +195,20 @@ int hostfilter_install(enum host_process process, const struct hostfilter_params
 
 void hostfilter_print(FILE *out)
 {
-    static const char *const titles[] = {
-        [ROW_BOTH] = "Sentry and gofer", [ROW_SENTRY] = "Sentry", [ROW_GOFER] = "Gofer",
-        [ROW_PTRACE] = "Sentry, with `--platform=ptrace` only"};
+    static const char *const titles[] = {[ROW_BOTH] = "Sentry and gofer",
+                                         [ROW_SENTRY] = "Sentry",
+                                         [ROW_GOFER] = "Gofer",
+                                         [ROW_PTRACE] = "Sentry, with `--platform=ptrace` only"};
     static const enum row_process order[] = {ROW_BOTH, ROW_SENTRY, ROW_PTRACE, ROW_GOFER};
-    fputs("# Host system calls of the sandbox's own processes\n\n"
-          "What each process may ask of the host kernel once it has locked itself in. Any other\n"
-          "system call kills the process, and with it the sandbox. Made from\n"
-          "`lib/host_syscalls.def` by `sandbox syscalls --host`. The guests' own processes (stubs)\n"
-          "have a filter of another kind: see `platform/seccomp`.\n\n"
-          "`IS(n, V)`: argument n is V. `NO_BITS(n, M)`: none of the bits M is set in argument n.\n"
-          "`IN_PROC(n)`: argument n is the sentry's own procfs directory.\n",
-          out);
+    fputs(
+        "# Host system calls of the sandbox's own processes\n\n"
+        "What each process may ask of the host kernel once it has locked itself in. Any other\n"
+        "system call kills the process, and with it the sandbox. Made from\n"
+        "`lib/host_syscalls.def` by `sandbox syscalls --host`. The guests' own processes (stubs)\n"
+        "have a filter of another kind: see `platform/seccomp`.\n\n"
+        "`IS(n, V)`: argument n is V. `NO_BITS(n, M)`: none of the bits M is set in argument n.\n"
+        "`IN_PROC(n)`: argument n is the sentry's own procfs directory.\n",
+        out);
     for (size_t p = 0; p < ARRAY_COUNT(order); p++) {
         fprintf(out, "\n## %s\n\n| call | when | why |\n|---|---|---|\n", titles[order[p]]);
         for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {

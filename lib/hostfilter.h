@@ -23,6 +23,7 @@ struct hostfilter_params {
  * Needs no_new_privs. There is no way back.
  * Errors: -ENOMEM; -EINVAL the host has no seccomp filters.
  */
-MUST_CHECK int hostfilter_install(enum host_process process, const struct hostfilter_params *params);
+MUST_CHECK int hostfilter_install(enum host_process process,
+                                  const struct hostfilter_params *params);
 /* docs/HOST_SYSCALLS.md: the same table, for readers. */
 void hostfilter_print(FILE *out);

@@ -111,7 +111,8 @@ void platform_set_result(struct platform_thread *th, long result);
  *
  * After a system call: rax is the result set so far, rip is behind the syscall instruction.
  * Context: may block (the stub is asked to come back with it).
- * Errors: -ESRCH the guest died.
+ * Errors: -ESRCH the guest died; -EAGAIN after platform_clone, which let it go on already: it is interrupted,
+ *         and platform_switch returns its next event.
  */
 MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
 /* Replaces the context with which platform_switch will resume. Only after platform_get_context

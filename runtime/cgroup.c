@@ -52,8 +52,8 @@ static int own_cgroup(const char *controller, char *out, size_t size)
     return r;
 }
 
-static int try_in(struct cgroup *g, const char *mount_point, const char *controller, const char *limit_file,
-                  uint64_t bytes)
+static int try_in(struct cgroup *g, const char *mount_point, const char *controller,
+                  const char *limit_file, uint64_t bytes)
 {
     char own[256], limit[32];
     snprintf(limit, sizeof(limit), "%llu", (unsigned long long)bytes);
@@ -108,7 +108,8 @@ static int start_janitor(const char *path)
         }
         _exit(0);
     }
-    close(alive[0]); /* the write end stays open until this process ends, closed in those it makes */
+    close(
+        alive[0]); /* the write end stays open until this process ends, closed in those it makes */
     return pid;
 }
 
@@ -127,7 +128,8 @@ int cgroup_make(struct cgroup *g, uint64_t memory_bytes)
         r = try_in(g, ways[i].mount_point, ways[i].controller, ways[i].limit_file, memory_bytes);
     }
     if (r == 0) {
-        (void)!write_at(g->path, "memory.swap.max", "0"); /* v2; without swap there is no such file */
+        (void)!write_at(g->path, "memory.swap.max",
+                        "0"); /* v2; without swap there is no such file */
         g->janitor = start_janitor(g->path);
     }
     return r;

@@ -18,9 +18,10 @@ enum host_view { HOST_SYSTEM, HOST_ALL, HOST_NONE };
 
 /* A host directory (or the one program file) that the gofer serves, and where the guest sees it. */
 struct tree {
-    char *host;      /* absolute, symlinks resolved */
-    char *guest;     /* absolute, normalised */
-    char *only_file; /* not NULL: host is a file, and guest a directory with nothing but it, by this name */
+    char *host;  /* absolute, symlinks resolved */
+    char *guest; /* absolute, normalised */
+    char *
+        only_file; /* not NULL: host is a file, and guest a directory with nothing but it, by this name */
     int order;       /* of two things on one guest name the later one is seen */
     bool overlay;    /* read-only lower of an in-memory overlay */
     bool writable;   /* --rw: changes reach the host */
@@ -72,9 +73,9 @@ struct config {
     uint32_t uid, gid; /* in the guest */
     gid_t *groups;
     size_t group_count;
-    char *cwd;        /* the host's, symlinks resolved; NULL when it is gone */
-    char *guest_cwd;  /* where the program shall start */
-    char *home;       /* $HOME, or NULL */
+    char *cwd;       /* the host's, symlinks resolved; NULL when it is gone */
+    char *guest_cwd; /* where the program shall start */
+    char *home;      /* $HOME, or NULL */
     struct tree trees[CONFIG_MAX_TREES];
     size_t tree_count;
     struct guest_link links[16];
@@ -82,8 +83,8 @@ struct config {
     struct guest_tmpfs tmpfs[CONFIG_MAX_TREES];
     size_t tmpfs_count;
     int mount_order;
-    bool read_any;   /* a root caller's gofer reads what its owner alone may read */
-    bool write_any;  /* --rw by root */
+    bool read_any;      /* a root caller's gofer reads what its owner alone may read */
+    bool write_any;     /* --rw by root */
     bool rlimit_memory; /* no cgroup: --memory holds for each process by itself */
 
     /* inherited from the caller, for the program */

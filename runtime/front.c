@@ -41,8 +41,8 @@ struct front {
     char message[sizeof(((struct control_msg *)0)->text)]; /* "" : none */
 };
 
-static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
-                                SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
+static const int forwarded[] = {SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT, SIGUSR1,
+                                SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
 
 void front_inherit(struct config *c)
 {
@@ -83,6 +83,7 @@ static void open_outputs(struct config *c)
     c->log_fd = c->log_file ? open_output("log", c->log_file) : -1;
     if (c->log_fd >= 0) {
         log_open(c->log_fd, c->log_level, "front");
+        log_debug("start");
     }
     c->strace_fd = -1;
     if (!c->strace) {
@@ -102,7 +103,8 @@ static void limit_memory(struct front *f, struct config *c)
     f->cgroup = (struct cgroup){.procs_fd = -1, .janitor = -1};
     if (c->memory && cgroup_make(&f->cgroup, c->memory) < 0) {
         c->rlimit_memory = true;
-        warn("--memory: no memory cgroup can be made here: the limit holds for the data of each process "
+        warn("--memory: no memory cgroup can be made here: the limit holds for the data of each "
+             "process "
              "by itself");
     }
 }
@@ -167,13 +169,14 @@ static void read_control(struct front *f)
         case CONTROL_FAILED:
             memcpy(f->message, msg.text, sizeof(f->message));
             finish(f, msg.value >= EXIT_SANDBOX && msg.value <= EXIT_NOT_FOUND ? msg.value
-                                                                              : EXIT_SANDBOX);
+                                                                               : EXIT_SANDBOX);
             break;
         case CONTROL_EXITED:
             finish(f, WIFSIGNALED(msg.value) ? 128 + WTERMSIG(msg.value) : WEXITSTATUS(msg.value));
             break;
         case CONTROL_STOPPED:
-            kill(getpid(), SIGSTOP);
+            kill(getpid(),
+                 SIGSTOP); /* the shell shall see its job stop; SIGCONT is passed on later */
             break;
         default:
             snprintf(f->message, sizeof(f->message), "the sentry sent nonsense");
@@ -204,10 +207,12 @@ static void describe_death(struct front *f, const char *who, int status)
 {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
         snprintf(f->message, sizeof(f->message),
-                 "%s made a host system call that it may not make: killed: please report this", who);
+                 "%s made a host system call that it may not make: killed: please report this",
+                 who);
     } else if (WIFSIGNALED(status)) {
-        snprintf(f->message, sizeof(f->message), "%s was killed by signal %d: %s", who, WTERMSIG(status),
-                 WTERMSIG(status) == SIGKILL ? "by you, or is memory short?" : "please report this");
+        snprintf(
+            f->message, sizeof(f->message), "%s was killed by signal %d: %s", who, WTERMSIG(status),
+            WTERMSIG(status) == SIGKILL ? "by you, or is memory short?" : "please report this");
     } else {
         snprintf(f->message, sizeof(f->message), "%s ended with status %d: please report this", who,
                  WEXITSTATUS(status));
@@ -240,10 +245,7 @@ static void read_signals(struct front *f)
             check_children(f);
             continue;
         }
-        send_signal(f, sig);
-        if (sig == SIGTSTP) {
-            kill(getpid(), SIGSTOP); /* the shell shall see the job stop; SIGCONT is passed on later */
-        }
+        send_signal(f, sig); /* SIGTSTP: when the program stops, CONTROL_STOPPED comes back */
     }
 }
 
@@ -288,7 +290,7 @@ static void wait_for_end(struct front *f)
     }
 }
 
-/* Both are first processes of their PID namespaces: waiting for them waits for all that is inside. */
+/* Both are first in their PID namespaces: waiting for them waits for all that is inside. */
 static void end_all(struct front *f)
 {
     pid_t pids[] = {f->wall.setup, f->wall.pids->sentry, f->wall.pids->gofer};
@@ -320,8 +322,11 @@ int front_run(struct config *c)
     if (c->timeout_ns) {
         f.deadline_ns = host_clock_ns(CLOCK_MONOTONIC) + c->timeout_ns;
     }
+    log_debug("started");
     wait_for_end(&f);
+    log_debug("the program has ended");
     end_all(&f);
+    log_debug("everything is gone");
     if (f.message[0]) {
         fail(f.exit_status, "%s", f.message);
     }

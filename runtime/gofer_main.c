@@ -27,8 +27,9 @@ static struct gofer_root g_roots[CONFIG_MAX_TREES];
 
 static void clone_failed(const struct tree *t, int error)
 {
-    fail(EXIT_SANDBOX, "%s: can't be served: %s: give a directory that you can read on a file system that "
-                       "can be bind-mounted",
+    fail(EXIT_SANDBOX,
+         "%s: can't be served: %s: give a directory that you can read on a file system that "
+         "can be bind-mounted",
          t->host, strerror(error));
 }
 
@@ -150,6 +151,7 @@ NORETURN void gofer_main(struct wall *w)
     if (r < 0) {
         fail(EXIT_SANDBOX, "gofer's host filter: %s: the host needs seccomp", strerror(-r));
     }
+    log_debug("serving %zu trees", c->tree_count);
     r = gofer_run(&config);
     fail(EXIT_SANDBOX, "starting the gofer: %s: memory or processes are short", strerror(-r));
 }

@@ -1,6 +1,6 @@
 /*
- * All mounts are one list: the sentry's own, the host's trees, empty directories. Sorted by name, parents
- * come first; of two on one name the later one covers the earlier, as on Linux.
+ * All mounts are one list: the sentry's own, the host's trees, empty directories. Sorted by name,
+ * parents come first; of two on one name the later one covers the earlier, as on Linux.
  */
 #include "runtime/guest_mounts.h"
 
@@ -42,19 +42,27 @@ static int compare(const void *a, const void *b)
 static void make_plan(const struct config *c, struct plan *p)
 {
     for (size_t i = 0; i < c->tree_count; i++) {
-        add(p, (struct item){.kind = ITEM_TREE, .guest = c->trees[i].guest, .order = c->trees[i].order,
-                             .tree = &c->trees[i], .tree_index = (uint32_t)i});
+        add(p, (struct item){.kind = ITEM_TREE,
+                             .guest = c->trees[i].guest,
+                             .order = c->trees[i].order,
+                             .tree = &c->trees[i],
+                             .tree_index = (uint32_t)i});
     }
     for (size_t i = 0; i < c->tmpfs_count; i++) {
         const struct guest_tmpfs *t = &c->tmpfs[i];
-        add(p, (struct item){.kind = ITEM_TMPFS, .guest = t->guest, .order = t->order, .mode = t->mode,
-                             .uid = t->owned_by_user ? c->uid : 0, .gid = t->owned_by_user ? c->gid : 0});
+        add(p, (struct item){.kind = ITEM_TMPFS,
+                             .guest = t->guest,
+                             .order = t->order,
+                             .mode = t->mode,
+                             .uid = t->owned_by_user ? c->uid : 0,
+                             .gid = t->owned_by_user ? c->gid : 0});
     }
     add(p, (struct item){.kind = ITEM_PROC, .guest = "/proc", .order = -1});
     add(p, (struct item){.kind = ITEM_DEV, .guest = "/dev", .order = -1});
     add(p, (struct item){.kind = ITEM_DEVPTS, .guest = "/dev/pts", .order = -1});
     add(p, (struct item){.kind = ITEM_TMPFS, .guest = "/dev/shm", .order = -1, .mode = 01777});
-    add(p, (struct item){.kind = ITEM_TMPFS, .guest = "/sys", .order = -1, .mode = 0555, .read_only = true});
+    add(p, (struct item){
+               .kind = ITEM_TMPFS, .guest = "/sys", .order = -1, .mode = 0555, .read_only = true});
     qsort(p->items, p->count, sizeof(p->items[0]), compare);
 }
 
@@ -119,8 +127,8 @@ static void mount_root(struct plan *p)
         super_put(sb);
     }
     if (r < 0) {
-        fail(EXIT_SANDBOX, "mounting / inside: %s: %s", root && root->tree ? root->tree->host : "tmpfs",
-             strerror(-r));
+        fail(EXIT_SANDBOX, "mounting / inside: %s: %s",
+             root && root->tree ? root->tree->host : "tmpfs", strerror(-r));
     }
 }
 
@@ -135,7 +143,8 @@ static void mount_item(const struct item *item)
         super_put(sb);
     }
     if (r < 0) {
-        fail(EXIT_SANDBOX, "mounting %s at %s inside: %s: give a directory that is there, or can be made",
+        fail(EXIT_SANDBOX,
+             "mounting %s at %s inside: %s: give a directory that is there, or can be made",
              *host ? host : source, item->guest, strerror(-r));
     }
 }

@@ -71,7 +71,8 @@ int main(int argc, char **argv)
     const char *slash = argc ? strrchr(argv[0], '/') : NULL;
     const char *name = !argc ? "" : slash ? slash + 1 : argv[0];
     if (!strcmp(name, "sandbox-oci")) {
-        fail(EXIT_SANDBOX, "sandbox-oci: OCI containers are not supported by this version: use `sandbox exec --root DIR`");
+        fail(EXIT_SANDBOX, "sandbox-oci: OCI containers are not supported by this version: use "
+                           "`sandbox exec --root DIR`");
     }
     const char *command = argc > 1 ? argv[1] : NULL;
     if (!command) {

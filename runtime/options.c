@@ -82,8 +82,7 @@ static void add_env(struct config *c, const char *option, const char *value)
     if (!value[0] || value[0] == '=') {
         bad_value(option, value, "write NAME=VALUE, or NAME to pass yours on");
     }
-    c->env_options =
-        reallocarray(c->env_options, c->env_option_count + 1, sizeof(*c->env_options));
+    c->env_options = reallocarray(c->env_options, c->env_option_count + 1, sizeof(*c->env_options));
     if (!c->env_options) {
         fail(EXIT_SANDBOX, "--env: out of memory");
     }
@@ -141,7 +140,10 @@ static void set_timeout(struct config *c, const char *option, const char *value)
     char *end;
     errno = 0;
     double seconds = strtod(value, &end);
-    double unit = !*end || !strcmp(end, "s") ? 1 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
+    double unit = !*end || !strcmp(end, "s") ? 1
+                  : !strcmp(end, "m")        ? 60
+                  : !strcmp(end, "h")        ? 3600
+                                             : 0;
     seconds *= unit;
     if (end == value || errno || !isfinite(seconds) || seconds <= 0 || seconds > 1e9) {
         bad_value(option, value, "give a time such as 10, 0.5, 90s, 5m or 2h");
@@ -247,14 +249,17 @@ static const struct option_row rows[] = {
      "all     every file that you can read\n"
      "none    nothing\n"
      "Host files are never changed: writes go to memory and vanish at exit"},
-    {"root", REQUIRED, "DIR", set_root, "DIR is the program's /, nothing else of the host is seen;\n"
-                                        "DIR itself is not changed"},
+    {"root", REQUIRED, "DIR", set_root,
+     "DIR is the program's /, nothing else of the host is seen;\n"
+     "DIR itself is not changed"},
     {"ro", REQUIRED, "HOST[:GUEST]", add_bind,
-     "show the directory HOST, read-only (repeatable); GUEST is its\nname inside, by default the same"},
+     "show the directory HOST, read-only (repeatable); GUEST is its\nname inside, by default the "
+     "same"},
     {"rw", REQUIRED, "HOST[:GUEST]", add_bind,
      "show the directory HOST; changes are made on the host (repeatable)"},
     {"tmpfs", REQUIRED, "GUEST", add_tmpfs, "an empty in-memory directory at GUEST (repeatable)"},
-    {"workdir", REQUIRED, "GUEST", set_workdir, "start in this directory (default: the current one)"},
+    {"workdir", REQUIRED, "GUEST", set_workdir,
+     "start in this directory (default: the current one)"},
     {"env", REQUIRED, "NAME[=VALUE]", add_env,
      "set a variable, or pass yours on (repeatable). By default only\n"
      "PATH TERM LANG LC_* TZ USER SHELL HOME are passed on"},
@@ -271,11 +276,13 @@ static const struct option_row rows[] = {
     {"pids", REQUIRED, "N", set_pids, "at most N processes and threads (default: 16384)"},
     {"platform", REQUIRED, "seccomp|ptrace", set_platform,
      "how system calls are caught (default: seccomp; ptrace is slower)"},
-    {"strace", OPTIONAL, "=CALL,...", set_strace, "print system calls to stderr: all, or only those named"},
+    {"strace", OPTIONAL, "=CALL,...", set_strace,
+     "print system calls to stderr: all, or only those named"},
     {"strace-file", REQUIRED, "FILE", set_strace_file, "print system calls to FILE"},
     {"log", REQUIRED, "FILE", set_log, "append the sandbox's own log to FILE"},
     {"log-level", REQUIRED, "LEVEL", set_log_level, "error, warn, info or debug (default: info)"},
-    {"backtrace", NONE, NULL, set_backtrace, "explain a fatal signal: registers, instruction and stack"},
+    {"backtrace", NONE, NULL, set_backtrace,
+     "explain a fatal signal: registers, instruction and stack"},
     {"version", NONE, NULL, set_version, "print the version"},
     {"help", NONE, NULL, set_help, "print this help"},
 };
@@ -364,8 +371,8 @@ void options_parse(struct config *c, int argc, char **argv)
                            "[ARG...]`: see `sandbox exec --help`");
     }
     if (c->root && c->host_given && c->host != HOST_NONE) {
-        fail(EXIT_SANDBOX, "--root %s: can't be used with --host=%s: leave out one of them", c->root,
-             c->host == HOST_ALL ? "all" : "system");
+        fail(EXIT_SANDBOX, "--root %s: can't be used with --host=%s: leave out one of them",
+             c->root, c->host == HOST_ALL ? "all" : "system");
     }
     if (c->root) {
         c->host = HOST_NONE;
@@ -375,43 +382,46 @@ void options_parse(struct config *c, int argc, char **argv)
 
 void help_exec(FILE *out)
 {
-    fputs("Usage: sandbox exec [OPTION...] [--] PROGRAM [ARG...]\n"
-          "\n"
-          "Runs a Linux program in a kernel of its own that lives in user space. By default it sees\n"
-          "the host's system folders and the current directory, changes nothing there, and has no\n"
-          "network. Works for every user; nothing is left behind when it ends.\n"
-          "\n"
-          "Options:\n",
-          out);
+    fputs(
+        "Usage: sandbox exec [OPTION...] [--] PROGRAM [ARG...]\n"
+        "\n"
+        "Runs a Linux program in a kernel of its own that lives in user space. By default it sees\n"
+        "the host's system folders and the current directory, changes nothing there, and has no\n"
+        "network. Works for every user; nothing is left behind when it ends.\n"
+        "\n"
+        "Options:\n",
+        out);
     print_rows(out);
-    fputs("\n"
-          "Exit status: the program's; 128+N when signal N ended it; 124 --timeout ran out; 125 the\n"
-          "sandbox failed; 126 the program can't be executed; 127 there is no such program.\n"
-          "\n"
-          "Examples:\n"
-          "  sandbox exec -- python3 untrusted.py          run a script that can spoil nothing\n"
-          "  sandbox exec --host=all -- make -j2           build with everything that you can read\n"
-          "  sandbox exec --rw . -- sh -c 'date > now'     the same directory, changes are kept\n"
-          "  sandbox exec --root /srv/debian -- /bin/bash  a directory tree as the whole system\n"
-          "  sandbox exec --timeout=10s --memory=512M --pids=100 -- ./a.out\n"
-          "  sandbox exec --strace=openat,execve -- ls     watch what it does\n",
-          out);
+    fputs(
+        "\n"
+        "Exit status: the program's; 128+N when signal N ended it; 124 --timeout ran out; 125 the\n"
+        "sandbox failed; 126 the program can't be executed; 127 there is no such program.\n"
+        "\n"
+        "Examples:\n"
+        "  sandbox exec -- python3 untrusted.py          run a script that can spoil nothing\n"
+        "  sandbox exec --host=all -- make -j2           build with everything that you can read\n"
+        "  sandbox exec --rw . -- sh -c 'date > now'     the same directory, changes are kept\n"
+        "  sandbox exec --root /srv/debian -- /bin/bash  a directory tree as the whole system\n"
+        "  sandbox exec --timeout=10s --memory=512M --pids=100 -- ./a.out\n"
+        "  sandbox exec --strace=openat,execve -- ls     watch what it does\n",
+        out);
 }
 
 void help_syscalls(FILE *out)
 {
-    fputs("Usage: sandbox syscalls [--json | --host]\n"
-          "\n"
-          "Prints every amd64 Linux system call: its number, name, and how far programs inside can\n"
-          "use it (FULL, PARTIAL, STUB, ENOSYS), with a note on what is missing.\n"
-          "\n"
-          "  --json   the same for programs to read\n"
-          "  --host   instead: the host system calls that the sandbox's own processes may make\n"
-          "\n"
-          "Examples:\n"
-          "  sandbox syscalls | grep -w PARTIAL\n"
-          "  sandbox syscalls --json | jq '.[] | select(.name == \"openat\")'\n",
-          out);
+    fputs(
+        "Usage: sandbox syscalls [--json | --host]\n"
+        "\n"
+        "Prints every amd64 Linux system call: its number, name, and how far programs inside can\n"
+        "use it (FULL, PARTIAL, STUB, ENOSYS), with a note on what is missing.\n"
+        "\n"
+        "  --json   the same for programs to read\n"
+        "  --host   instead: the host system calls that the sandbox's own processes may make\n"
+        "\n"
+        "Examples:\n"
+        "  sandbox syscalls | grep -w PARTIAL\n"
+        "  sandbox syscalls --json | jq '.[] | select(.name == \"openat\")'\n",
+        out);
 }
 
 void help_main(FILE *out)
@@ -425,7 +435,8 @@ void help_main(FILE *out)
           "  syscalls [--json]                        list the system calls that programs can use\n"
           "\n"
           "  --version                                print the version\n"
-          "  --help                                   print this help; `sandbox COMMAND --help` says more\n"
+          "  --help                                   print this help; `sandbox COMMAND --help` "
+          "says more\n"
           "\n"
           "Examples:\n"
           "  sandbox exec -- /bin/ls -l\n"

@@ -13,6 +13,7 @@
 #include "sentry/fs/hostfile.h"
 #include "sentry/fs/tty.h"
 #include "sentry/task/task.h"
+#include "sentry/task/tty_jobs.h"
 #include "syscalls/entry.h"
 #include "syscalls/exec.h"
 
@@ -28,15 +29,18 @@ NORETURN static void exec_failed(const char *name, int error)
     case ENOENT:
     case ENOTDIR:
         fail(EXIT_NOT_FOUND,
-             strchr(name, '/') ? "%s: no such program, or its interpreter is missing: is it visible "
-                                 "inside? (see --host, --ro)"
-                               : "%s: no such program: it is on no folder of PATH inside",
+             strchr(name, '/')
+                 ? "%s: no such program, or its interpreter is missing: is it visible "
+                   "inside? (see --host, --ro)"
+                 : "%s: no such program: it is on no folder of PATH inside",
              name);
     case EACCES:
-        fail(EXIT_CANNOT_RUN, "%s: permission denied: it must be a file that you may read and execute", name);
+        fail(EXIT_CANNOT_RUN,
+             "%s: permission denied: it must be a file that you may read and execute", name);
     case ENOEXEC:
-        fail(EXIT_CANNOT_RUN, "%s: not a program: give an ELF program for this machine, or a script that "
-                              "begins with #!",
+        fail(EXIT_CANNOT_RUN,
+             "%s: not a program: give an ELF program for this machine, or a script that "
+             "begins with #!",
              name);
     case E2BIG:
         fail(EXIT_CANNOT_RUN, "%s: arguments and environment are too long: shorten them", name);
@@ -45,7 +49,7 @@ NORETURN static void exec_failed(const char *name, int error)
     }
 }
 
-/* As execvp(3): a directory of PATH that does not have the program, or keeps it to itself, is not the end. */
+/* As execvp(3): a folder of PATH without the program, or that keeps it to itself, is not the end. */
 static void load(struct task *t, const struct program *p)
 {
     const struct config *c = p->config;
@@ -62,7 +66,8 @@ static void load(struct task *t, const struct program *p)
     AUTO_FREE char *file = malloc(PATH_MAX);
     for (const char *dir = path ? path : ""; file && *dir;) {
         int size = (int)MIN(strcspn(dir, ":"), (size_t)PATH_MAX);
-        if (snprintf(file, PATH_MAX, "%.*s/%s", size ? size : 1, size ? dir : ".", name) < PATH_MAX) {
+        if (snprintf(file, PATH_MAX, "%.*s/%s", size ? size : 1, size ? dir : ".", name) <
+            PATH_MAX) {
             error = exec_first(t, &p->boot, file, c->argv, c->envp);
             if (error == 0) {
                 return;
@@ -118,10 +123,12 @@ static int install_stdio(struct program *p, struct fd_table *files, const struct
 static int find_directory(const struct config *c, const struct cred *cred, struct path *out)
 {
     struct path root = {g_kernel->mounts->root, g_kernel->mounts->root->root};
-    struct walk w = {.cred = cred, .root = &root, .start = &root, .flags = WALK_FOLLOW | WALK_DIRECTORY};
+    struct walk w = {
+        .cred = cred, .root = &root, .start = &root, .flags = WALK_FOLLOW | WALK_DIRECTORY};
     int r = vfs_lookup(&w, c->guest_cwd, out);
     if (r < 0 && c->workdir) {
-        fail(EXIT_SANDBOX, "--workdir %s: inside: %s: give a directory that is visible there (see --ro, --rw)",
+        fail(EXIT_SANDBOX,
+             "--workdir %s: inside: %s: give a directory that is visible there (see --ro, --rw)",
              c->workdir, strerror(-r));
     }
     if (r < 0) {
@@ -156,11 +163,36 @@ static void inherit(struct task *t, const struct config *c)
         }
     }
     memcpy(tg->limits, c->limits, sizeof(tg->limits));
+    /*
+     * As if started by a shell: a process group of its own in a session that somebody else
+     * leads, here PID 1. So it may call setsid(2), and Ctrl-Z stops it: its group is no orphan.
+     */
+    thread_group_set_session(tg, g_kernel->init->pid);
+    tg->from_outside = true;
     if (g_tty) {
-        g_tty->session = tg->session->nr;
-        g_tty->pgrp = tg->pgrp->nr;
-        tg->tty = g_tty;
+        tty_jobs_adopt(tg, g_tty);
     }
+}
+
+/* PID 1's children changed: did the program stop? Then so does the front, for its shell to see. */
+static void on_init_wake(struct waitq_entry *e, uint32_t events)
+{
+    static bool stopped;
+    (void)e, (void)events;
+    if (g_first->stopped != stopped) {
+        stopped = g_first->stopped;
+        if (stopped && g_program->on_stop) {
+            g_program->on_stop();
+        }
+    }
+}
+
+static void watch_stops(void)
+{
+    static struct waitq_entry watch;
+    list_init(&watch.link);
+    watch.wake = on_init_wake;
+    waitq_add(&g_kernel->init->wait_children, &watch);
 }
 
 void program_start(struct program *p)
@@ -190,6 +222,7 @@ void program_start(struct program *p)
     }
     inherit(t, c); /* its kthread has not run yet: this one holds the baton */
     g_first = thread_group_get(t->tg);
+    watch_stops();
 }
 
 void program_signal(int sig)
@@ -197,6 +230,8 @@ void program_signal(int sig)
     bool of_terminal = sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGWINCH;
     if (of_terminal && g_tty && g_tty->pgrp) {
         tty_signal_foreground(g_tty, sig);
+    } else if (g_first && sig == SIGCONT) {
+        signal_send_pgrp(g_first->pgrp->nr, sig, NULL); /* as a shell's fg does */
     } else if (g_first) {
         signal_send_group(g_first, sig, NULL);
     }

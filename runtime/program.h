@@ -8,7 +8,8 @@ struct program {
     const struct config *config;
     struct platform_thread *thread; /* from platform_start; consumed */
     struct platform_boot boot;
-    int stdio[3]; /* host fds, consumed; -1: closed */
+    int stdio[3];          /* host fds, consumed; -1: closed */
+    void (*on_stop)(void); /* the program was stopped by a signal. Context: under the baton */
 };
 
 /**

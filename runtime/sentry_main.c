@@ -1,7 +1,7 @@
 /*
- * The sentry process: gets its host resources, gives up its privileges, and becomes the guest's kernel. The
- * order matters: what needs the host's tree comes before the root is emptied, the first stub before
- * the host filter (stubs must not inherit it), and everything that a guest can influence after both.
+ * The sentry process: gets its host resources, gives up its privileges, and becomes the guest's
+ * kernel. The order matters: what needs the host's tree comes before the root is emptied, the first
+ * stub before the host filter (stubs must not inherit it), what a guest can influence after both.
  */
 #include "runtime/sentry_main.h"
 
@@ -20,6 +20,7 @@
 
 #include "lib/host.h"
 #include "lib/hostfilter.h"
+#include "lib/log.h"
 #include "platform/platform.h"
 #include "runtime/control.h"
 #include "runtime/error.h"
@@ -30,6 +31,8 @@
 #include "sentry/base/timer.h"
 #include "sentry/fs/fs.h"
 #include "sentry/task/task.h"
+#include "sentry/task/tty_jobs.h"
+#include "sentry/task/tty_jobs.h"
 
 /* What uname(2) says: the Linux whose system calls we serve, and a name of our own. */
 #define KERNEL_RELEASE "6.18.0-sandbox"
@@ -95,8 +98,10 @@ static void setup_kernel(const struct config *c)
         k->total_memory = c->memory;
     }
     k->max_pids = c->pids;
-    k->boot_monotonic_ns = host_clock_ns(CLOCK_MONOTONIC);
-    k->boot_realtime_ns = host_clock_ns(CLOCK_REALTIME);
+    /* Guests read the host's clocks: so "boot" is the host's, and /proc/uptime agrees with CLOCK_BOOTTIME. */
+    int64_t uptime_ns = host_clock_ns(CLOCK_BOOTTIME);
+    k->boot_monotonic_ns = host_clock_ns(CLOCK_MONOTONIC) - uptime_ns;
+    k->boot_realtime_ns = host_clock_ns(CLOCK_REALTIME) - uptime_ns;
 }
 
 /* --- events --- */
@@ -133,15 +138,26 @@ static void watch(struct event_source *s, int fd,
     }
 }
 
-static void report_exit(int status)
+/* MSG_DONTWAIT: the front reads soon, but the baton must not depend on it. */
+static int tell_front(enum control_kind kind, int value)
 {
-    struct control_msg msg = {.kind = CONTROL_EXITED, .value = status};
+    struct control_msg msg = {.kind = kind, .value = value};
     struct iovec iov = {&msg, sizeof(msg)};
     struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (host_sendmsg(g_sentry.wall->control_inside, &hdr, MSG_NOSIGNAL) < 0) {
-        _exit(EXIT_SANDBOX); /* the front is gone, and so is who would have read it */
+    ssize_t n = host_sendmsg(g_sentry.wall->control_inside, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? (int)n : 0;
+}
+
+static void program_stopped(void)
+{
+    if (tell_front(CONTROL_STOPPED, 0) < 0) {
+        log_warn("the front was not told of a stop");
     }
-    _exit(0);
+}
+
+NORETURN static void report_exit(int status)
+{
+    _exit(tell_front(CONTROL_EXITED, status) < 0 ? EXIT_SANDBOX : 0);
 }
 
 /* --- start --- */
@@ -151,6 +167,8 @@ static void boot(void *arg)
 {
     (void)arg;
     vfs_set_special(fifo_open, device_open);
+    tty_jobs_init();
+    tty_jobs_init();
     int r = task_init_pid1();
     if (r < 0) {
         start_failed("init", -r);
@@ -209,22 +227,28 @@ NORETURN void sentry_main(struct wall *w)
     const struct config *c = w->config;
     const int keep[] = {0, 1, 2, w->control_inside, w->gofer_client, c->log_fd, c->strace_fd};
     struct kthread *k;
-    mallopt(M_ARENA_MAX, 1); /* the baton serialises us anyway; and other arenas open files in /proc */
+    mallopt(M_ARENA_MAX,
+            1); /* the baton serialises us anyway; and other arenas open files in /proc */
     log_set_process("sentry");
     g_sentry.wall = w;
     g_sentry.program.config = c;
+    g_sentry.program.on_stop = program_stopped;
     wall_enter(w, keep, ARRAY_COUNT(keep));
+    log_debug("born");
     take_stdio(c);
     int proc_fd = wall_proc_fd();
     wall_empty_root(NULL, NULL);
     wall_drop_privileges(w, 0, true);
+    log_debug("behind the wall");
     block_signals();
     setup_kernel(c);
     baton_take();
     start_services(w);
     limit_memory(c);
     start_platform(c, proc_fd);
+    log_debug("the platform has started");
     lock_in(c, proc_fd);
+    log_debug("locked in");
     int r = 0;
     if (w->gofer_client >= 0) {
         r = gofer_client_new(w->gofer_client, &g_kernel->gofer);
@@ -241,5 +265,4 @@ NORETURN void sentry_main(struct wall *w)
     baton_drop();
     events_loop();
     report_exit(g_kernel->exit_status);
-    _exit(EXIT_SANDBOX);
 }

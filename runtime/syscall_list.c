@@ -16,8 +16,10 @@ static void print_json_string(FILE *out, const char *text)
 
 static void print_json(FILE *out, const struct syscall_info *s, bool last)
 {
-    fprintf(out, "  {\"number\": %u, \"name\": \"%s\", \"support\": \"%s\", \"class\": \"%s\", \"args\": [",
-            s->nr, s->name, syscall_level_name(s->support.level), syscall_class_name(s->class));
+    fprintf(
+        out,
+        "  {\"number\": %u, \"name\": \"%s\", \"support\": \"%s\", \"class\": \"%s\", \"args\": [",
+        s->nr, s->name, syscall_level_name(s->support.level), syscall_class_name(s->class));
     for (unsigned i = 0; i < s->arg_count; i++) {
         fprintf(out, "%s\"%s\"", i ? ", " : "", s->args[i].name);
     }
@@ -40,8 +42,8 @@ void syscall_list_print(FILE *out, bool json)
         if (json) {
             print_json(out, s, i + 1 == g_syscall_count);
         } else {
-            fprintf(out, "%3u  %-24s %-12s %s\n", s->nr, s->name, syscall_level_name(s->support.level),
-                    s->support.note ? s->support.note : "");
+            fprintf(out, "%3u  %-24s %-12s %s\n", s->nr, s->name,
+                    syscall_level_name(s->support.level), s->support.note ? s->support.note : "");
         }
     }
     if (json) {

@@ -1,6 +1,6 @@
 /*
- * Which host directories the gofer will serve, and where. Decided here, in the front process, with the
- * caller's own rights and names; the guest has no say in it. A directory that the user named and
+ * Which host directories the gofer will serve, and where. Decided here, in the front process, with
+ * the caller's own rights and names; the guest has no say in it. A directory that the user named and
  * that can't be shown is an error; one that merely belongs to the default view is left out.
  */
 #include "runtime/view.h"
@@ -55,8 +55,7 @@ static char *normalise(const char *cwd, const char *path)
 static bool below(const char *path, const char *dir)
 {
     size_t n = strlen(dir);
-    return !strcmp(dir, "/") ||
-           (!strncmp(path, dir, n) && (path[n] == '/' || path[n] == 0));
+    return !strcmp(dir, "/") || (!strncmp(path, dir, n) && (path[n] == '/' || path[n] == 0));
 }
 
 static struct tree *add_tree(struct config *c, char *host, char *guest)
@@ -101,8 +100,8 @@ static bool ours(const char *path)
 
 static void system_folders(struct config *c)
 {
-    static const char *const names[] = {"/usr",   "/bin",   "/sbin", "/lib", "/lib32",
-                                        "/lib64", "/libx32", "/etc", "/opt"};
+    static const char *const names[] = {"/usr",   "/bin",    "/sbin", "/lib", "/lib32",
+                                        "/lib64", "/libx32", "/etc",  "/opt"};
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         struct stat st;
         char target[PATH_MAX];
@@ -147,7 +146,8 @@ static bool add_program(struct config *c, char *guest)
         return false;
     }
     char *slash = strrchr(guest, '/');
-    char *dir = slash == guest ? checked(strdup("/")) : checked(strndup(guest, (size_t)(slash - guest)));
+    char *dir =
+        slash == guest ? checked(strdup("/")) : checked(strndup(guest, (size_t)(slash - guest)));
     if (!strcmp(dir, "/") || ours(dir)) {
         free(host);
         free(dir);
@@ -159,7 +159,7 @@ static bool add_program(struct config *c, char *guest)
     return true;
 }
 
-/* The program itself, if it is somewhere else. Whether it can be executed is the sentry's answer. */
+/* The program itself, if it is elsewhere. Whether it can be executed is the sentry's answer. */
 static void program(struct config *c)
 {
     const char *name = c->argv[0];
@@ -195,7 +195,8 @@ static char *host_directory(const char *option, const char *path)
     struct stat st;
     char *host = realpath(path, NULL);
     if (!host || stat(host, &st) < 0) {
-        fail(EXIT_SANDBOX, "--%s %s: %s: give an existing directory", option, path, strerror(errno));
+        fail(EXIT_SANDBOX, "--%s %s: %s: give an existing directory", option, path,
+             strerror(errno));
     }
     if (!S_ISDIR(st.st_mode)) {
         fail(EXIT_SANDBOX, "--%s %s: not a directory: give a directory", option, path);
@@ -219,9 +220,8 @@ static void binds(struct config *c)
         char *guest = NULL;
         if (colon && !whole) {
             if (colon[1] != '/') {
-                fail(EXIT_SANDBOX,
-                     "--%s %s: '%s' is not an absolute path: write HOST:/PATH/INSIDE", option, host,
-                     colon + 1);
+                fail(EXIT_SANDBOX, "--%s %s: '%s' is not an absolute path: write HOST:/PATH/INSIDE",
+                     option, host, colon + 1);
             }
             *colon = 0;
             guest = normalise("/", colon + 1);

@@ -83,8 +83,9 @@ static void map_ids(pid_t pid)
     r = r < 0 ? r : write_file(path, gid_map);
     if (r < 0) {
         kill(pid, SIGKILL);
-        fail(EXIT_SANDBOX, "user namespace: mapping ids: %s: is /proc mounted, and are user namespaces "
-                           "allowed for you?",
+        fail(EXIT_SANDBOX,
+             "user namespace: mapping ids: %s: is /proc mounted, and are user namespaces "
+             "allowed for you?",
              strerror(-r));
     }
 }
@@ -104,7 +105,8 @@ NORETURN static void setup_process(struct wall *w, int go)
             gofer_main(w);
         }
         if (gofer < 0) {
-            fail(EXIT_SANDBOX, "making the gofer process: %s: check limits on processes and namespaces",
+            fail(EXIT_SANDBOX,
+                 "making the gofer process: %s: check limits on processes and namespaces",
                  strerror(errno));
         }
         w->pids->gofer = gofer;
@@ -114,7 +116,8 @@ NORETURN static void setup_process(struct wall *w, int go)
         sentry_main(w);
     }
     if (sentry < 0) {
-        fail(EXIT_SANDBOX, "making the sentry process: %s: check limits on processes and namespaces",
+        fail(EXIT_SANDBOX,
+             "making the sentry process: %s: check limits on processes and namespaces",
              strerror(errno));
     }
     w->pids->sentry = sentry;
@@ -124,8 +127,10 @@ NORETURN static void setup_process(struct wall *w, int go)
 void wall_start(struct wall *w, int cgroup_procs_fd)
 {
     int control[2], files[2] = {-1, -1}, go[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 || pipe2(go, O_CLOEXEC) < 0 ||
-        (w->config->tree_count && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) < 0)) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0 ||
+        pipe2(go, O_CLOEXEC) < 0 ||
+        (w->config->tree_count &&
+         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) < 0)) {
         fail(EXIT_SANDBOX, "start: %s: raise the limit of open files", strerror(errno));
     }
     w->control_front = control[0];
@@ -136,10 +141,12 @@ void wall_start(struct wall *w, int cgroup_procs_fd)
     if (w->pids == MAP_FAILED) {
         fail(EXIT_SANDBOX, "start: %s: memory is short", strerror(errno));
     }
-    w->setup = clone_process(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
+    w->setup =
+        clone_process(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
     if (w->setup < 0) {
         fail(EXIT_SANDBOX,
-             "user namespace: %s: allow user namespaces on this host (sysctl user.max_user_namespaces, "
+             "user namespace: %s: allow user namespaces on this host (sysctl "
+             "user.max_user_namespaces, "
              "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
              strerror(errno));
     }
@@ -156,7 +163,8 @@ void wall_start(struct wall *w, int cgroup_procs_fd)
     int size = snprintf(pid, sizeof(pid), "%d", w->setup);
     if (cgroup_procs_fd >= 0 && write(cgroup_procs_fd, pid, (size_t)size) < 0) {
         kill(w->setup, SIGKILL);
-        fail(EXIT_SANDBOX, "--memory: entering the cgroup: %s: leave --memory out", strerror(errno));
+        fail(EXIT_SANDBOX, "--memory: entering the cgroup: %s: leave --memory out",
+             strerror(errno));
     }
     if (write(go[1], "g", 1) != 1) {
         fail(EXIT_SANDBOX, "start: %s: try again", strerror(errno));
@@ -198,7 +206,8 @@ void wall_enter(const struct wall *w, const int *keep, size_t count)
     struct pollfd front = {.fd = w->control_inside};
     struct rlimit limit;
     /* The front's death is seen either by the signal or, if it came before, by the socket. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&front, 1, 0) < 0 || (front.revents & POLLHUP)) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&front, 1, 0) < 0 ||
+        (front.revents & POLLHUP)) {
         _exit(EXIT_SANDBOX);
     }
     close_all_but(keep, count);
@@ -246,12 +255,13 @@ int wall_clone_tree(const char *path, bool writable)
 
 static void mount_failed(const char *what)
 {
-    fail(EXIT_SANDBOX, "mount namespace: %s: %s: Linux 5.12 or newer is needed, and no policy may forbid it",
+    fail(EXIT_SANDBOX,
+         "mount namespace: %s: %s: Linux 5.12 or newer is needed, and no policy may forbid it",
          what, strerror(errno));
 }
 
 /*
- * A fresh tmpfs is put over any directory that is there for sure, becomes the root, and what was the
+ * A fresh tmpfs is put over a directory that is there for sure, becomes the root, and what was the
  * root is detached: from then on the host's files have no name here.
  */
 void wall_empty_root(void (*prepare)(void *arg), void *arg)
@@ -314,7 +324,8 @@ void wall_drop_privileges(const struct wall *w, uint64_t keep_caps, bool unprivi
     set_capabilities(keep_caps);
     /* Changing ids took the death signal away. */
     struct pollfd front = {.fd = w->control_inside};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&front, 1, 0) < 0 || (front.revents & POLLHUP)) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&front, 1, 0) < 0 ||
+        (front.revents & POLLHUP)) {
         _exit(EXIT_SANDBOX);
     }
 }

@@ -11,6 +11,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/task/task.h"
 #include "syscalls/dispatch.h"
+#include "syscalls/strace.h"
 
 static bool is_restart(long result)
 {
@@ -21,13 +22,19 @@ static bool is_restart(long result)
 /* Return: the call's internal result. */
 static long serve_call(struct task *t, const struct platform_event *ev)
 {
-    t->syscall_nr = (long)ev->call.nr;
+    t->syscall_nr = (uint32_t)ev->call.nr; /* as Linux: the rest of rax does not count */
     memcpy(t->syscall_args, ev->call.args, sizeof(t->syscall_args));
     t->syscall_ip = ev->call.ip;
     t->syscall_sp = ev->call.sp;
     t->context_replaced = false;
     g_kernel->syscalls++;
+    if (strace_on()) {
+        strace_enter(t, ev->call.nr, t->syscall_args);
+    }
     long result = syscall_dispatch(t, ev->call.nr, ev->call.args);
+    if (strace_on() && !t->must_exit) {
+        strace_exit(t, ev->call.nr, t->syscall_args, result);
+    }
     if (!t->context_replaced && !t->must_exit) {
         platform_set_result(t->pt, result);
     }
@@ -103,6 +110,9 @@ void task_entry(void *arg)
         struct platform_event ev;
         platform_switch(t->pt, &ev);
         serve_event(t, &ev);
+    }
+    if (strace_on()) {
+        strace_exit_task(t, t->tg->exiting ? t->tg->exit_status : t->exit_status);
     }
     task_exit(t, t->tg->exit_status);
 }

@@ -5,6 +5,8 @@
  */
 #include "syscalls/fd_copy.h"
 
+#include <unistd.h>
+
 #include "lib/kthread.h"
 #include "sentry/base/errno.h"
 #include "syscalls/helpers.h"
@@ -22,18 +24,19 @@ int copy_end_init(struct task *t, struct copy_end *e, int fd, uaddr_t pos_addr)
 int copy_end_position(struct task *t, struct copy_end *e)
 {
     if (!e->pos_addr) {
-        e->pos = e->file->pos;
-        return 0;
+        /* Not file->pos: the host may own the position of what it shares with us. */
+        e->pos = e->file->ops->llseek == no_llseek ? 0 : file_llseek(e->file, 0, SEEK_CUR);
+        return e->pos < 0 ? (int)e->pos : 0;
     }
-    int r = get_user(t->mm, &e->pos, e->pos_addr);
-    return r == 0 && e->pos < 0 ? -EINVAL : r;
+    return get_user(t->mm, &e->pos, e->pos_addr);
 }
 
 int copy_end_finish(struct task *t, struct copy_end *e)
 {
     if (!e->pos_addr) {
         if (e->file->ops->llseek != no_llseek) {
-            e->file->pos = e->pos;
+            int64_t r = file_llseek(e->file, e->pos, SEEK_SET);
+            return r < 0 ? (int)r : 0;
         }
         return 0;
     }
@@ -98,7 +101,8 @@ static ssize_t copy_data(struct task *t, struct copy_end *in, struct copy_end *o
     return done;
 }
 
-static int sendfile_check(struct task *t, struct copy_end *in, struct copy_end *out)
+/* Linux looks at in completely before it asks whether there is an out. */
+static int sendfile_check_in(struct task *t, struct copy_end *in)
 {
     if (!file_readable(in->file)) {
         return -EBADF;
@@ -106,16 +110,17 @@ static int sendfile_check(struct task *t, struct copy_end *in, struct copy_end *
     if (in->pos_addr && in->file->ops->llseek == no_llseek) {
         return -ESPIPE;
     }
-    int r = copy_end_position(t, in);
-    if (r < 0) {
-        return r;
-    }
+    int r = in->pos_addr ? 0 : copy_end_position(t, in);
+    return r == 0 && in->pos < 0 ? -EINVAL : r;
+}
+
+static int sendfile_check(struct task *t, const struct copy_end *in, struct copy_end *out)
+{
     if (!file_writable(out->file)) {
         return -EBADF;
     }
     /* Data that can't be read again may not be taken before it is known to fit. */
-    if (in->file->ops->llseek == no_llseek || !in->file->ops->read ||
-        S_ISDIR(in->file->inode->mode)) {
+    if (in->file->ops->llseek == no_llseek || !in->file->ops->read || S_ISDIR(in->file->inode->mode)) {
         return -EINVAL;
     }
     if (out->file->flags & O_APPEND || !out->file->ops->write) {
@@ -128,7 +133,15 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
 {
     AUTO_COPY_END in = {0};
     AUTO_COPY_END out = {0};
-    int r = copy_end_init(t, &in, in_fd, offset);
+    int64_t pos = 0;
+    int r = offset ? get_user(t->mm, &pos, offset) : 0;
+    if (r == 0) {
+        r = copy_end_init(t, &in, in_fd, offset);
+        in.pos = pos;
+    }
+    if (r == 0) {
+        r = sendfile_check_in(t, &in);
+    }
     if (r == 0) {
         r = copy_end_init(t, &out, out_fd, 0);
     }
@@ -152,7 +165,7 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
 static int copy_range_check(struct copy_end *in, struct copy_end *out, size_t *len)
 {
     const struct inode *from = in->file->inode, *to = out->file->inode;
-    int64_t in_end, out_end;
+    uint64_t end;
     if (S_ISDIR(from->mode) || S_ISDIR(to->mode)) {
         return -EISDIR;
     }
@@ -162,9 +175,12 @@ static int copy_range_check(struct copy_end *in, struct copy_end *out, size_t *l
     if (!file_readable(in->file) || !file_writable(out->file) || out->file->flags & O_APPEND) {
         return -EBADF;
     }
-    if (*len > (size_t)INT64_MAX || __builtin_add_overflow(in->pos, (int64_t)*len, &in_end) ||
-        __builtin_add_overflow(out->pos, (int64_t)*len, &out_end)) {
+    if (__builtin_add_overflow((uint64_t)in->pos, *len, &end) ||
+        __builtin_add_overflow((uint64_t)out->pos, *len, &end)) {
         return -EOVERFLOW;
+    }
+    if (in->pos < 0 || out->pos < 0) {
+        return -EINVAL;
     }
     *len = in->pos >= from->size ? 0 : MIN(*len, (size_t)(from->size - in->pos));
     *len = MIN(*len, MAX_RW_COUNT);

@@ -12,7 +12,7 @@ struct copy_end {
 };
 /* Takes the file. Errors: -EBADF. */
 MUST_CHECK int copy_end_init(struct task *t, struct copy_end *e, int fd, uaddr_t pos_addr);
-/* Fetches the position. Errors: -EFAULT; -EINVAL negative. */
+/* Fetches the position, which may be negative. Errors: -EFAULT. */
 MUST_CHECK int copy_end_position(struct task *t, struct copy_end *e);
 /* Stores it back to where it came from. Errors: -EFAULT. */
 MUST_CHECK int copy_end_finish(struct task *t, struct copy_end *e);

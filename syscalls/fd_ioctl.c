@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/fs/tty.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -31,6 +32,17 @@ static long bytes_left(struct task *t, struct file *f, uaddr_t arg)
 static long own_ioctl(struct task *t, struct file *f, unsigned cmd, uaddr_t arg)
 {
     return f->ops->ioctl ? f->ops->ioctl(f, t->mm, cmd, arg) : -ENOTTY;
+}
+
+/* A pseudo-terminal's other end, by its master. */
+static long open_peer(struct task *t, struct file *master, unsigned flags)
+{
+    AUTO_PUT(file) peer = NULL;
+    int r = pty_open_peer(master, flags, &peer);
+    if (r < 0) {
+        return r;
+    }
+    return fd_table_install(t->files, peer, 0, fd_limit(t), flags & O_CLOEXEC);
 }
 
 long sys_ioctl(struct task *t, int fd, unsigned cmd, unsigned long arg)
@@ -62,6 +74,8 @@ long sys_ioctl(struct task *t, int fd, unsigned cmd, unsigned long arg)
             return put_user(t->mm, arg, &size);
         }
         return -ENOTTY;
+    case TIOCGPTPEER:
+        return open_peer(t, f, (unsigned)arg);
     default:
         return own_ioctl(t, f, cmd, arg);
     }

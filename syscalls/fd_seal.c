@@ -157,7 +157,7 @@ static int memfd_new(const struct cred *cred, const char *name, unsigned flags, 
     }
     if (r == 0) {
         snprintf(shown, sizeof(shown), "/memfd:%s (deleted)", name);
-        r = dentry_new_anon(shown, inode, &f->path.dentry);
+        r = dentry_new_anon(shown, inode_get(inode), &f->path.dentry);
     }
     if (r == 0) {
         *out = take(&f);

@@ -137,6 +137,9 @@ static int splice_check(struct task *t, struct copy_end *in, struct copy_end *ou
         return in->file->inode == out->file->inode ? -EINVAL : 0;
     }
     const struct copy_end *other = from_pipe ? out : in;
+    if (other->pos < 0) {
+        return -EINVAL;
+    }
     if (other->pos_addr && other->file->ops->llseek == no_llseek) {
         return -EINVAL;
     }

@@ -4,6 +4,7 @@
  * directories, permissions and mounts are vfs.h's.
  */
 #include <linux/fs.h>
+#include <string.h>
 
 #include "sentry/base/errno.h"
 #include "syscalls/helpers.h"
@@ -23,11 +24,57 @@ static void target_free(struct target *g)
 }
 #define AUTO_TARGET __attribute__((cleanup(target_free))) struct target
 
-static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name,
-                       unsigned walk_flags)
+static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name, unsigned walk_flags)
 {
     int r = name_in(t, name, walk_flags & WALK_EMPTY_PATH, &g->name);
     return r < 0 ? r : walk_init(t, dirfd, g->name, walk_flags, &g->walk, &g->start);
+}
+
+/* The directory that g's last component is in: what is walked before the second name is looked at. */
+static int walk_parent(const struct target *g)
+{
+    AUTO_PATH dir = {NULL, NULL};
+    AUTO_FREE char *text = strdup(g->name);
+    struct walk w = g->walk;
+    if (!text) {
+        return -ENOMEM;
+    }
+    size_t size = strlen(text);
+    while (size > 1 && text[size - 1] == '/') {
+        size--;
+    }
+    while (size > 0 && text[size - 1] != '/') {
+        size--;
+    }
+    text[size] = '\0';
+    w.flags = WALK_FOLLOW | WALK_DIRECTORY;
+    return vfs_lookup(&w, size ? text : ".", &dir);
+}
+
+static int walk_old(const struct target *g)
+{
+    AUTO_PATH p = {NULL, NULL};
+    return vfs_lookup(&g->walk, g->name, &p);
+}
+
+/*
+ * Both names of a call that has two. Linux walks to the old one before it looks at the new one;
+ * so if that is bad in itself, old's errors still come first.
+ */
+static int target_pair(struct task *t, struct target *from, int olddirfd, uaddr_t oldpath,
+                       unsigned old_flags, struct target *to, int newdirfd, uaddr_t newpath,
+                       int (*walk_first)(const struct target *))
+{
+    int r = target_init(from, t, olddirfd, oldpath, old_flags);
+    if (r < 0) {
+        return r;
+    }
+    r = target_init(to, t, newdirfd, newpath, 0);
+    if (r < 0) {
+        int first = walk_first(from);
+        return first < 0 ? first : r;
+    }
+    return 0;
 }
 
 long sys_mkdirat(struct task *t, int dirfd, uaddr_t path, unsigned mode)
@@ -103,10 +150,8 @@ long sys_linkat(struct task *t, int olddirfd, uaddr_t oldpath, int newdirfd, uad
     if (flags & AT_EMPTY_PATH && !cred_capable(t->cred, CAP_DAC_READ_SEARCH)) {
         return -ENOENT;
     }
-    int r = target_init(&from, t, olddirfd, oldpath, walk_flags_follow(flags));
-    if (r == 0) {
-        r = target_init(&to, t, newdirfd, newpath, 0);
-    }
+    int r = target_pair(t, &from, olddirfd, oldpath, walk_flags_follow(flags), &to, newdirfd, newpath,
+                        walk_old);
     return r < 0 ? r : vfs_link(&from.walk, from.name, &to.walk, to.name);
 }
 
@@ -149,10 +194,7 @@ long sys_renameat2(struct task *t, int olddirfd, uaddr_t oldpath, int newdirfd, 
     if (flags & RENAME_EXCHANGE && flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) {
         return -EINVAL;
     }
-    int r = target_init(&from, t, olddirfd, oldpath, 0);
-    if (r == 0) {
-        r = target_init(&to, t, newdirfd, newpath, 0);
-    }
+    int r = target_pair(t, &from, olddirfd, oldpath, 0, &to, newdirfd, newpath, walk_parent);
     return r < 0 ? r : vfs_rename(&from.walk, from.name, &to.walk, to.name, flags);
 }
 

@@ -72,6 +72,19 @@ static int xattr_permission(const struct path *p, const struct cred *cred, const
     return inode_permission(p->dentry->inode, cred, may);
 }
 
+/* A name space without a name in it. */
+static bool is_bare_prefix(const char *name)
+{
+    return strcmp(name, XATTR_USER_PREFIX) == 0 || strcmp(name, XATTR_TRUSTED_PREFIX) == 0 ||
+           strcmp(name, XATTR_SECURITY_PREFIX) == 0;
+}
+
+static int xattr_check(const struct path *p, const struct cred *cred, const char *name, int may)
+{
+    int r = xattr_permission(p, cred, name, may);
+    return r == 0 && is_bare_prefix(name) ? -EINVAL : r;
+}
+
 /* --- set --- */
 
 struct xattr_set {
@@ -112,7 +125,7 @@ static int xattr_set_in(struct task *t, struct xattr_set *s, uaddr_t name, uaddr
 static long xattr_set(struct task *t, const struct path *p, const struct xattr_set *s)
 {
     struct inode *inode = p->dentry->inode;
-    int r = xattr_permission(p, t->cred, s->name, MAY_WRITE);
+    int r = xattr_check(p, t->cred, s->name, MAY_WRITE);
     if (r < 0) {
         return r;
     }
@@ -164,7 +177,7 @@ static long xattr_get(struct task *t, const struct path *p, uaddr_t name_addr, u
     struct inode *inode = p->dentry->inode;
     int r = xattr_name_in(t, name_addr, name);
     if (r == 0) {
-        r = xattr_permission(p, t->cred, name, MAY_READ);
+        r = xattr_check(p, t->cred, name, MAY_READ);
     }
     if (r < 0) {
         return r;
@@ -267,7 +280,7 @@ static long xattr_remove(struct task *t, const struct path *p, uaddr_t name_addr
     struct inode *inode = p->dentry->inode;
     int r = xattr_name_in(t, name_addr, name);
     if (r == 0) {
-        r = xattr_permission(p, t->cred, name, MAY_WRITE);
+        r = xattr_check(p, t->cred, name, MAY_WRITE);
     }
     if (r < 0) {
         return r;

@@ -98,7 +98,7 @@ long sys_mincore(struct task *t, uaddr_t addr, size_t length, uaddr_t vec)
     return mem_perform(t, &call);
 }
 
-/* mlock works on whole pages around the range. nr: SYS_mlock or SYS_mlock2. */
+/* mlock works on whole pages around the range; a length that wraps to 0 is 0. nr: SYS_mlock or SYS_mlock2. */
 static long lock_range(struct task *t, int nr, uaddr_t addr, size_t len, uint64_t flags)
 {
     const uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
@@ -107,7 +107,7 @@ static long lock_range(struct task *t, int nr, uaddr_t addr, size_t len, uint64_
     if (r < 0) {
         return r;
     }
-    if (start + size < start || size < len) {
+    if (start + size < start) {
         return -EINVAL;
     }
     if (size == 0) {
@@ -135,7 +135,7 @@ long sys_munlock(struct task *t, uaddr_t addr, size_t len)
 {
     const uaddr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
     const uint64_t size = ALIGN_UP((uint64_t)len + (addr - start), PAGE_SIZE);
-    if (start + size < start || size < len) {
+    if (start + size < start) {
         return -EINVAL;
     }
     if (size == 0) {

@@ -10,6 +10,7 @@
 
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
+#include "syscalls/strace.h"
 
 /* The platform will refuse it: an error that is known now needs no trip. */
 static bool touches_reserved(const struct mem_call *m)
@@ -20,7 +21,7 @@ static bool touches_reserved(const struct mem_call *m)
 
 long mem_perform(struct task *t, const struct mem_call *m)
 {
-    if (signal_pending(t) || touches_reserved(m)) {
+    if (signal_pending(t) || touches_reserved(m) || strace_on()) {
         return platform_mem(t->pt, m);
     }
     platform_mem_tail(t->pt, m);

@@ -11,7 +11,7 @@
  * mem_perform - let t's own host thread do a memory call, as its system call's result.
  *
  * Preferably as the guest resumes, which costs no trip; but at once when a signal is about to be
- * delivered first, because the handler's frame needs the true result.
+ * delivered first, because the handler's frame needs the true result, or when --strace will print it.
  *
  * Context: may block. Return: the call's result; or 0 with the real one still to come (the platform
  * replaces it), so nothing may be derived from it.

@@ -120,12 +120,22 @@ static int map_check(struct task *t, struct map_request *m, size_t length)
     return 0;
 }
 
+/*
+ * This CPU can't make pages that are written but not read, and Linux's own copying goes by the CPU. The
+ * sentry's goes by the host's map, so that must say what is true.
+ * DEVIATION: /proc/self/maps shows such memory as readable.
+ */
+static unsigned long host_prot(unsigned long prot)
+{
+    return (prot & PROT_RWX) | (prot & PROT_WRITE ? PROT_READ : 0);
+}
+
 static struct mem_call map_call(const struct map_request *m, unsigned long type, int host_fd,
                                 uint64_t host_offset)
 {
     return (struct mem_call){
         .nr = SYS_mmap,
-        .args = {m->addr, m->size, m->prot & PROT_RWX, type | (m->flags & MAP_HOST_FLAGS),
+        .args = {m->addr, m->size, host_prot(m->prot), type | (m->flags & MAP_HOST_FLAGS),
                  (uint64_t)(int64_t)host_fd, host_offset},
         .host_fd = host_fd,
     };
@@ -168,32 +178,6 @@ static long map_host_fd(struct task *t, const struct map_request *m, unsigned lo
     return platform_mem(t->pt, &call);
 }
 
-static long map_file(struct task *t, struct map_request *m, size_t length, struct file *f)
-{
-    struct file_map map;
-    unsigned long type = 0;
-    if (m->flags & MAP_HUGETLB) {
-        return -EINVAL;
-    }
-    int r = map_check(t, m, length);
-    if (r == 0) {
-        r = map_type_file(m, f, &type);
-    }
-    if (r == 0) {
-        r = mm_limit_growth(t, m->size, type == MAP_PRIVATE && m->prot & PROT_WRITE);
-    }
-    if (r == 0) {
-        r = f->ops->mmap(f, (int)(m->prot & PROT_RWX), (int)type, &map);
-    }
-    if (r == 0) {
-        r = map_note(t, f, &map);
-    }
-    if (r < 0) {
-        return r;
-    }
-    return map_host_fd(t, m, type, f, &map);
-}
-
 static long map_anonymous(struct task *t, struct map_request *m, size_t length)
 {
     unsigned long type = 0;
@@ -212,6 +196,36 @@ static long map_anonymous(struct task *t, struct map_request *m, size_t length)
     }
     const struct mem_call call = map_call(m, type, -1, 0);
     return mem_perform(t, &call);
+}
+
+static long map_file(struct task *t, struct map_request *m, size_t length, struct file *f)
+{
+    struct file_map map;
+    unsigned long type = 0;
+    if (m->flags & MAP_HUGETLB) {
+        return -EINVAL;
+    }
+    int r = map_check(t, m, length);
+    if (r == 0) {
+        r = map_type_file(m, f, &type);
+    }
+    if (r == 0) {
+        r = mm_limit_growth(t, m->size, type == MAP_PRIVATE && m->prot & PROT_WRITE);
+    }
+    if (r == 0) {
+        r = f->ops->mmap(f, (int)(m->prot & PROT_RWX), (int)type, &map);
+    }
+    if (r == 0 && map.host_fd < 0) {
+        m->flags |= MAP_ANONYMOUS; /* /dev/zero */
+        return map_anonymous(t, m, length);
+    }
+    if (r == 0) {
+        r = map_note(t, f, &map);
+    }
+    if (r < 0) {
+        return r;
+    }
+    return map_host_fd(t, m, type, f, &map);
 }
 
 long sys_mmap(struct task *t, uaddr_t addr, size_t length, unsigned long prot, unsigned long flags,
@@ -257,10 +271,9 @@ long sys_mprotect(struct task *t, uaddr_t addr, size_t len, unsigned long prot)
     if (!range_ok(addr, len)) {
         return -ENOMEM;
     }
-    const struct mem_call call = {
-        .nr = SYS_mprotect,
-        .args = {addr, ALIGN_UP(len, PAGE_SIZE), (prot & PROT_RWX) | grows},
-        .host_fd = -1};
+    const struct mem_call call = {.nr = SYS_mprotect,
+                                  .args = {addr, ALIGN_UP(len, PAGE_SIZE), host_prot(prot) | grows},
+                                  .host_fd = -1};
     return mem_perform(t, &call);
 }
 

@@ -67,7 +67,7 @@ static long poll_until(struct task *t, uaddr_t ufds, unsigned nfds, int64_t dead
     if (r < 0) {
         return r;
     }
-    ready = poll_wait(t, slots, nfds, deadline_ns);
+    ready = poll_wait(slots, nfds, deadline_ns);
     r = revents_out(t, ufds, nfds, slots);
     poll_slots_free(slots, nfds);
     return r < 0 ? r : ready;

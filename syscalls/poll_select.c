@@ -153,7 +153,7 @@ static long select_wait(struct task *t, int n, const uaddr_t user[3], int64_t de
         r = slots_fill(t, &c);
     }
     if (r == 0) {
-        r = poll_wait(t, c.slots, c.slot_count, deadline_ns);
+        r = poll_wait(c.slots, c.slot_count, deadline_ns);
     }
     if (r >= 0) {
         r = sets_out(t, &c);

@@ -29,7 +29,7 @@ static int poll_scan(struct poll_slot *slots, size_t count, bool add)
     return ready;
 }
 
-int poll_wait(struct task *t, struct poll_slot *slots, size_t count, int64_t deadline_ns)
+int poll_wait(struct poll_slot *slots, size_t count, int64_t deadline_ns)
 {
     int r;
 
@@ -38,20 +38,17 @@ int poll_wait(struct task *t, struct poll_slot *slots, size_t count, int64_t dea
     }
     r = poll_scan(slots, count, deadline_ns > 0);
     while (r == 0) {
-        if (signal_pending(t)) {
-            r = -ERESTARTNOHAND;
-        } else if (deadline_ns <= 0) {
-            break;
-        } else {
-            int slept = waitq_sleep(WAIT_INTERRUPTIBLE, deadline_ns);
+        /* With the deadline passed it does not sleep, but still sees a signal: that wins, as in Linux. */
+        int slept = waitq_sleep(WAIT_INTERRUPTIBLE, deadline_ns);
 
+        if (deadline_ns > 0) {
             r = poll_scan(slots, count, false);
-            if (r == 0 && slept == -ETIMEDOUT) {
-                break;
-            }
-            if (r == 0 && slept == -ERESTARTSYS) {
-                r = -ERESTARTNOHAND;
-            }
+        }
+        if (r == 0 && slept == -ETIMEDOUT) {
+            break;
+        }
+        if (r == 0 && slept < 0) {
+            r = -ERESTARTNOHAND;
         }
     }
     for (size_t i = 0; i < count; i++) {

@@ -20,7 +20,7 @@ struct poll_slot {
  * Context: may block. Return: how many slots have revents; 0 when the deadline has passed.
  * Errors: -ERESTARTNOHAND.
  */
-MUST_CHECK int poll_wait(struct task *t, struct poll_slot *slots, size_t count, int64_t deadline_ns);
+MUST_CHECK int poll_wait(struct poll_slot *slots, size_t count, int64_t deadline_ns);
 /* Drops the slots' files and frees the array. */
 void poll_slots_free(struct poll_slot *slots, size_t count);
 

@@ -122,6 +122,7 @@ int strace_config(const char *filter, int fd, const char **bad)
         g_trace.shown[i] = (unsigned char)~g_trace.shown[i];
     }
     g_trace.open_tid = 0;
+    g_signal_trace = strace_signal;
     g_strace_on = true;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
 #include "syscalls/strace_text.h"
 
@@ -397,6 +398,20 @@ static void print_struct(struct strace_call *c, size_t i)
     }
 }
 
+/* Has an OUT_STRUCT been written? Most are by a success; the rest of a sleep is by an interruption. */
+static bool writes_struct(const struct strace_call *c)
+{
+    switch (c->info->nr) {
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+        return c->result == -EINTR || c->result == -ERESTART_RESTARTBLOCK;
+    case SYS_wait4:
+        return c->result > 0;
+    default:
+        return strace_wrote(c);
+    }
+}
+
 static void print_arg(struct strace_call *c, size_t i)
 {
     const struct arg_info *a = &c->info->args[i];
@@ -434,7 +449,7 @@ static void print_arg(struct strace_call *c, size_t i)
                      strace_wrote(c));
         break;
     case KIND_OUT_STRUCT:
-        if (strace_wrote(c) && !(c->info->nr == SYS_wait4 && c->result == 0)) {
+        if (writes_struct(c)) {
             print_struct(c, i);
         } else {
             strace_addr(c->out, addr);

@@ -100,15 +100,10 @@ static int check_clock(struct task *t, clockid_t clock)
     if (r < 0) {
         return r;
     }
-    if (kind == CLOCK_KIND_READ || clock == CLOCK_THREAD_CPUTIME_ID) {
+    if (kind == CLOCK_KIND_READ || kind == CLOCK_KIND_ALARM || clock == CLOCK_THREAD_CPUTIME_ID) {
         return -EOPNOTSUPP;
     }
     return 0;
-}
-
-static bool is_alarm(clockid_t clock)
-{
-    return clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
 }
 
 /* A thread can't wait for its own CPU time to pass. */
@@ -126,9 +121,6 @@ long sys_clock_nanosleep(struct task *t, int clockid, int flags, uaddr_t req, ua
     }
     if (r < 0) {
         return r;
-    }
-    if (is_alarm(clockid)) {
-        return cred_capable(t->cred, CAP_WAKE_ALARM) ? -EOPNOTSUPP : -EPERM;
     }
     if (own_thread_clock(t, clockid)) {
         return -EINVAL;

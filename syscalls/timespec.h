@@ -31,8 +31,11 @@ MUST_CHECK static inline int timespec_ns(const struct timespec *ts, int64_t *out
 
 MUST_CHECK static inline int timeval_to_ns(const struct timeval *tv, int64_t *out)
 {
+    if (tv->tv_usec < 0 || tv->tv_usec >= 1000000) {
+        return -EINVAL;
+    }
     const struct timespec ts = {.tv_sec = tv->tv_sec, .tv_nsec = tv->tv_usec * NSEC_PER_USEC};
-    return tv->tv_usec < 0 || tv->tv_usec >= 1000000 ? -EINVAL : timespec_ns(&ts, out);
+    return timespec_ns(&ts, out);
 }
 
 /* Errors: -EFAULT, -EINVAL. */

@@ -23,7 +23,8 @@
      PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define EARLY_MAX 64
 
-struct ptrace_engine g_ptrace = {.all_processes = LIST_INIT(g_ptrace.all_processes)};
+struct ptrace_engine g_ptrace = {.all_processes = LIST_INIT(g_ptrace.all_processes),
+                                 .give_waiters = LIST_INIT(g_ptrace.give_waiters)};
 static int g_early[EARLY_MAX]; /* tids that stopped before clone told us of them */
 
 /* --- objects --- */
@@ -61,6 +62,7 @@ int tracee_new(struct platform_space *s, struct platform_thread **out)
     }
     th->space = ptrace_space_get(s);
     list_init(&th->proc_link);
+    list_init(&th->give_link);
     *out = th;
     return 0;
 }

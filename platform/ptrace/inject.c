@@ -106,8 +106,10 @@ int tracee_give_fd(struct platform_thread *th, int fd)
 {
     struct give_frame f = {0};
     uint64_t at = AREA_BASE;
-    while (g_ptrace.giving) {
-        kthread_yield(); /* the socket is shared by all tracees */
+    while (g_ptrace.giving) { /* the socket is shared by all tracees */
+        list_add_tail(&th->give_link, &g_ptrace.give_waiters);
+        kthread_sleep();
+        list_del(&th->give_link);
     }
     g_ptrace.giving = true;
     f.message.msg_iov = (struct iovec *)(at + offsetof(struct give_frame, vector));
@@ -123,6 +125,11 @@ int tracee_give_fd(struct platform_thread *th, int fd)
                      : tracee_call(th, SYS_recvmsg, (uint64_t[6]){TRACEE_FD_SOCK, at, MSG_CMSG_CLOEXEC});
     }
     g_ptrace.giving = false;
+    struct platform_thread *next =
+        list_first_entry(&g_ptrace.give_waiters, struct platform_thread, give_link);
+    if (next) {
+        kthread_wake(next->owner);
+    }
     if (r < 0) {
         return (int)r;
     }

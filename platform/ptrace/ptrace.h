@@ -50,8 +50,7 @@ struct platform_thread {
     struct user_regs_struct regs; /* the guest's, while stopped */
     bool has_tail;
     struct mem_call tail;
-    bool tail_done;
-    uint32_t given_fd;
+    struct list give_link;
 };
 
 struct ptrace_engine {
@@ -61,6 +60,7 @@ struct ptrace_engine {
     int image_fd;
     int give_fd; /* our end of the socket by which tracees get fds */
     bool giving; /* one at a time */
+    struct list give_waiters;
 };
 extern struct ptrace_engine g_ptrace;
 

@@ -138,7 +138,14 @@ static bool expected_mem(const struct seccomp_notif *n, struct platform_thread *
 static bool expected_clone(const struct seccomp_notif *n, struct platform_thread *th)
 {
     const uint64_t *a = (const uint64_t *)n->data.args;
-    if (!th || th->expect != EXPECT_CLONE || th->expect_met) {
+    if (!th || th->expect != EXPECT_CLONE) {
+        return false;
+    }
+    /*
+     * Linux starts clone over when a signal is pending, so a kick that comes meanwhile makes the
+     * stub's call come here again. Only one child can say hello; others are strangers to notify_handle.
+     */
+    if (th->expect_met && (!th->kicked || th->child->tid)) {
         return false;
     }
     const struct stub_order_clone *o = &th->expect_clone;
@@ -156,6 +163,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     th->expect_met = true;
+    list_del(&th->child->pending_link);
     list_add_tail(&th->child->pending_link, &g_seccomp.pending);
     notify_continue(n->id);
     return true;

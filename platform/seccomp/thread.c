@@ -248,7 +248,10 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
         return -ESRCH;
     }
     if (!th->has_context) {
-        BUG_ON(!th->in_request);
+        if (!th->in_request || th->event) {
+            seccomp_interrupt(th); /* a clone let it go already; its next request may be here */
+            return -EAGAIN;
+        }
         if (th->has_tail) {
             th->has_tail = false;
             th->result = seccomp_mem(th, &th->tail);

@@ -16,7 +16,8 @@
 #include "sentry/mm/usercopy.h"
 
 #define DEV(major, minor) ((major) << 8 | (minor)) /* makedev, as a constant, for small numbers */
-#define YIELD_BYTES (1u << 20)
+#define YIELD_BYTES  (1u << 20)
+#define RANDOM_CHUNK 65536
 
 /* Between the pieces of a long transfer: let others run. Return: whether a signal wants in. */
 static bool long_transfer_pause(size_t done)
@@ -78,27 +79,34 @@ static ssize_t full_write(struct file *f, struct uio *src, int64_t *pos)
 
 static ssize_t random_read(struct file *f, struct uio *dst, int64_t *pos)
 {
-    uint8_t buf[1024];
-    size_t done = 0;
+    size_t capacity = MIN(uio_size(dst), (size_t)RANDOM_CHUNK), done = 0;
+    AUTO_FREE uint8_t *buf = NULL;
+    ssize_t n = 0;
 
     (void)f;
     (void)pos;
+    if (capacity == 0) {
+        return 0;
+    }
+    buf = malloc(capacity);
+    if (!buf) {
+        return -ENOMEM;
+    }
     while (uio_size(dst) > 0 && !long_transfer_pause(done)) {
-        size_t size = MIN(uio_size(dst), sizeof(buf));
-        ssize_t n;
+        size_t size = MIN(uio_size(dst), capacity);
 
         host_random(buf, size);
         n = uio_copy_to(dst, buf, size);
         if (n < 0) {
-            return done ? (ssize_t)done : n;
+            break;
         }
         done += (size_t)n;
         if ((size_t)n < size) {
             break;
         }
     }
-    explicit_bzero(buf, sizeof(buf));
-    return (ssize_t)done;
+    explicit_bzero(buf, capacity);
+    return done ? (ssize_t)done : n;
 }
 
 static uint32_t random_poll(struct file *f, struct waitq **out_q)
@@ -135,7 +143,7 @@ static int64_t null_llseek(struct file *f, int64_t offset, int whence)
     return f->pos = 0;
 }
 
-static int64_t noop_llseek(struct file *f, int64_t offset, int whence)
+static int64_t random_llseek(struct file *f, int64_t offset, int whence)
 {
     (void)offset;
     (void)whence;
@@ -172,13 +180,13 @@ static const struct file_ops random_ops = {
     .read = random_read,
     .write = null_write,
     .poll = random_poll,
-    .llseek = noop_llseek,
+    .llseek = random_llseek,
     .ioctl = random_ioctl,
 };
 static const struct file_ops urandom_ops = {
     .read = random_read,
     .write = null_write,
-    .llseek = noop_llseek,
+    .llseek = random_llseek,
     .ioctl = random_ioctl,
 };
 

@@ -445,7 +445,7 @@ static void epoll_show_fdinfo(struct file *f, struct strbuf *out)
 
 static const struct file_ops epoll_ops = {
     .poll = epoll_poll,
-    .llseek = no_llseek,
+    .llseek = noop_llseek,
     .release = epoll_release,
     .show_fdinfo = epoll_show_fdinfo,
 };

@@ -99,7 +99,7 @@ static const struct file_ops eventfd_ops = {
     .read = eventfd_file_read,
     .write = eventfd_file_write,
     .poll = eventfd_poll,
-    .llseek = no_llseek,
+    .llseek = noop_llseek,
     .release = eventfd_release,
     .show_fdinfo = eventfd_show_fdinfo,
 };

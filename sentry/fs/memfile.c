@@ -1,7 +1,7 @@
 /*
  * The bytes of a file that lives in memory. Analogous to the page cache under Linux's mm/shmem.c.
  *
- * A file begins as pages on the sentry's heap, in a radix tree with 64 pointers a node that is as high
+ * A file begins as pages of the sentry's own memory (mempage.c), in a radix tree with 64 pointers a node that is as high
  * as the largest page index needs; a file of one page is just that page. Holes have no page.
  *
  * The first time a guest maps the file, its bytes move to a memfd of their own, and stay there: a
@@ -20,6 +20,7 @@
 
 #include "lib/host.h"
 #include "lib/kthread.h"
+#include "sentry/fs/mempage.h"
 #include "sentry/mm/uio.h"
 #include "sentry/vfs/file.h"
 
@@ -128,7 +129,7 @@ static int make_page(struct memfile *m, uint64_t index, bool fill_all, char **ou
         if (!budget_allows(m->budget, 1)) {
             return -ENOSPC;
         }
-        *slot = fill_all ? malloc(PAGE_SIZE) : calloc(1, PAGE_SIZE);
+        *slot = mempage_alloc(!fill_all);
         if (!*slot) {
             return -ENOMEM;
         }
@@ -145,7 +146,7 @@ static bool drop_subtree(struct memfile *m, void *p, unsigned height, uint64_t f
         return true;
     }
     if (height == 0) {
-        free(p);
+        mempage_free(p);
         set_charge(m, m->pages - 1);
         return true;
     }
@@ -391,6 +392,11 @@ static int allocate(struct memfile *m, int64_t offset, int64_t end)
         if (r < 0) {
             return r;
         }
+        yield_sometimes((i - 1) << PAGE_SHIFT, i << PAGE_SHIFT);
+        if (m->fd >= 0) { /* mapped meanwhile: the rest is the host's to do */
+            off_t from = (off_t)(i << PAGE_SHIFT);
+            return host_fallocate(m->fd, FALLOC_FL_KEEP_SIZE, from, end - from);
+        }
     }
     return 0;
 }
@@ -423,10 +429,6 @@ int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
         if (r == 0 && kind != FALLOC_FL_PUNCH_HOLE) {
             r = host_fallocate(m->fd, FALLOC_FL_KEEP_SIZE, offset, size);
         }
-        if (r == 0 && !keep_size && end > m->size) {
-            r = host_ftruncate(m->fd, end);
-        }
-        correct_charge(m);
     } else {
         if (kind != 0) {
             punch(m, offset, end);
@@ -435,9 +437,11 @@ int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
             r = allocate(m, offset, end);
         }
     }
-    if (r == 0 && !keep_size) {
-        m->size = MAX(m->size, end);
+    if (r == 0 && !keep_size && end > m->size) {
+        m->size = end;
+        r = m->fd >= 0 ? host_ftruncate(m->fd, end) : 0;
     }
+    correct_charge(m);
     return r;
 }
 

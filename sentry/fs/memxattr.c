@@ -17,16 +17,17 @@ struct mem_xattr {
     char text[]; /* name, NUL, value */
 };
 
-static bool known_namespace(const char *name)
+/* Errors: -EOPNOTSUPP for a namespace that is not there, -EINVAL for nothing behind its dot. */
+static int check_name(const char *name)
 {
     static const char *const prefixes[] = {"user.", "security.", "trusted."};
     for (size_t i = 0; i < ARRAY_COUNT(prefixes); i++) {
         size_t size = strlen(prefixes[i]);
         if (strncmp(name, prefixes[i], size) == 0) {
-            return name[size] != '\0';
+            return name[size] != '\0' ? 0 : -EINVAL;
         }
     }
-    return false;
+    return -EOPNOTSUPP;
 }
 
 /* Where the pointer to the attribute is; *result is NULL when there is none. */
@@ -50,8 +51,9 @@ void mem_xattrs_free(struct mem_node *n)
 
 ssize_t mem_getxattr(struct inode *inode, const char *name, void *value, size_t size)
 {
-    if (!known_namespace(name)) {
-        return -EOPNOTSUPP;
+    int r = check_name(name);
+    if (r < 0) {
+        return r;
     }
     const struct mem_xattr *x = *find(mem_node(inode), name);
     if (!x) {
@@ -78,8 +80,9 @@ static size_t bytes_used(const struct mem_node *n)
 int mem_setxattr(struct inode *inode, const char *name, const void *value, size_t size, int flags)
 {
     struct mem_node *n = mem_node(inode);
-    if (!known_namespace(name)) {
-        return -EOPNOTSUPP;
+    int r = check_name(name);
+    if (r < 0) {
+        return r;
     }
     struct mem_xattr **old = find(n, name);
     if (*old && (flags & XATTR_CREATE)) {
@@ -129,8 +132,9 @@ ssize_t mem_listxattr(struct inode *inode, char *list, size_t size)
 int mem_removexattr(struct inode *inode, const char *name)
 {
     struct mem_node *n = mem_node(inode);
-    if (!known_namespace(name)) {
-        return -EOPNOTSUPP;
+    int r = check_name(name);
+    if (r < 0) {
+        return r;
     }
     struct mem_xattr **p = find(n, name);
     if (!*p) {

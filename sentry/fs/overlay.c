@@ -194,7 +194,8 @@ static int overlay_getattr(struct inode *inode)
     if (r < 0) {
         return r;
     }
-    if (!n->pinned && ((n->lower->mode ^ inode->mode) & S_IFMT) == 0) {
+    /* Changed here, or without a name here: then it is no longer what lower says. */
+    if (!n->pinned && inode->nlink > 0 && ((n->lower->mode ^ inode->mode) & S_IFMT) == 0) {
         copy_attributes(inode, n->lower);
     }
     return 0;
@@ -322,10 +323,11 @@ static int overlay_removexattr(struct inode *inode, const char *name)
     .removexattr = overlay_removexattr, .permission = overlay_permission
 
 static const struct inode_ops overlay_dir_ops = {
-    OVERLAY_COMMON_OPS, .lookup = overlay_lookup, .create = mem_create,   .mkdir = mem_create,
-    .mknod = mem_mknod, .symlink = mem_symlink,   .link = mem_link,       .unlink = mem_unlink,
-    .rmdir = mem_rmdir, .rename = mem_rename,     .tmpfile = mem_tmpfile,
-                                               .walk_ahead = overlay_walk_ahead, .open = overlay_open_dir,
+    OVERLAY_COMMON_OPS,       .lookup = overlay_lookup, .create = mem_create,
+    .mkdir = mem_create,      .mknod = mem_mknod,       .symlink = mem_symlink,
+    .link = mem_link,         .unlink = mem_unlink,     .rmdir = mem_rmdir,
+    .rename = mem_rename,     .tmpfile = mem_tmpfile,   .walk_ahead = overlay_walk_ahead,
+    .open = overlay_open_dir,
 };
 static const struct inode_ops overlay_file_ops = {OVERLAY_COMMON_OPS, .open = overlay_open_file};
 static const struct inode_ops overlay_link_ops = {OVERLAY_COMMON_OPS, .readlink = overlay_readlink};

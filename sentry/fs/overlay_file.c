@@ -106,6 +106,9 @@ static int copy_bytes(struct overlay_node *n, int64_t size)
             got = ALIGN_DOWN(got, (ssize_t)PAGE_SIZE);
         }
         pos += got;
+        if (kthread_current()) {
+            kthread_yield(); /* large files take a while, and others have work, too */
+        }
     }
     return 0;
 }

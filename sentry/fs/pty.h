@@ -37,8 +37,6 @@ struct pty {
 
 /* open of /dev/pts/N. Errors: -EIO locked or its master is gone; -EBUSY TIOCEXCL. */
 MUST_CHECK int pty_slave_open(struct pty *pty, struct file *f);
-/* ioctl(TIOCGPTPEER): opens the slave of a master. Errors: -ENOTTY not a master, -EIO, -ENOMEM. */
-MUST_CHECK int pty_open_peer(struct file *master, unsigned flags, struct file **out);
 
 long pty_ioctl(struct pty *pty, struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg, bool is_master);
 /* Drops what the slave has written, and tells a packet-mode master. */

@@ -42,7 +42,10 @@ static void timerfd_count(struct timerfd *t)
     } else {
         int64_t n = (now - t->next_ns) / t->interval_ns + 1;
         t->ticks += (uint64_t)n;
-        t->next_ns += n * t->interval_ns;
+        if (__builtin_add_overflow(t->next_ns + (n - 1) * t->interval_ns, t->interval_ns,
+                                   &t->next_ns)) {
+            t->next_ns = INT64_MAX;
+        }
     }
 }
 
@@ -131,7 +134,7 @@ static void timerfd_show_fdinfo(struct file *f, struct strbuf *out)
 static const struct file_ops timerfd_ops = {
     .read = timerfd_read,
     .poll = timerfd_poll,
-    .llseek = no_llseek,
+    .llseek = noop_llseek,
     .release = timerfd_release,
     .show_fdinfo = timerfd_show_fdinfo,
 };

@@ -1,7 +1,7 @@
 /*
  * tmpfs: a file system that lives in memory. Analogous to Linux's mm/shmem.c; see tmpfs(5).
  *
- * How it works, bottom up. A regular file's bytes are a memfile: pages on the sentry's heap that
+ * How it works, bottom up. A regular file's bytes are a memfile: pages of the sentry's memory that
  * move to a memfd the first time a guest maps the file, so that a mapping, read(2) and write(2) show
  * the same bytes (memfile.c). A directory's names are a memdir: a hash table plus an array in order of
  * creation, whose ever-growing cookies are the positions of readdir (memdir.c). Around either stands

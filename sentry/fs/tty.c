@@ -83,7 +83,7 @@ static long ioctl_drop_ctty(struct tty *tty)
         return -ENOTTY;
     }
     if (task_ops->is_leader()) {
-        tty_disassociate(false);
+        tty_disassociate(tty, false);
     }
     task_ops->set_ctty(NULL);
     return 0;
@@ -160,13 +160,8 @@ void tty_hangup(struct tty *tty)
     tty->session = tty->pgrp = 0;
 }
 
-void tty_disassociate(bool exiting)
+void tty_disassociate(struct tty *tty, bool exiting)
 {
-    struct tty *tty = task_ops ? task_ops->ctty() : NULL;
-
-    if (!tty) {
-        return;
-    }
     tty_signal_foreground(tty, SIGHUP);
     if (!exiting) {
         tty_signal_foreground(tty, SIGCONT);

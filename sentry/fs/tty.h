@@ -60,13 +60,15 @@ void tty_open_set_ctty(struct tty *tty, const struct file *f);
 /* The line is gone: its session gets SIGHUP and loses it. */
 void tty_hangup(struct tty *tty);
 /*
- * The caller, a session leader, gives up its terminal (TIOCNOTTY, exit): the foreground group gets
- * SIGHUP (and SIGCONT unless exiting).
+ * The leader of tty's session gives it up (TIOCNOTTY, exit): the foreground group gets SIGHUP (and
+ * SIGCONT unless exiting), and the session has no terminal any more.
  */
-void tty_disassociate(bool exiting);
+void tty_disassociate(struct tty *tty, bool exiting);
 /* A signal to the foreground group, if there is one: SIGINT of Ctrl-C, SIGWINCH. */
 void tty_signal_foreground(struct tty *tty, int sig);
 
 /* open(2) of /dev/tty, /dev/ptmx: device_open's. Errors: -ENXIO no controlling terminal; -ENOSPC, -EIO. */
 MUST_CHECK int tty_open_current(struct file *f);
 MUST_CHECK int ptmx_open(struct file *f);
+/* ioctl(TIOCGPTPEER): opens the slave of a master. Errors: -ENOTTY not a master, -EIO, -ENOMEM. */
+MUST_CHECK int pty_open_peer(struct file *master, unsigned flags, struct file **out);

@@ -15,9 +15,36 @@
 
 #define NAME_COLUMN 73
 
-static int show_mapping(const struct mm_mapping *m, void *arg)
+struct map_view {
+    struct strbuf *out;
+    struct walk walk;      /* as the kernel, from the process's root */
+    struct strbuf checked; /* the last name looked up, ... */
+    bool deleted;          /* ... and what came of it */
+};
+
+/*
+ * The sentry remembers under which name a file was mapped, and not the file itself: that would keep
+ * every file that was ever mapped. So whether the name still means it is asked when it is shown.
+ */
+static bool is_deleted(struct map_view *v, const char *name, uint64_t dev, uint64_t ino)
 {
-    struct strbuf *out = arg;
+    if (v->checked.text && strcmp(v->checked.text, name) == 0) {
+        return v->deleted;
+    }
+    strbuf_clear(&v->checked);
+    strbuf_adds(&v->checked, name);
+    if (strbuf_error(&v->checked) < 0 || !v->checked.text) {
+        return false;
+    }
+    AUTO_PATH p = {0};
+    int err = vfs_lookup(&v->walk, v->checked.text, &p);
+    v->deleted = err == -ENOENT || err == -ENOTDIR ||
+                 (err == 0 && (p.dentry->inode->ino != ino || p.dentry->inode->dev != dev));
+    return v->deleted;
+}
+
+static void add_mapping(const struct mm_mapping *m, struct strbuf *out)
+{
     size_t line = out->size;
     strbuf_printf(out, "%08" PRIx64 "-%08" PRIx64 " %s %08" PRIx64 " %02x:%02x %" PRIu64 " ",
                   m->start, m->end, m->prot, m->offset, major(m->dev), minor(m->dev), m->ino);
@@ -27,7 +54,18 @@ static int show_mapping(const struct mm_mapping *m, void *arg)
         }
         strbuf_adds(out, m->name);
     }
-    strbuf_addc(out, '\n');
+}
+
+static int show_mapping(const struct mm_mapping *m, void *arg)
+{
+    struct map_view *v = arg;
+    add_mapping(m, v->out);
+    size_t size = strlen(m->name);
+    bool known = size > 10 && strcmp(m->name + size - 10, " (deleted)") == 0;
+    if (m->name[0] == '/' && !known && is_deleted(v, m->name, m->dev, m->ino)) {
+        strbuf_adds(v->out, " (deleted)");
+    }
+    strbuf_addc(v->out, '\n');
     return 0;
 }
 
@@ -38,25 +76,38 @@ static int show_known(const struct mm *mm, struct strbuf *out)
         m.start = mm->start_brk;
         m.end = ALIGN_UP(mm->brk, PAGE_SIZE);
         m.name = "[heap]";
-        show_mapping(&m, out);
+        add_mapping(&m, out);
+        strbuf_addc(out, '\n');
     }
     if (mm->stack_top) {
         m.start = mm->stack_low;
         m.end = mm->stack_top;
         m.name = "[stack]";
-        show_mapping(&m, out);
+        add_mapping(&m, out);
+        strbuf_addc(out, '\n');
     }
     return 0;
 }
 
 int proc_show_maps(struct proc_inode *pi, struct strbuf *out)
 {
-    AUTO_PUT(mm) mm = proc_mm(pi);
-    if (!mm) {
+    struct mm *shown = proc_mm(pi);
+    const struct task *t = proc_task(pi);
+    if (!shown || !t->fs) {
         return 0;
     }
-    mm_get(mm); /* the process may die while the host's text is fetched */
-    int err = mm_map_walk(mm, show_mapping, out);
+    /* The process may die, or exec, while its files are looked up. */
+    AUTO_PUT(mm) mm = mm_get(shown);
+    AUTO_PATH root = {0};
+    AUTO_PUT(cred) kernel = NULL;
+    path_copy(&root, &t->fs->root);
+    int err = cred_new(&kernel, 0, 0, NULL, 0);
+    if (err < 0) {
+        return err;
+    }
+    struct map_view v = {.out = out, .walk = {.cred = kernel, .root = &root, .start = &root}};
+    err = mm_map_walk(mm, show_mapping, &v);
+    strbuf_free(&v.checked);
     return err == -ENOENT ? show_known(mm, out) : err;
 }
 

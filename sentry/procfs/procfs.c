@@ -408,8 +408,34 @@ static int proc_get_link_path(struct inode *inode, const struct cred *cred, stru
     return err < 0 ? err : pi->entry->jump(pi, out);
 }
 
+/* New names are not refused but never found, as in Linux, where even looking them up fails. */
+static int proc_create(struct inode *dir, const struct name *name, uint32_t mode,
+                       const struct cred *cred, struct inode **out)
+{
+    (void)dir, (void)name, (void)mode, (void)cred, (void)out;
+    return -ENOENT;
+}
+
+static int proc_mknod(struct inode *dir, const struct name *name, uint32_t mode, dev_t rdev,
+                      const struct cred *cred, struct inode **out)
+{
+    (void)dir, (void)name, (void)mode, (void)rdev, (void)cred, (void)out;
+    return -ENOENT;
+}
+
+static int proc_symlink(struct inode *dir, const struct name *name, const char *target,
+                        const struct cred *cred, struct inode **out)
+{
+    (void)dir, (void)name, (void)target, (void)cred, (void)out;
+    return -ENOENT;
+}
+
 static const struct inode_ops proc_inode_ops = {
     .lookup = proc_lookup,
+    .create = proc_create,
+    .mkdir = proc_create,
+    .mknod = proc_mknod,
+    .symlink = proc_symlink,
     .getattr = proc_getattr,
     .setattr = proc_setattr,
     .open = proc_open,

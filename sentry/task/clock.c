@@ -66,19 +66,21 @@ int guest_clock_kind(struct task *t, clockid_t id, enum clock_kind *out)
 {
     switch (id) {
     case CLOCK_REALTIME:
-    case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI:
         *out = CLOCK_KIND_WALL;
         return 0;
     case CLOCK_MONOTONIC:
     case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM:
         *out = CLOCK_KIND_UPTIME;
         return 0;
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_MONOTONIC_COARSE:
         *out = CLOCK_KIND_READ;
+        return 0;
+    case CLOCK_REALTIME_ALARM:
+    case CLOCK_BOOTTIME_ALARM:
+        *out = CLOCK_KIND_ALARM;
         return 0;
     default: {
         AUTO_PUT(thread_group) tg = NULL;
@@ -90,12 +92,6 @@ int guest_clock_kind(struct task *t, clockid_t id, enum clock_kind *out)
 
 int64_t host_time_ns(clockid_t id)
 {
-    /* The ALARM clocks are not in the vDSO, and read the same. */
-    if (id == CLOCK_REALTIME_ALARM) {
-        id = CLOCK_REALTIME;
-    } else if (id == CLOCK_BOOTTIME_ALARM) {
-        id = CLOCK_BOOTTIME;
-    }
     return host_clock_ns(id);
 }
 
@@ -103,8 +99,8 @@ int guest_clock_ns(struct task *t, clockid_t id, int64_t *out)
 {
     enum clock_kind kind;
     int r = guest_clock_kind(t, id, &kind);
-    if (r < 0) {
-        return r;
+    if (r < 0 || kind == CLOCK_KIND_ALARM) {
+        return -EINVAL;
     }
     if (kind != CLOCK_KIND_CPU) {
         *out = host_time_ns(id);
@@ -122,8 +118,8 @@ int guest_clock_resolution(struct task *t, clockid_t id, int64_t *out)
 {
     enum clock_kind kind;
     int r = guest_clock_kind(t, id, &kind);
-    if (r < 0) {
-        return r;
+    if (r < 0 || kind == CLOCK_KIND_ALARM) {
+        return -EINVAL;
     }
     *out = 1;
     if (kind == CLOCK_KIND_READ && id != CLOCK_MONOTONIC_RAW) {

@@ -9,9 +9,10 @@
 #include "sentry/task/task.h"
 
 enum clock_kind {
-    CLOCK_KIND_WALL,   /* counts real time: REALTIME, TAI, and ALARM */
+    CLOCK_KIND_WALL,   /* counts real time: REALTIME, TAI */
     CLOCK_KIND_UPTIME, /* MONOTONIC, BOOTTIME */
     CLOCK_KIND_READ,   /* no timers, no sleeping: RAW, COARSE */
+    CLOCK_KIND_ALARM,  /* of a machine without a clock that could wake it: they don't even read */
     CLOCK_KIND_CPU,    /* of a process or thread */
 };
 /* Errors: -EINVAL no such clock, or of a process that is not there. */

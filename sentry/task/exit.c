@@ -96,7 +96,13 @@ bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored)
     struct thread_group *tg;
     list_for_each_entry(tg, &pgrp->pgrp_members, pgrp_link)
     {
-        if (tg == ignored || tg->zombie || !tg->parent || thread_group_is_init(tg->parent)) {
+        if (tg == ignored || tg->zombie || !tg->parent) {
+            continue;
+        }
+        if (tg->from_outside) {
+            return false;
+        }
+        if (thread_group_is_init(tg->parent)) {
             continue;
         }
         if (tg->parent->pgrp != pgrp && tg->parent->session == tg->session) {

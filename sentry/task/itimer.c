@@ -134,6 +134,7 @@ void itimer_get(struct thread_group *tg, int which, int64_t *out_value_ns, int64
 
 void itimer_set(struct thread_group *tg, int which, int64_t value_ns, int64_t interval_ns)
 {
+    interval_ns = MIN(interval_ns, INT64_MAX / 4); /* 73 years: sums of it don't overflow */
     if (which == ITIMER_REAL) {
         tg->real_timer.interval_ns = value_ns ? interval_ns : 0;
         if (value_ns) {

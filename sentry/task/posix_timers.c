@@ -175,12 +175,8 @@ static int check_clock(struct task *t, const struct posix_timer_spec *s, struct 
     if (r < 0) {
         return r;
     }
-    if (kind == CLOCK_KIND_READ) {
+    if (kind == CLOCK_KIND_READ || kind == CLOCK_KIND_ALARM) {
         return -EOPNOTSUPP;
-    }
-    if (s->clock == CLOCK_REALTIME_ALARM || s->clock == CLOCK_BOOTTIME_ALARM) {
-        /* As a machine without a wake-up clock. */
-        return cred_capable(t->cred, CAP_WAKE_ALARM) ? -EOPNOTSUPP : -EPERM;
     }
     return kind == CLOCK_KIND_CPU ? guest_clock_group(t, s->clock, out_cpu) : 0;
 }

@@ -11,7 +11,7 @@ struct posix_timer_spec {
     bool value_is_id; /* sigevent NULL: sival is the timer's number */
     union sigval value;
 };
-/* Return: the timer's number. Errors: -EINVAL, -EOPNOTSUPP, -EPERM (alarm clocks), -EAGAIN, -ENOMEM. */
+/* Return: the timer's number. Errors: -EINVAL, -EOPNOTSUPP (a clock without timers), -EAGAIN, -ENOMEM. */
 MUST_CHECK int posix_timer_create(struct task *t, const struct posix_timer_spec *spec);
 /* Errors of these: -EINVAL no such timer. */
 MUST_CHECK int posix_timer_settime(struct task *t, int id, bool absolute, int64_t value_ns,

@@ -191,6 +191,8 @@ static bool default_action(struct task *t, int sig)
     return false;
 }
 
+void (*g_signal_trace)(struct task *t, const siginfo_t *info);
+
 void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long syscall_result)
 {
     bool handled = false;
@@ -209,6 +211,9 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         int sig = signal_dequeue(t, t->blocked, &info);
         if (!sig) {
             break;
+        }
+        if (unlikely(g_signal_trace)) {
+            g_signal_trace(t, &info);
         }
         struct ksigaction *a = &t->tg->sighand->action[sig];
         if (a->handler == SIG_HANDLER_IGN) {

@@ -30,6 +30,7 @@ struct ksigaction { /* the kernel's struct sigaction, as rt_sigaction(2) passes 
 struct sighand { /* shared by CLONE_SIGHAND */
     struct refcount ref;
     struct ksigaction action[KSIG_MAX + 1];
+    struct waitq signalfd_wait; /* woken when any signal is queued; signalfd.c */
 };
 struct ksiginfo { /* queued; info is Linux's 128-byte siginfo_t */
     struct list link;
@@ -95,5 +96,7 @@ bool signal_on_altstack(const struct task *t, uaddr_t sp);
 #define KERNEL_MINSIGSTKSZ 2048 /* the kernel's constant; the C library's MINSIGSTKSZ asks the auxv */
 /* An empty siginfo of the given kind, sent by the current user of it: SI_USER, SI_TKILL. */
 void siginfo_init(siginfo_t *info, int sig, int code, int pid, uint32_t uid);
+/* Told of each signal that a task acts on; NULL: nobody listens. Set once at start, by --strace. */
+extern void (*g_signal_trace)(struct task *t, const siginfo_t *info);
 /* The disposition of sig as /proc/PID/status shows it. */
 void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught);

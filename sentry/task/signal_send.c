@@ -8,6 +8,8 @@
  */
 #include "sentry/task/internal.h"
 
+#include <sys/epoll.h>
+
 void signal_wake(struct task *t)
 {
     if (!t->kthread || t->exited) {
@@ -131,6 +133,9 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info)
         return 0;
     }
     int r = sigpending_add(&t->pending, sig, info, queue_limit(tg));
+    if (r == 0) {
+        waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
+    }
     if (r == 0 && wants(t, sig)) {
         signal_wake(t);
     }
@@ -148,6 +153,7 @@ int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
     }
     int r = sigpending_add(&tg->pending, sig, info, queue_limit(tg));
     if (r == 0) {
+        waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
         struct task *t = choose(tg, sig);
         if (t) {
             signal_wake(t);
@@ -199,6 +205,8 @@ void signal_fault(struct task *t, int sig, int code, uaddr_t addr, uint64_t trap
     t->fault_error = error;
     if (trapno == 14) { /* #PF: only it sets CR2 */
         t->fault_addr = addr;
+        /* The bits that are known even from an engine that can't see the error code: user, present. */
+        t->fault_error |= 4u | (sig == SIGSEGV && code == SEGV_ACCERR);
     }
     signal_force(t, sig, &info);
 }

@@ -13,6 +13,7 @@ int sighand_new(struct sighand **out)
         return -ENOMEM;
     }
     refcount_init(&s->ref);
+    waitq_init(&s->signalfd_wait);
     *out = s;
     return 0;
 }
@@ -35,6 +36,10 @@ struct sighand *sighand_get(struct sighand *s)
 void sighand_put(struct sighand *s)
 {
     if (refcount_put(&s->ref)) {
+        /* An epoll set elsewhere may still watch this process's signals: it never hears of them again. */
+        while (!list_empty(&s->signalfd_wait.waiters)) {
+            list_del(s->signalfd_wait.waiters.next);
+        }
         free(s);
     }
 }

@@ -74,6 +74,7 @@ struct thread_group {
     bool stopped, stop_reported, continued; /* job control */
     int stop_signal;
     bool has_execed;               /* setpgid rule */
+    bool from_outside;             /* the first program: whoever started the sandbox is its shell, so its group is no orphan */
     bool dumpable;
     struct rlimit limits[RLIM_NLIMITS];
     struct itimer real_timer;
@@ -153,6 +154,7 @@ struct task {
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 DEFINE_AUTO_PUT(task)
+struct task *task_current(void);                 /* whose kthread runs; borrowed; NULL in other kernel work */
 struct task *task_find(int tid);                 /* with a reference, or NULL */
 struct thread_group *thread_group_find(int pid); /* with a reference, or NULL (zombies included) */
 struct thread_group *thread_group_get(struct thread_group *tg);

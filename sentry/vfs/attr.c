@@ -77,7 +77,11 @@ int vfs_readlink(const struct path *p, const struct cred *cred, char **out)
     if (!inode->ops->readlink || !S_ISLNK(inode->mode)) {
         return -EINVAL;
     }
-    return inode->ops->readlink(inode, out);
+    int r = inode->ops->readlink(inode, out);
+    if (r == 0) {
+        path_accessed(p);
+    }
+    return r;
 }
 
 /* Locks, adds the change of ctime, and applies. */

@@ -185,15 +185,15 @@ void file_put(struct file *f)
 
 static bool is_stream(const struct file *f)
 {
-    return f->ops->llseek == no_llseek;
+    return f->ops->llseek == no_llseek || f->ops->llseek == noop_llseek;
 }
 
 /* relatime, Linux's default: atime moves when it is not newer than the last change, or a day old. */
-void file_accessed(struct file *f)
+void path_accessed(const struct path *p)
 {
-    struct inode *inode = f->inode;
-    const struct mount *m = f->path.mnt;
-    if ((f->flags & O_NOATIME) || !m || (m->flags & (MNT_NOATIME | MNT_RDONLY)) ||
+    struct inode *inode = p->dentry ? p->dentry->inode : NULL;
+    const struct mount *m = p->mnt;
+    if (!m || !inode || (m->flags & (MNT_NOATIME | MNT_RDONLY)) ||
         (inode->sb->flags & (SB_RDONLY | SB_REVALIDATE))) {
         return;
     }
@@ -201,6 +201,13 @@ void file_accessed(struct file *f)
     if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
         now - inode->atime_ns >= ATIME_LAZY_NS) {
         inode->atime_ns = now;
+    }
+}
+
+void file_accessed(struct file *f)
+{
+    if (!(f->flags & O_NOATIME)) {
+        path_accessed(&f->path);
     }
 }
 
@@ -282,7 +289,11 @@ static int check_write(const struct file *f)
     return f->ops->write ? 0 : -EINVAL;
 }
 
-/* A write to a regular file, under its lock: against other writers, truncation, and copy-up. */
+/*
+ * A write to a regular file, under its lock: against other writers, truncation, and copy-up.
+ * DEVIATION: whether set-id bits go is decided by who opened the file, not by who writes: they differ
+ * only when a description is handed to another user.
+ */
 static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos)
 {
     struct inode *inode = f->inode;
@@ -343,6 +354,13 @@ ssize_t file_pwrite(struct file *f, struct uio *src, int64_t pos)
 }
 
 /* --- position --- */
+
+int64_t noop_llseek(struct file *f, int64_t offset, int whence)
+{
+    (void)offset;
+    (void)whence;
+    return f->pos;
+}
 
 int64_t no_llseek(struct file *f, int64_t offset, int whence)
 {

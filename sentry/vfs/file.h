@@ -93,7 +93,8 @@ MUST_CHECK int inode_new_anon(uint32_t mode, const struct cred *cred, struct ino
 MUST_CHECK int file_open_inode(struct inode *inode, unsigned flags, const struct cred *cred, struct file **out);
 /* Opens inode as path names it: what vfs_open does last. No permission checks. path.mnt may be NULL. May block. */
 MUST_CHECK int file_open_path(const struct path *path, unsigned flags, const struct cred *cred, struct file **out);
-/* atime, by the mount's and the file's rules (relatime). */
+/* The object was read: atime, by the mount's and the file's rules (relatime). */
+void path_accessed(const struct path *p);
 void file_accessed(struct file *f);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
@@ -109,4 +110,6 @@ MUST_CHECK ssize_t file_kernel_read(struct file *f, void *buf, size_t size, int6
 MUST_CHECK int64_t file_llseek(struct file *f, int64_t offset, int whence);
 MUST_CHECK int64_t generic_llseek(struct file *f, int64_t offset, int whence);
 MUST_CHECK int64_t no_llseek(struct file *f, int64_t offset, int whence);
+/* For streams that lseek leaves alone without an error (eventfd, epoll): position 0, and pread is -ESPIPE. */
+MUST_CHECK int64_t noop_llseek(struct file *f, int64_t offset, int whence);
 uint32_t file_poll(struct file *f, struct waitq **out_q);

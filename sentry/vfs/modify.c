@@ -321,7 +321,8 @@ static int rmdir_checked(struct namei *n, struct dentry *d, const struct cred *c
     if (!dir->ops->rmdir) {
         return -EPERM;
     }
-    if (d->mount_count > 0) {
+    /* A host tree may show a directory below itself (a bind mount); it can't be locked twice. */
+    if (d->mount_count > 0 || d->inode == dir) {
         return -EBUSY;
     }
     /* Nobody may add a name between the check for emptiness and the removal. */

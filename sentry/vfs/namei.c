@@ -45,7 +45,8 @@ int namei_start(struct namei *n, const struct walk *w, const char *name)
     /* pieces is left as it is: depth says what is valid */
     n->w = w;
     n->at = (struct path){0};
-    n->root = is_scoped(w) ? *w->start : *w->root;
+    /* A reference of its own: another thread may chroot while this one sleeps. */
+    path_copy(&n->root, is_scoped(w) ? w->start : w->root);
     n->kind = LAST_NONE;
     n->slash = false;
     n->links = 0;
@@ -89,6 +90,7 @@ void namei_end(struct namei *n)
         free(n->pieces[--n->depth].owned);
     }
     path_put(&n->at);
+    path_put(&n->root);
 }
 
 static bool text_left(const struct namei *n)
@@ -249,6 +251,7 @@ int namei_follow(struct namei *n, const struct path *link)
     if (r < 0) {
         return r;
     }
+    path_accessed(link);
     if (text[0] == '\0') {
         return -ENOENT;
     }

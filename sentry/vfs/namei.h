@@ -25,7 +25,7 @@ struct namei_piece {
 
 struct namei {
     const struct walk *w;
-    struct path root;    /* borrowed: where ".." stops and absolute links begin */
+    struct path root;    /* refs: where ".." stops and absolute links begin */
     struct path at;      /* refs: the directory reached */
     enum last_kind kind; /* of the last component ... */
     struct name last;    /* ... and its text; valid until the walk goes on */

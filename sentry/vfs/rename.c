@@ -144,6 +144,10 @@ static int check_permission(const struct rename *r)
     if (err < 0) {
         return err;
     }
+    /* A host tree may show a directory below itself (a bind mount); it can't be locked twice. */
+    if (target == old_dir || target == new_dir || source == old_dir || source == new_dir) {
+        return -EBUSY;
+    }
     return r->old_d->mount_count > 0 || r->new_d->mount_count > 0 ? -EBUSY : 0;
 }
 

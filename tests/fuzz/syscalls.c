@@ -60,6 +60,8 @@ static char *g_area;    /* AREA_PAGES for calls that map, unmap and protect */
 static const struct syscall_info *g_only;
 static bool g_verbose;
 static int g_sacrifice; /* a process that may be signalled */
+static int g_null;      /* opened before a batch can remove it */
+static int g_parent;    /* the one that must not */
 
 /* --- random --- */
 
@@ -302,6 +304,7 @@ static bool avoided(unsigned nr)
     switch (nr) {
     case SYS_exit:
     case SYS_exit_group:
+    case 335:              /* uretprobe: SIGILL, from hosts that have it */
     case SYS_rt_sigreturn: /* a random context */
     case SYS_arch_prctl:   /* the C library's thread pointer */
     case SYS_set_robust_list:
@@ -320,6 +323,12 @@ static bool makes_process(unsigned nr)
 /* What would make the rest of the batch worthless, or reach out of it. */
 static void tame(uint64_t *seed, const struct syscall_info *info, uint64_t args[6])
 {
+    for (unsigned i = 0; i < info->arg_count; i++) {
+        int pid = (int)args[i];
+        if (info->args[i].kind == KIND_PID && (pid == g_parent || pid == -g_parent || pid == 1)) {
+            args[i] = (uint64_t)g_sacrifice;
+        }
+    }
     switch (info->nr) {
     case SYS_clone: /* two threads on one stack */
         if (!one_in(seed, 32)) {
@@ -445,11 +454,10 @@ static void put_at(int fd, int want)
 /* Descriptors of every sort at 0...25, files of every sort in the current directory. */
 static void furnish(void)
 {
-    int p[2], null = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd < 3; fd++) {
-        dup2(null, fd);
+    int p[2];
+    for (int fd = 0; fd < 4; fd++) {
+        dup2(g_null, fd);
     }
-    put_at(null, 3);
     put_at(open("/dev/zero", O_RDWR), 4);
     put_at(open("a", O_RDWR | O_CREAT, 0644), 5);
     put_at(open("b", O_RDONLY | O_CREAT, 0644), 6);
@@ -502,6 +510,7 @@ static void run_batch(uint64_t seed, unsigned calls, unsigned threads)
     struct thread_work work[16];
     pthread_t ids[16];
 
+    g_parent = getppid();
     setsid();
     setrlimit(RLIMIT_AS, &space);
     setrlimit(RLIMIT_FSIZE, &file);
@@ -510,6 +519,7 @@ static void run_batch(uint64_t seed, unsigned calls, unsigned threads)
     mprotect(g_scratch + SCRATCH_PAGES * PAGE_SIZE, PAGE_SIZE, PROT_NONE);
     g_area = mmap(NULL, AREA_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                   -1, 0);
+    furnish();
     g_sacrifice = fork();
     if (g_sacrifice == 0) {
         alarm(2 * BATCH_TIMEOUT_S);
@@ -517,7 +527,6 @@ static void run_batch(uint64_t seed, unsigned calls, unsigned threads)
             pause();
         }
     }
-    furnish();
     struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: it ends waits */
     sigaction(SIGALRM, &sa, NULL);
     sigaction(SIGPIPE, &sa, NULL);
@@ -637,7 +646,8 @@ int main(int argc, char **argv)
     }
     g_report =
         mmap(NULL, sizeof(*g_report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (g_report == MAP_FAILED || !mkdtemp(dir) || chdir(dir) != 0) {
+    g_null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (g_report == MAP_FAILED || g_null < 0 || !mkdtemp(dir) || chdir(dir) != 0) {
         perror("setup");
         return 2;
     }

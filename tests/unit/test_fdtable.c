@@ -1,4 +1,4 @@
-/* LINK: sentry/vfs/cred.o sentry/vfs/super.o sentry/vfs/inode.o sentry/vfs/dentry.o sentry/vfs/mount.o sentry/vfs/path.o sentry/vfs/namei.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/attr.o sentry/vfs/open.o sentry/vfs/file.o sentry/vfs/anon.o sentry/vfs/fdtable.o sentry/vfs/locks.o sentry/vfs/seal.o sentry/vfs/mount_at.o sentry/fs/memfile.o sentry/fs/memdir.o sentry/fs/memnode.o sentry/fs/memnode_dir.o sentry/fs/memxattr.o sentry/fs/tmpfs.o sentry/mm/uio.o sentry/mm/usercopy.o sentry/base/kernel.o sentry/base/waitq.o sentry/base/timer.o sentry/base/events.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/host.o lib/strbuf.o lib/bug.o lib/log.o */
+/* LINK: sentry/vfs/cred.o sentry/vfs/super.o sentry/vfs/inode.o sentry/vfs/dentry.o sentry/vfs/mount.o sentry/vfs/path.o sentry/vfs/namei.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/attr.o sentry/vfs/open.o sentry/vfs/file.o sentry/vfs/anon.o sentry/vfs/fdtable.o sentry/vfs/locks.o sentry/vfs/seal.o sentry/vfs/mount_at.o sentry/fs/memfile.o sentry/fs/mempage.o sentry/fs/memdir.o sentry/fs/memnode.o sentry/fs/memnode_dir.o sentry/fs/memxattr.o sentry/fs/tmpfs.o sentry/mm/uio.o sentry/mm/usercopy.o sentry/base/kernel.o sentry/base/waitq.o sentry/base/timer.o sentry/base/events.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/host.o lib/strbuf.o lib/bug.o lib/log.o */
 /*
  * fd numbers, and the locks that go with closing them.
  */
@@ -121,7 +121,8 @@ static int set(struct world *w, const void *owner, short type, int64_t start, in
     return file_lock_set(w->f, owner, &r, false);
 }
 /* What b finds in the way of a write lock on [start, start + size): "type start end". */
-static void assert_held(struct world *w, int64_t start, int64_t size, int type, int64_t s, int64_t end)
+static void assert_held(struct world *w, int64_t start, int64_t size, int type, int64_t s,
+                        int64_t end)
 {
     struct lock_range r;
     assert_int_equal(lock_range_init(&r, w->f, F_WRLCK, SEEK_SET, start, size), 0);
@@ -220,16 +221,11 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, up, down)
     const struct CMUnitTest tests[] = {
-        CASE(fd_table_install__lowest_free__taken),
-        CASE(fd_table_install__full__emfile),
-        CASE(fd_table_copy__then_exec__independent),
-        CASE(fd_table_close_range__part__closed),
-        CASE(fd_table_lookup__o_path__refused),
-        CASE(file_lock_set__ranges__split_and_merge),
-        CASE(lock_range_init__odd_ranges__as_linux),
-        CASE(fd_table_close__any_fd__posix_locks_drop),
-        CASE(file_lock_set__wrong_open_mode__ebadf),
-        CASE(file_flock__two_descriptions__conflict),
+        CASE(fd_table_install__lowest_free__taken),  CASE(fd_table_install__full__emfile),
+        CASE(fd_table_copy__then_exec__independent), CASE(fd_table_close_range__part__closed),
+        CASE(fd_table_lookup__o_path__refused),      CASE(file_lock_set__ranges__split_and_merge),
+        CASE(lock_range_init__odd_ranges__as_linux), CASE(fd_table_close__any_fd__posix_locks_drop),
+        CASE(file_lock_set__wrong_open_mode__ebadf), CASE(file_flock__two_descriptions__conflict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

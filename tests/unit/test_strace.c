@@ -65,6 +65,8 @@ int copy_in(struct mm *mm, void *dst, uaddr_t src, size_t size)
     return copy_in_partial(mm, dst, src, size) == size ? 0 : -EFAULT;
 }
 
+void (*g_signal_trace)(struct task *t, const siginfo_t *info); /* sentry/task/signal.c's */
+
 static struct kernel g_test_kernel;
 static struct pid g_pids[2] = {{.nr = 2}, {.nr = 37}};
 static struct task g_tasks[2];

@@ -1,4 +1,4 @@
-/* LINK: sentry/vfs/cred.o sentry/vfs/super.o sentry/vfs/inode.o sentry/vfs/dentry.o sentry/vfs/mount.o sentry/vfs/path.o sentry/vfs/namei.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/attr.o sentry/vfs/open.o sentry/vfs/file.o sentry/vfs/anon.o sentry/vfs/fdtable.o sentry/vfs/locks.o sentry/vfs/seal.o sentry/vfs/mount_at.o sentry/fs/memfile.o sentry/fs/memdir.o sentry/fs/memnode.o sentry/fs/memnode_dir.o sentry/fs/memxattr.o sentry/fs/tmpfs.o sentry/mm/uio.o sentry/mm/usercopy.o sentry/base/kernel.o sentry/base/waitq.o sentry/base/timer.o sentry/base/events.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/host.o lib/strbuf.o lib/bug.o lib/log.o */
+/* LINK: sentry/vfs/cred.o sentry/vfs/super.o sentry/vfs/inode.o sentry/vfs/dentry.o sentry/vfs/mount.o sentry/vfs/path.o sentry/vfs/namei.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/attr.o sentry/vfs/open.o sentry/vfs/file.o sentry/vfs/anon.o sentry/vfs/fdtable.o sentry/vfs/locks.o sentry/vfs/seal.o sentry/vfs/mount_at.o sentry/fs/memfile.o sentry/fs/mempage.o sentry/fs/memdir.o sentry/fs/memnode.o sentry/fs/memnode_dir.o sentry/fs/memxattr.o sentry/fs/tmpfs.o sentry/mm/uio.o sentry/mm/usercopy.o sentry/base/kernel.o sentry/base/waitq.o sentry/base/timer.o sentry/base/events.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/host.o lib/strbuf.o lib/bug.o lib/log.o */
 /*
  * tmpfs and the memfile below it: sparse bytes, limits, mapping, positions in directories, links.
  */
@@ -11,6 +11,7 @@
 
 #include "lib/host.h"
 #include "sentry/fs/memfile.h"
+#include "sentry/fs/mempage.h"
 
 static int up(void **state)
 {
@@ -97,6 +98,33 @@ static void memfile__random_operations__same_as_host(void **state)
     compare_with_host(false, 1);
     compare_with_host(false, 2);
     compare_with_host(true, 3);
+}
+
+static void mempage__freed_and_taken_again__zeroed_when_asked(void **state)
+{
+    enum { COUNT = 700 };
+    static char *pages[COUNT];
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            pages[i] = mempage_alloc(true);
+            assert_non_null(pages[i]);
+            assert_int_equal((uintptr_t)pages[i] % PAGE_SIZE, 0);
+            for (size_t at = 0; at < PAGE_SIZE; at += 8) {
+                assert_int_equal(*(uint64_t *)(pages[i] + at), 0);
+            }
+            memset(pages[i], 0x5a, PAGE_SIZE);
+        }
+        for (size_t i = 0; i < COUNT; i += 2) { /* every other one, then the rest */
+            mempage_free(pages[i]);
+        }
+        for (size_t i = 1; i < COUNT; i += 2) {
+            for (size_t at = 0; at < PAGE_SIZE; at += 512) {
+                assert_int_equal(pages[i][at], 0x5a);
+            }
+            mempage_free(pages[i]);
+        }
+    }
 }
 
 static void memfile__sparse__cheap_and_zero(void **state)
@@ -337,6 +365,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, up, down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memfile__random_operations__same_as_host),
+        cmocka_unit_test(mempage__freed_and_taken_again__zeroed_when_asked),
         cmocka_unit_test(memfile__sparse__cheap_and_zero),
         cmocka_unit_test(memfile_write__budget_used_up__enospc),
         cmocka_unit_test(memfile_map__guest_store__seen_by_read),

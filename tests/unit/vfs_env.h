@@ -60,7 +60,7 @@ struct env {
     struct walk w, user_w;
 };
 
-static void env_up_on(struct env *e, struct super_block *sb)
+static inline void env_up_on(struct env *e, struct super_block *sb)
 {
     static const uint32_t groups[] = {2000, 100};
     assert_int_equal(mount_ns_new(&e->ns), 0);
@@ -84,7 +84,7 @@ static inline void env_up(struct env *e)
     env_up_on(e, sb);
 }
 
-static void env_down(struct env *e)
+static inline void env_down(struct env *e)
 {
     path_put(&e->root);
     mount_ns_free(e->ns);

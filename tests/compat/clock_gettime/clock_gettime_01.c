@@ -1,6 +1,6 @@
 /*
  * clock_gettime(2), clock_getres(2), clock_settime(2), adjtimex(2), by system call:
- * 1. All clocks of Linux answer; MONOTONIC never goes back; coarse ones are behind by a few ms at most.
+ * 1. All clocks of Linux but the ALARM ones (they need an RTC) answer; MONOTONIC never goes back; coarse ones are behind by a few ms at most.
  * 2. EINVAL for unknown ones; a NULL resolution is allowed.
  * 3. Setting MONOTONIC is EINVAL, a bad time EINVAL.
  * 4. CPU clocks of other processes by id (clock_getcpuclockid); of nobody EINVAL.
@@ -21,7 +21,7 @@ static long get(int clock, struct timespec *ts)
 int main(void)
 {
     struct timespec a, b, res;
-    int clocks[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11};
+    int clocks[] = {0, 1, 2, 3, 4, 5, 6, 7, 11};
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         CHECK_EQ(get(clocks[i], &a), 0);
         CHECK(a.tv_sec >= 0 && a.tv_nsec >= 0 && a.tv_nsec < 1000000000);

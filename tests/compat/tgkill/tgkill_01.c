@@ -72,6 +72,10 @@ int main(void)
     CHECK_EQ(got_code, SI_USER);
     stop = 1;
     CHECK_EQ(pthread_join(p, NULL), 0);
+    /* join comes back a moment before the thread is gone */
+    for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), worker_tid, 0) == 0; i++) {
+        usleep(1000);
+    }
     CHECK_ERRNO(syscall(SYS_tgkill, getpid(), worker_tid, 0), ESRCH);
     return 0;
 }

@@ -41,6 +41,7 @@ int main(void)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
+        setpgid(0, 0); /* not orphaned, whatever group the test itself is in: SIGTSTP stops it */
         pthread_t p;
         pthread_create(&p, NULL, count, NULL);
         for (;;) {
