@@ -22,6 +22,7 @@ struct engine_ops {
     void (*thread_free)(struct platform_thread *th);
     void (*kill)(struct platform_thread *th);
     int (*host_pid)(const struct platform_thread *th);
+    int (*host_tid)(const struct platform_thread *th);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);

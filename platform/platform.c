@@ -95,6 +95,11 @@ int platform_host_pid(const struct platform_thread *th)
     return g_engine->host_pid(th);
 }
 
+int platform_host_tid(const struct platform_thread *th)
+{
+    return g_engine->host_tid(th);
+}
+
 struct platform_space *platform_space(struct platform_thread *th)
 {
     return g_engine->space(th);
@@ -142,14 +147,13 @@ long platform_mem(struct platform_thread *th, const struct mem_call *m)
     return r < 0 ? r : g_engine->mem(th, m);
 }
 
-void platform_mem_tail(struct platform_thread *th, const struct mem_call *m)
+int platform_mem_tail(struct platform_thread *th, const struct mem_call *m)
 {
     int r = mem_call_check(m);
-    if (r < 0) {
-        g_engine->set_result(th, r);
-    } else {
+    if (r == 0) {
         g_engine->mem_tail(th, m);
     }
+    return r;
 }
 
 size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)

@@ -18,6 +18,7 @@
 #include "lib/kthread.h"
 #include "lib/macros.h"
 #include "lib/strbuf.h"
+#include "platform/copy_plan.h"
 
 struct platform_thread; /* one guest thread */
 struct platform_space;  /* one guest address space; threads (and a vfork child) share it */
@@ -79,6 +80,9 @@ struct platform_config {
     enum platform_engine engine;
     int proc_fd;    /* borrowed: a directory fd of a procfs that shows the stubs, or -1 */
     size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
+    /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT][6], see platform/copy_plan.h: what guests send ahead with their calls. */
+    const uint16_t (*copy_plan)[6];
+    bool no_patch;    /* leave call sites alone: every system call traps */
 };
 /**
  * platform_start - start the engine, and make the first guest thread: fresh, booted, and waiting
@@ -154,6 +158,8 @@ void platform_thread_free(struct platform_thread *th);
 void platform_kill(struct platform_thread *th);
 /* Host pid of th's process, for host accounting only (getrusage, proc). */
 int platform_host_pid(const struct platform_thread *th);
+/* Host tid of th itself, for the same purpose; 0 when it is not known. */
+int platform_host_tid(const struct platform_thread *th);
 
 /* --- address spaces --- */
 
@@ -205,7 +211,7 @@ struct mem_call {
 /* Performs it now. Context: may block. Return: its result or -errno. */
 MUST_CHECK long platform_mem(struct platform_thread *th, const struct mem_call *m);
 /* Performs it as the guest resumes: its result becomes the system call's. Cheaper: no extra trip. */
-void platform_mem_tail(struct platform_thread *th, const struct mem_call *m);
+MUST_CHECK int platform_mem_tail(struct platform_thread *th, const struct mem_call *m);
 
 /*
  * Bytes between the guest and the sentry. Return: bytes copied before the first fault, 0...size.

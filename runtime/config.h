@@ -66,6 +66,7 @@ struct config {
     const char *log_file;
     enum log_level log_level;
     bool backtrace;
+    bool no_patch;
     char **argv; /* of the program; argv[0] names it */
 
     /* worked out */

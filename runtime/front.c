@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -25,15 +27,19 @@
 #include "syscalls/strace.h"
 
 #define KILL_GRACE_NS (2 * NSEC_PER_SEC)
+/* How long the sentry may leave a signal unread before it counts as hung. */
+#define ANSWER_GRACE_NS (5 * NSEC_PER_SEC)
 
 struct front {
     const struct config *config;
     struct wall wall;
     struct cgroup cgroup;
     int signal_fd;
-    int64_t deadline_ns; /* INT64_MAX: none */
+    int64_t deadline_ns; /* of --timeout; INT64_MAX: none */
+    int64_t answer_ns;   /* when to look whether the last signal was read; INT64_MAX: not at all */
     bool timed_out;
     bool sentry_gone, gofer_gone;
+    bool inside_gone;                /* the control socket has no other end any more */
     int sentry_status, gofer_status; /* wait(2) statuses */
     int setup_status;
     bool done;
@@ -139,8 +145,11 @@ static void let_go_of_stdio(void)
     }
 }
 
-static void send_signal(const struct front *f, int sig)
+static void send_signal(struct front *f, int sig)
 {
+    if (f->answer_ns == INT64_MAX) {
+        f->answer_ns = host_clock_ns(CLOCK_MONOTONIC) + ANSWER_GRACE_NS;
+    }
     struct control_msg msg = {.kind = CONTROL_SIGNAL, .value = sig};
     ssize_t n = send(f->wall.control_front, &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EPIPE && errno != ECONNRESET) {
@@ -229,7 +238,7 @@ static void check_children(struct front *f)
     }
     if (f->sentry_gone) {
         describe_death(f, "the sentry", f->sentry_status);
-    } else if (f->gofer_gone) {
+    } else if (f->gofer_gone && f->gofer_status) { /* 0: the sentry went first */
         describe_death(f, "the gofer", f->gofer_status);
     } else if (f->setup_status) {
         describe_death(f, "the setup process", f->setup_status);
@@ -249,9 +258,24 @@ static void read_signals(struct front *f)
     }
 }
 
-static void check_deadline(struct front *f)
+/* A sentry that hangs could not be interrupted with Ctrl-C, so it must not hang for long. */
+static void check_answer(struct front *f, int64_t now)
 {
-    if (host_clock_ns(CLOCK_MONOTONIC) < f->deadline_ns) {
+    int unread = 0;
+    if (now < f->answer_ns) {
+        return;
+    }
+    f->answer_ns = INT64_MAX;
+    if (host_ioctl(f->wall.control_front, SIOCOUTQ, &unread) == 0 && unread > 0) {
+        snprintf(f->message, sizeof(f->message),
+                 "the sentry does not answer: killed: please report this");
+        finish(f, EXIT_SANDBOX);
+    }
+}
+
+static void check_timeout(struct front *f, int64_t now)
+{
+    if (now < f->deadline_ns) {
         return;
     }
     if (f->timed_out) {
@@ -267,26 +291,25 @@ static void check_deadline(struct front *f)
 static void wait_for_end(struct front *f)
 {
     while (!f->done) {
-        struct pollfd fds[] = {{.fd = f->wall.control_front, .events = POLLIN},
-                               {.fd = f->signal_fd, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = f->signal_fd, .events = POLLIN},
+                               {.fd = f->wall.control_front, .events = POLLIN}};
         struct timespec timeout, *wait = NULL;
-        if (f->deadline_ns != INT64_MAX) {
-            int64_t left = MAX(f->deadline_ns - host_clock_ns(CLOCK_MONOTONIC), 0);
+        int64_t next = MIN(f->deadline_ns, f->answer_ns);
+        if (next != INT64_MAX) {
+            int64_t left = MAX(next - host_clock_ns(CLOCK_MONOTONIC), 0);
             timeout = (struct timespec){left / NSEC_PER_SEC, left % NSEC_PER_SEC};
             wait = &timeout;
         }
-        if (ppoll(fds, 2, wait, NULL) < 0 && errno != EINTR) {
+        /* Once nobody is at the other end of the socket, only SIGCHLD is left to wait for. */
+        if (ppoll(fds, f->inside_gone ? 1 : 2, wait, NULL) < 0 && errno != EINTR) {
             fail(EXIT_SANDBOX, "waiting: %s", strerror(errno));
         }
-        if (fds[0].revents & POLLIN) {
-            read_control(f);
-        } else if (fds[0].revents) {
-            /* Everybody inside is gone or going: only SIGCHLD is left to wait for. */
-            struct pollfd child = {.fd = f->signal_fd, .events = POLLIN};
-            ppoll(&child, 1, wait, NULL);
-        }
+        read_control(f);
+        f->inside_gone = f->inside_gone || (fds[1].revents & (POLLHUP | POLLERR));
         read_signals(f);
-        check_deadline(f);
+        int64_t now = host_clock_ns(CLOCK_MONOTONIC);
+        check_answer(f, now);
+        check_timeout(f, now);
     }
 }
 
@@ -311,7 +334,7 @@ int front_run(struct config *c)
 {
     static struct front f;
     f.config = c;
-    f.deadline_ns = INT64_MAX;
+    f.deadline_ns = f.answer_ns = INT64_MAX;
     open_outputs(c);
     block_signals(&f);
     limit_memory(&f, c);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runtime/error.h"
+#include "syscalls/debug_bug.h"
 
 #define SANDBOX_VERSION "0.1"
 
@@ -220,11 +221,27 @@ static void set_log_level(struct config *c, const char *option, const char *valu
     bad_value(option, value, "use error, warn, info or debug");
 }
 
+static void set_no_patch(struct config *c, const char *option, const char *value)
+{
+    (void)option, (void)value;
+    c->no_patch = true;
+}
+
 static void set_backtrace(struct config *c, const char *option, const char *value)
 {
     (void)option, (void)value;
     c->backtrace = true;
 }
+
+#ifdef DEBUG
+static void set_debug_bug(struct config *c, const char *option, const char *value)
+{
+    if (debug_bug_set(value) < 0) {
+        bad_value(option, value, "write bug:CALLS, segv:CALLS, abort:CALLS or stack:CALLS");
+    }
+    (void)c;
+}
+#endif
 
 static void set_version(struct config *c, const char *option, const char *value)
 {
@@ -281,8 +298,12 @@ static const struct option_row rows[] = {
     {"strace-file", REQUIRED, "FILE", set_strace_file, "print system calls to FILE"},
     {"log", REQUIRED, "FILE", set_log, "append the sandbox's own log to FILE"},
     {"log-level", REQUIRED, "LEVEL", set_log_level, "error, warn, info or debug (default: info)"},
+    {"no-patch", NONE, NULL, set_no_patch, "leave the program's code alone: every system call traps (slower)"},
     {"backtrace", NONE, NULL, set_backtrace,
      "explain a fatal signal: registers, instruction and stack"},
+#ifdef DEBUG
+    {"debug-bug", REQUIRED, "KIND:CALLS", set_debug_bug, "have a bug after CALLS system calls"},
+#endif
     {"version", NONE, NULL, set_version, "print the version"},
     {"help", NONE, NULL, set_help, "print this help"},
 };

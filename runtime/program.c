@@ -181,7 +181,8 @@ static void on_init_wake(struct waitq_entry *e, uint32_t events)
     (void)e, (void)events;
     if (g_first->stopped != stopped) {
         stopped = g_first->stopped;
-        if (stopped && g_program->on_stop) {
+        /* SIGSTOP comes from inside, and so will its SIGCONT: a stopped front would never hear of that. */
+        if (stopped && g_first->stop_signal != SIGSTOP && g_program->on_stop) {
             g_program->on_stop();
         }
     }

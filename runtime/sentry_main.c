@@ -21,6 +21,7 @@
 #include "lib/host.h"
 #include "lib/hostfilter.h"
 #include "lib/log.h"
+#include "lib/panic.h"
 #include "platform/platform.h"
 #include "runtime/control.h"
 #include "runtime/error.h"
@@ -32,7 +33,10 @@
 #include "sentry/fs/fs.h"
 #include "sentry/task/task.h"
 #include "sentry/task/tty_jobs.h"
-#include "sentry/task/tty_jobs.h"
+#include "syscalls/copy_plan.h"
+#include "syscalls/crash.h"
+#include "syscalls/recent.h"
+#include "syscalls/socket.h"
 
 /* What uname(2) says: the Linux whose system calls we serve, and a name of our own. */
 #define KERNEL_RELEASE "6.18.0-sandbox"
@@ -65,6 +69,19 @@ static void take_stdio(const struct config *c)
         if (fd < 2 && dup2(null, fd) < 0) {
             start_failed("stdio", errno);
         }
+    }
+}
+
+/* What a crash of the guest, or a bug of ours, will need: libraries and files that are out of reach soon. */
+static void prepare_reports(const struct config *c)
+{
+    const char *missing = NULL;
+    panic_init(recent_print);
+    if (c->backtrace) {
+        crash_init(&missing);
+    }
+    if (missing) {
+        log_warn("--backtrace without %s", missing);
     }
 }
 
@@ -168,7 +185,7 @@ static void boot(void *arg)
     (void)arg;
     vfs_set_special(fifo_open, device_open);
     tty_jobs_init();
-    tty_jobs_init();
+    sockets_init();
     int r = task_init_pid1();
     if (r < 0) {
         start_failed("init", -r);
@@ -189,7 +206,11 @@ static void start_platform(const struct config *c, int proc_fd)
 {
     struct program *p = &g_sentry.program;
     struct platform_config config = {
-        .engine = c->engine, .proc_fd = proc_fd, .cpu_count = g_kernel->cpu_count};
+        .engine = c->engine,
+        .proc_fd = proc_fd,
+        .cpu_count = g_kernel->cpu_count,
+        .no_patch = c->no_patch,
+        .copy_plan = syscall_copy_plan()};
     int r = platform_start(&config, &p->thread, &p->boot);
     if (r < 0) {
         fail(EXIT_SANDBOX, "starting the %s platform: %s: %s",
@@ -236,6 +257,7 @@ NORETURN void sentry_main(struct wall *w)
     wall_enter(w, keep, ARRAY_COUNT(keep));
     log_debug("born");
     take_stdio(c);
+    prepare_reports(c);
     int proc_fd = wall_proc_fd();
     wall_empty_root(NULL, NULL);
     wall_drop_privileges(w, 0, true);

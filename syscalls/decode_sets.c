@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -368,6 +369,14 @@ static const struct decode_name names_file_type[] = {
     N(S_IFREG), N(S_IFDIR), N(S_IFCHR), N(S_IFBLK), N(S_IFIFO), N(S_IFLNK), N(S_IFSOCK),
 };
 
+static const struct decode_name names_inotify[] = {
+    N(IN_ACCESS), N(IN_MODIFY), N(IN_ATTRIB), N(IN_CLOSE_WRITE), N(IN_CLOSE_NOWRITE), N(IN_OPEN),
+    N(IN_MOVED_FROM), N(IN_MOVED_TO), N(IN_CREATE), N(IN_DELETE), N(IN_DELETE_SELF),
+    N(IN_MOVE_SELF), N(IN_UNMOUNT), N(IN_Q_OVERFLOW), N(IN_IGNORED), N(IN_ONLYDIR),
+    N(IN_DONT_FOLLOW), N(IN_EXCL_UNLINK), N(IN_MASK_CREATE), N(IN_MASK_ADD), N(IN_ISDIR),
+    N(IN_ONESHOT),
+};
+
 #define SET(id, mask, unknown) [DECODE_##id] = {unknown, mask, names_##id, ARRAY_COUNT(names_##id)}
 static const struct decode_set sets[DECODE_SET_COUNT] = {
     SET(open, O_ACCMODE, "O_???"), SET(open_nomode, FLAGS_ONLY, "O_???"),
@@ -406,6 +415,7 @@ static const struct decode_set sets[DECODE_SET_COUNT] = {
     SET(sol, FIELD_ALL, "SOL_???"), SET(so, FIELD_ALL, "SO_???"), SET(mount, FLAGS_ONLY, "MS_???"),
     SET(umount, FLAGS_ONLY, "MNT_???"), SET(pidfd, FLAGS_ONLY, "PIDFD_???"),
     SET(file_type, FIELD_ALL, "S_IF???"),
+    SET(inotify, FLAGS_ONLY, "IN_???"),
 };
 
 /* clang-format on */

@@ -10,7 +10,9 @@
 #include "platform/platform.h"
 #include "sentry/base/errno.h"
 #include "sentry/task/task.h"
+#include "syscalls/debug_bug.h"
 #include "syscalls/dispatch.h"
+#include "syscalls/recent.h"
 #include "syscalls/strace.h"
 
 static bool is_restart(long result)
@@ -28,10 +30,13 @@ static long serve_call(struct task *t, const struct platform_event *ev)
     t->syscall_sp = ev->call.sp;
     t->context_replaced = false;
     g_kernel->syscalls++;
+    uint64_t ticket = recent_enter(t, ev->call.nr, ev->call.args);
+    debug_bug_maybe(g_kernel->syscalls);
     if (strace_on()) {
         strace_enter(t, ev->call.nr, t->syscall_args);
     }
     long result = syscall_dispatch(t, ev->call.nr, ev->call.args);
+    recent_exit(ticket, result);
     if (strace_on() && !t->must_exit) {
         strace_exit(t, ev->call.nr, t->syscall_args, result);
     }
@@ -102,6 +107,14 @@ static void serve_event(struct task *t, const struct platform_event *ev)
     t->syscall_nr = -1;
 }
 
+/* The map call that needed it has been made. */
+static void drop_mapped_file(struct task *t)
+{
+    if (t->mapped_file) {
+        file_put(take(&t->mapped_file));
+    }
+}
+
 void task_entry(void *arg)
 {
     struct task *t = arg;
@@ -109,8 +122,10 @@ void task_entry(void *arg)
     while (!t->must_exit) {
         struct platform_event ev;
         platform_switch(t->pt, &ev);
+        drop_mapped_file(t);
         serve_event(t, &ev);
     }
+    drop_mapped_file(t);
     if (strace_on()) {
         strace_exit_task(t, t->tg->exiting ? t->tg->exit_status : t->exit_status);
     }

@@ -74,8 +74,8 @@ long sys_epoll_wait(struct task *t, int epfd, uaddr_t events, int maxevents, int
     return wait_until(t, epfd, events, maxevents, deadline_from_ms(timeout));
 }
 
-static long wait_masked(struct task *t, int epfd, uaddr_t events, int maxevents, int64_t deadline_ns,
-                        uaddr_t sigmask, size_t sigsetsize)
+static long wait_masked(struct task *t, int epfd, uaddr_t events, int maxevents,
+                        int64_t deadline_ns, uaddr_t sigmask, size_t sigsetsize)
 {
     long r = signal_set_user_mask(t, sigmask, sigsetsize);
 

@@ -63,7 +63,7 @@ ssize_t copy_write(struct task *t, struct copy_end *out, void *buf, size_t size)
     if (n > 0) {
         out->pos += n;
     }
-    return write_result(t, n);
+    return write_result(t, f, n);
 }
 
 /*
@@ -120,7 +120,8 @@ static int sendfile_check(struct task *t, const struct copy_end *in, struct copy
         return -EBADF;
     }
     /* Data that can't be read again may not be taken before it is known to fit. */
-    if (in->file->ops->llseek == no_llseek || !in->file->ops->read || S_ISDIR(in->file->inode->mode)) {
+    if (in->file->ops->llseek == no_llseek || !in->file->ops->read ||
+        S_ISDIR(in->file->inode->mode)) {
         return -EINVAL;
     }
     if (out->file->flags & O_APPEND || !out->file->ops->write) {

@@ -66,7 +66,7 @@ static ssize_t write_at(struct task *t, struct file *f, struct uio *src, int64_t
             return r;
         }
     }
-    return write_result(t, n);
+    return write_result(t, f, n);
 }
 
 long sys_read(struct task *t, int fd, uaddr_t buf, size_t count)

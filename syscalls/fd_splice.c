@@ -259,7 +259,7 @@ static ssize_t vmsplice_write(struct task *t, struct file *f, struct uio *src, b
         uio_advance(src, (size_t)n);
         done += n;
     }
-    return write_result(t, done ? done : r);
+    return write_result(t, f, done ? done : r);
 }
 
 long sys_vmsplice(struct task *t, int fd, uaddr_t iov, unsigned long nr_segs, unsigned flags)

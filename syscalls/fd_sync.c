@@ -6,6 +6,7 @@
 
 #include "sentry/base/errno.h"
 #include "sentry/vfs/seal.h"
+#include "sentry/vfs/notify.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -132,7 +133,11 @@ long sys_fallocate(struct task *t, int fd, int mode, long offset, long len)
             return r;
         }
     }
-    return f->ops->fallocate(f, mode, offset, len);
+    r = f->ops->fallocate(f, mode, offset, len);
+    if (r == 0) {
+        vfs_notify(f->path.dentry, IN_MODIFY);
+    }
+    return r;
 }
 
 static long sync_file(struct task *t, int fd, bool data_only)

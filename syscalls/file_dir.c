@@ -7,6 +7,7 @@
 
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
+#include "sentry/vfs/notify.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -106,7 +107,11 @@ static long getdents(struct task *t, int fd, uaddr_t dirp, unsigned count, bool 
         r = -EFAULT;
     }
     kmutex_unlock(&f->pos_lock);
-    return r < 0 ? r : (long)s.used;
+    if (r < 0) {
+        return r;
+    }
+    vfs_notify(f->path.dentry, IN_ACCESS);
+    return (long)s.used;
 }
 
 long sys_getdents64(struct task *t, int fd, uaddr_t dirp, unsigned count)

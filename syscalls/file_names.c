@@ -24,7 +24,8 @@ static void target_free(struct target *g)
 }
 #define AUTO_TARGET __attribute__((cleanup(target_free))) struct target
 
-static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name, unsigned walk_flags)
+static int target_init(struct target *g, struct task *t, int dirfd, uaddr_t name,
+                       unsigned walk_flags)
 {
     int r = name_in(t, name, walk_flags & WALK_EMPTY_PATH, &g->name);
     return r < 0 ? r : walk_init(t, dirfd, g->name, walk_flags, &g->walk, &g->start);
@@ -150,8 +151,8 @@ long sys_linkat(struct task *t, int olddirfd, uaddr_t oldpath, int newdirfd, uad
     if (flags & AT_EMPTY_PATH && !cred_capable(t->cred, CAP_DAC_READ_SEARCH)) {
         return -ENOENT;
     }
-    int r = target_pair(t, &from, olddirfd, oldpath, walk_flags_follow(flags), &to, newdirfd, newpath,
-                        walk_old);
+    int r = target_pair(t, &from, olddirfd, oldpath, walk_flags_follow(flags), &to, newdirfd,
+                        newpath, walk_old);
     return r < 0 ? r : vfs_link(&from.walk, from.name, &to.walk, to.name);
 }
 

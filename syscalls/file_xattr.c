@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/vfs/notify.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -129,8 +130,14 @@ static long xattr_set(struct task *t, const struct path *p, const struct xattr_s
     if (r < 0) {
         return r;
     }
-    return inode->ops->setxattr ? inode->ops->setxattr(inode, s->name, s->value, s->size, s->flags)
-                                : -EOPNOTSUPP;
+    if (!inode->ops->setxattr) {
+        return -EOPNOTSUPP;
+    }
+    r = inode->ops->setxattr(inode, s->name, s->value, s->size, s->flags);
+    if (r == 0) {
+        vfs_notify(p->dentry, IN_ATTRIB);
+    }
+    return r;
 }
 
 static long setxattr_at(struct task *t, int dirfd, uaddr_t path, unsigned walk_flags, uaddr_t name,
@@ -285,7 +292,14 @@ static long xattr_remove(struct task *t, const struct path *p, uaddr_t name_addr
     if (r < 0) {
         return r;
     }
-    return inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -EOPNOTSUPP;
+    if (!inode->ops->removexattr) {
+        return -EOPNOTSUPP;
+    }
+    r = inode->ops->removexattr(inode, name);
+    if (r == 0) {
+        vfs_notify(p->dentry, IN_ATTRIB);
+    }
+    return r;
 }
 
 static long removexattr_at(struct task *t, int dirfd, uaddr_t path, unsigned walk_flags,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/net/socket.h"
 #include "sentry/vfs/seal.h"
 
 int name_in(struct task *t, uaddr_t addr, bool allow_empty, char **out)
@@ -96,9 +97,10 @@ void signal_self(struct task *t, int sig)
     signal_send_task(t, sig, &info);
 }
 
-ssize_t write_result(struct task *t, ssize_t n)
+ssize_t write_result(struct task *t, const struct file *f, ssize_t n)
 {
-    if (n == -EPIPE) {
+    const struct socket *s = n == -EPIPE ? file_socket(f) : NULL;
+    if (n == -EPIPE && (!s || s->type == SOCK_STREAM)) {
         signal_self(t, SIGPIPE);
     }
     return n;

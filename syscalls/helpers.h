@@ -60,10 +60,11 @@ bool range_ok(uaddr_t addr, uint64_t size);
 void signal_self(struct task *t, int sig);
 
 /**
- * write_result - the last step of every call that writes: EPIPE raises SIGPIPE.
+ * write_result - the last step of every call that writes to f: EPIPE raises SIGPIPE, but for sockets
+ *                of datagrams and packets.
  * Return: n.
  */
-ssize_t write_result(struct task *t, ssize_t n);
+ssize_t write_result(struct task *t, const struct file *f, ssize_t n);
 
 /**
  * write_limit - apply seals and RLIMIT_FSIZE to a write of size bytes at pos.

@@ -24,8 +24,7 @@ long mem_perform(struct task *t, const struct mem_call *m)
     if (signal_pending(t) || touches_reserved(m) || strace_on()) {
         return platform_mem(t->pt, m);
     }
-    platform_mem_tail(t->pt, m);
-    return 0;
+    return platform_mem_tail(t->pt, m);
 }
 
 /* One line of /proc/PID/maps into the sums. */

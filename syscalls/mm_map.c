@@ -110,6 +110,8 @@ static int map_check(struct task *t, struct map_request *m, size_t length)
         if (m->addr & (PAGE_SIZE - 1)) {
             return -EINVAL;
         }
+    } else if (platform_range_reserved(m->addr, m->size)) {
+        m->addr = 0; /* a hint: the host would take holes of the stub's slice for free */
     }
     if (m->flags & MAP_LOCKED) {
         int r = mm_limit_lock(t, m->size);
@@ -158,7 +160,7 @@ static int map_note(struct task *t, const struct file *f, const struct file_map 
  * file that the guest may only read is mapped from a read-only fd, even if the sentry's own is not.
  */
 static long map_host_fd(struct task *t, const struct map_request *m, unsigned long type,
-                        const struct file *f, const struct file_map *map)
+                        struct file *f, const struct file_map *map)
 {
     AUTO_FD read_only = -1;
     int host_fd = map->host_fd;
@@ -174,7 +176,11 @@ static long map_host_fd(struct task *t, const struct map_request *m, unsigned lo
         }
     }
     const struct mem_call call = map_call(m, type, host_fd, map->host_offset + m->offset);
-    /* Not as the guest resumes: the host fd is only sure to stay open while we hold the file. */
+    if (read_only < 0 && (flags & O_ACCMODE) == O_RDONLY && !t->mapped_file) {
+        /* As the guest resumes: so the host fd must stay open until then, whoever closes the guest's. */
+        t->mapped_file = file_get(f);
+        return mem_perform(t, &call);
+    }
     return platform_mem(t->pt, &call);
 }
 

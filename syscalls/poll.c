@@ -35,6 +35,7 @@ static int pollfds_in(struct task *t, uaddr_t ufds, unsigned nfds, struct poll_s
     }
     for (unsigned i = 0; i < nfds; i++) {
         slots[i].events = (uint16_t)fds[i].events | POLLERR | POLLHUP;
+        slots[i].before = (uint16_t)fds[i].revents;
         if (fds[i].fd >= 0 && fd_table_lookup(t->files, fds[i].fd, &slots[i].file) < 0) {
             slots[i].file = NULL;
             slots[i].revents = POLLNVAL;
@@ -44,11 +45,18 @@ static int pollfds_in(struct task *t, uaddr_t ufds, unsigned nfds, struct poll_s
     return 0;
 }
 
-/* Only revents is written: the rest of the array is the guest's to change meanwhile. */
+/*
+ * Only revents is written: the rest of the array is the guest's to change meanwhile. What is there
+ * already need not be written again; but the first always is, to find an array that can't be.
+ */
 static int revents_out(struct task *t, uaddr_t ufds, unsigned nfds, const struct poll_slot *slots)
 {
     for (unsigned i = 0; i < nfds; i++) {
         uint16_t revents = (uint16_t)slots[i].revents;
+
+        if (i > 0 && revents == slots[i].before) {
+            continue;
+        }
         uaddr_t at = ufds + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents);
         int r = put_user(t->mm, at, &revents);
         if (r < 0) {

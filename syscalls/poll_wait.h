@@ -9,9 +9,10 @@
 #define DEADLINE_POLL 0 /* don't wait */
 
 struct poll_slot {
-    struct file *file;  /* ref; NULL: revents stays what it is */
-    uint32_t events;    /* what ends the wait */
-    uint32_t revents;   /* found */
+    struct file *file; /* ref; NULL: revents stays what it is */
+    uint32_t events;   /* what ends the wait */
+    uint32_t revents;  /* found */
+    uint32_t before;   /* for the caller: what the guest's memory says now */
     struct waitq_entry wait;
 };
 /**

@@ -27,6 +27,7 @@ long sys_getppid(struct task *t)
 
 long sys_exit(struct task *t, int status)
 {
+    task_exit_begin(t);
     t->exit_status = (status & 0xff) << 8;
     t->must_exit = true;
     return 0;
@@ -34,6 +35,7 @@ long sys_exit(struct task *t, int status)
 
 long sys_exit_group(struct task *t, int status)
 {
+    task_exit_begin(t);
     thread_group_exit(t->tg, (status & 0xff) << 8);
     t->must_exit = true;
     return 0;

@@ -5,6 +5,7 @@
 
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/task.h"
+#include "sentry/task/usage.h"
 #include "syscalls/syscalls.h"
 
 #define NR_OPEN 1048576 /* fs.nr_open */
@@ -99,8 +100,10 @@ long sys_getrusage(struct task *t, int who, uaddr_t usage)
     memset(&u, 0, sizeof(u));
     switch (who) {
     case RUSAGE_SELF:
-    case RUSAGE_THREAD: /* DEVIATION: the process's */
         thread_group_usage(t->tg, &u);
+        break;
+    case RUSAGE_THREAD:
+        task_usage(t, &u);
         break;
     case RUSAGE_CHILDREN:
         u = t->tg->children_usage;

@@ -182,9 +182,12 @@ int tracee_resume(struct platform_thread *th, int request, int signal)
         }
         th->regs_dirty = false;
     }
-    th->stopped = false;
     th->fresh_stop = false;
-    return ptrace(request, th->tid, 0, signal) < 0 ? -ESRCH : 0;
+    if (ptrace(request, th->tid, 0, signal) < 0) {
+        return -ESRCH; /* killed meanwhile: stays "stopped", so that later requests fail the same way */
+    }
+    th->stopped = false;
+    return 0;
 }
 
 int tracee_wait(struct platform_thread *th, int *out_status)
@@ -521,6 +524,11 @@ static int ptrace_host_pid(const struct platform_thread *th)
     return th->proc ? th->proc->pid : 0;
 }
 
+static int ptrace_host_tid(const struct platform_thread *th)
+{
+    return th->tid;
+}
+
 static struct platform_space *ptrace_space(struct platform_thread *th)
 {
     return th->space;
@@ -532,10 +540,21 @@ static void ptrace_mem_tail(struct platform_thread *th, const struct mem_call *m
     th->has_tail = true;
 }
 
+/* A thread by which the space can be reached: a leader that has exited has no memory any more. */
 static int ptrace_space_pid(const struct platform_space *s)
 {
     const struct tracee_process *p = list_first_entry(&s->procs, struct tracee_process, space_link);
-    return p ? p->pid : 0;
+    const struct platform_thread *th;
+    if (!p) {
+        return 0;
+    }
+    list_for_each_entry(th, &p->threads, proc_link)
+    {
+        if (!th->dead && th->tid) {
+            return th->tid;
+        }
+    }
+    return p->pid;
 }
 
 static size_t ptrace_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
@@ -566,6 +585,7 @@ const struct engine_ops g_ptrace_engine = {
     .thread_free = ptrace_thread_free,
     .kill = ptrace_kill,
     .host_pid = ptrace_host_pid,
+    .host_tid = ptrace_host_tid,
     .space = ptrace_space,
     .exec = ptrace_exec,
     .load = ptrace_load,

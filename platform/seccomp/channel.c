@@ -69,6 +69,10 @@ void thread_set_slot(struct platform_thread *th, uint32_t slot)
 
 void thread_destroy(struct platform_thread *th)
 {
+    struct kthread *k = kthread_current();
+    if (k && k->guest == th) {
+        k->guest = NULL; /* a task outlives its guest thread: its copies find no window any more */
+    }
     atomic_store(&g_poll_slots[th->index].chan, NULL);
     g_poll_slots[th->index].th = NULL;
     while (g_poll_slot_count && !g_poll_slots[g_poll_slot_count - 1].th) {
@@ -78,6 +82,42 @@ void thread_destroy(struct platform_thread *th)
     list_del(&th->pending_link);
     space_put(th->space);
     free(th);
+}
+
+/* Takes the request's ranges: each inside the window, whatever the guest wrote. */
+static void accept_ranges(struct platform_thread *th)
+{
+    uint64_t count = *(volatile uint64_t *)&th->chan->range_count;
+    th->range_count = 0;
+    for (uint64_t i = 0; i < count && i < COPY_MAX; i++) {
+        struct chan_range *r = &th->ranges[i];
+        memcpy(r, (const void *)&th->chan->ranges[i], sizeof(*r));
+        __asm__ volatile("" ::: "memory"); /* the checks below are of the copy */
+        r->filled = 0;
+        r->is_out = r->is_out != 0;
+        if (r->offset > WINDOW_SIZE || r->size > WINDOW_SIZE - r->offset ||
+            platform_range_reserved(r->addr, r->size)) {
+            th->range_count = 0;
+            return;
+        }
+        th->range_count++;
+    }
+}
+
+void channel_flush(struct platform_thread *th)
+{
+    uint32_t count = th->range_count;
+    th->range_count = 0; /* first: the writes below must not find them */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct chan_range *r = &th->ranges[i];
+        if (r->is_out && r->filled) {
+            size_t copied = engine_vm_write(th->proc->pid, r->addr,
+                                            (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
+            if (copied != r->filled) {
+                th->result = -EFAULT;
+            }
+        }
+    }
 }
 
 bool channel_accept(struct platform_thread *th, uint64_t notify_id)
@@ -98,6 +138,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     }
     th->ip = *(volatile uint64_t *)&c->ip;
     th->sp = *(volatile uint64_t *)&c->sp;
+    accept_ranges(th);
     th->in_request = true;
     th->event = true;
     th->notify_id = notify_id;
@@ -112,6 +153,12 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
 {
     struct chan *c = th->chan;
     uint64_t id = th->notify_id;
+    if (order == ORDER_RETURN || order == ORDER_UPCALL) {
+        for (uint32_t i = 0; i < th->range_count; i++) {
+            c->ranges[i].filled = th->ranges[i].filled;
+        }
+    }
+    th->range_count = 0;
     c->order = order;
     th->in_request = false;
     th->event = false;

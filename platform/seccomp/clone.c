@@ -189,6 +189,7 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->expect_clone = o;
     th->expect_met = false;
     th->expect = EXPECT_CLONE;
+    channel_flush(th);
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
     channel_reply(th, ORDER_CLONE);

@@ -146,6 +146,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
 {
     struct platform_space *space;
     g_seccomp.cpu_count = config->cpu_count;
+    g_seccomp.patch = !config->no_patch;
     g_seccomp.info = stub_image_info();
     g_seccomp.image_fd = stub_image_memfd();
     if (g_seccomp.image_fd < 0) {
@@ -154,6 +155,9 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     g_seccomp.ro_fd = ro_page_new();
     if (g_seccomp.ro_fd < 0) {
         return g_seccomp.ro_fd;
+    }
+    if (config->copy_plan) {
+        memcpy(g_seccomp.ro->copy_plan, config->copy_plan, sizeof(g_seccomp.ro->copy_plan));
     }
     int r = space_new(&space);
     if (r < 0) {
@@ -177,6 +181,7 @@ static void seccomp_set_owner(struct platform_thread *th, struct kthread *owner)
 {
     th->owner = owner;
     if (owner) {
+        owner->guest = th;
         kthread_wake(owner); /* what came before it was there */
     }
 }
@@ -184,6 +189,11 @@ static void seccomp_set_owner(struct platform_thread *th, struct kthread *owner)
 static int seccomp_host_pid(const struct platform_thread *th)
 {
     return th->proc ? th->proc->pid : 0;
+}
+
+static int seccomp_host_tid(const struct platform_thread *th)
+{
+    return th->tid;
 }
 
 static struct platform_space *seccomp_space(struct platform_thread *th)
@@ -207,6 +217,7 @@ const struct engine_ops g_seccomp_engine = {
     .thread_free = seccomp_thread_free,
     .kill = seccomp_kill,
     .host_pid = seccomp_host_pid,
+    .host_tid = seccomp_host_tid,
     .space = seccomp_space,
     .exec = seccomp_exec,
     .load = seccomp_load,

@@ -6,6 +6,8 @@
  * - The poller, a thread of its own, spins over the channels' state words while requests keep coming: a
  *   request then costs a cache miss instead of two context switches. It starts when POLL_START_COUNT
  *   doorbells fell within POLL_START_NS, and stops after POLL_IDLE_NS without a request. On one CPU there is none.
+ * - Polling only pays while a CPU is free for it. A poller that finds itself preempted (a gap between two
+ *   empty rounds) stops, and is not started again for a while: guests would spin for a reply that can't come.
  *
  * No request is lost when the poller stops: it clears `awake`, and then looks at every channel once more; a guest
  * that saw `awake` set before published its request before that look, one that saw it cleared rings.
@@ -18,17 +20,21 @@
 
 #include "lib/host.h"
 #include "lib/log.h"
+#include "lib/panic.h"
 #include "platform/seccomp/seccomp.h"
 
 #define POLL_START_COUNT 4
 #define POLL_START_NS    (200 * NSEC_PER_USEC)
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
-#define SPIN_REQUEST     2000 /* pauses (30 ns) before an unanswered request rings the doorbell */
+#define POLL_GAP_NS      (30 * NSEC_PER_USEC)  /* an empty round takes 50 ns */
+#define POLL_BACKOFF_NS  (20 * NSEC_PER_MSEC)
+#define SPIN_REQUEST     250  /* pauses (30 ns) before an unanswered request rings the doorbell */
 #define SPIN_BUSY        200  /* pauses before a request that is being served is slept on */
 
 static _Atomic uint32_t g_poll_wanted; /* futex word: the poller sleeps while it is 0 */
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
 static unsigned g_doorbell_next;
+static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
 
 /* Context: doorbell thread. */
 static void doorbell_count(void)
@@ -36,7 +42,8 @@ static void doorbell_count(void)
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     int64_t oldest = g_doorbells[g_doorbell_next % POLL_START_COUNT];
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
-    if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS && !atomic_load(&g_poll_wanted)) {
+    if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS && now > atomic_load(&g_poll_not_before) &&
+        !atomic_load(&g_poll_wanted)) {
         atomic_store(&g_poll_wanted, 1);
         host_futex_wake(&g_poll_wanted, 1);
     }
@@ -45,6 +52,7 @@ static void doorbell_count(void)
 static NORETURN void *doorbell_thread(void *arg)
 {
     (void)arg;
+    panic_thread_init();
     for (;;) {
         struct seccomp_notif n = {0};
         int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_RECV, &n);
@@ -97,17 +105,32 @@ static bool poll_once(void)
     return found;
 }
 
+/* Return: false when it is time to stop. *last: when the previous empty round was; 0: there was a request. */
+static bool poll_go_on(int64_t *last, int64_t *idle_since)
+{
+    int64_t now = host_clock_ns(CLOCK_MONOTONIC);
+    if (*last && now - *last > POLL_GAP_NS) {
+        atomic_store(&g_poll_not_before, now + POLL_BACKOFF_NS);
+        return false;
+    }
+    *last = now;
+    if (!*idle_since) {
+        *idle_since = now;
+    }
+    return now - *idle_since <= POLL_IDLE_NS;
+}
+
 static void poll_until_idle(void)
 {
     struct stub_ro *ro = g_seccomp.ro;
     unsigned cpu;
-    int64_t idle_since = host_clock_ns(CLOCK_MONOTONIC);
+    int64_t last = 0, idle_since = 0;
     __rdtscp(&cpu);
     __atomic_store_n(&ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
     __atomic_store_n(&ro->awake, 1, __ATOMIC_SEQ_CST);
     for (unsigned round = 0;; round++) {
         if (poll_once()) {
-            idle_since = 0;
+            last = idle_since = 0;
             continue;
         }
         _mm_pause();
@@ -116,10 +139,7 @@ static void poll_until_idle(void)
         }
         __rdtscp(&cpu);
         __atomic_store_n(&ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
-        int64_t now = host_clock_ns(CLOCK_MONOTONIC);
-        if (!idle_since) {
-            idle_since = now;
-        } else if (now - idle_since > POLL_IDLE_NS) {
+        if (!poll_go_on(&last, &idle_since)) {
             break;
         }
     }
@@ -133,6 +153,7 @@ static void poll_until_idle(void)
 static NORETURN void *poller_thread(void *arg)
 {
     (void)arg;
+    panic_thread_init();
     for (;;) {
         if (!atomic_load(&g_poll_wanted)) {
             int r = host_futex_wait(&g_poll_wanted, 0, NULL);
@@ -159,6 +180,7 @@ int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
     g_seccomp.ro->spin_busy = SPIN_BUSY;
+    g_seccomp.ro->patch = g_seccomp.patch;
     int r = thread_start(doorbell_thread);
     if (r == 0 && g_seccomp.cpu_count > 1) {
         r = thread_start(poller_thread);

@@ -74,6 +74,8 @@ struct platform_thread {
     bool context_changed;
     uint64_t regs[REG_COUNT_];
     uint32_t fpstate_size, fpstate_reply;
+    uint32_t range_count;   /* what came ahead, and may go back, in the window; checked copies */
+    struct chan_range ranges[COPY_MAX];
     long result;
     bool has_tail;
     struct mem_call tail;
@@ -95,6 +97,7 @@ struct seccomp_engine {
     const struct stub_info *info;
     struct stub_ro *ro;
     size_t cpu_count;
+    bool patch;
     struct hash_table processes, tids;
     struct list all_processes;
     struct list pending; /* children that have not said hello */
@@ -125,6 +128,8 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id);
 void channel_reply(struct platform_thread *th, enum stub_order order);
 /* Sleeps until the next request; -ESRCH when the thread died. Context: may block. */
 MUST_CHECK int channel_wait(struct platform_thread *th);
+/* Writes deferred output to the guest now, and forgets the ranges: the window is needed for something else. */
+void channel_flush(struct platform_thread *th);
 /* Makes sure that th waits in a notification, so that fds can be installed. Context: may block. */
 MUST_CHECK int channel_need_notify(struct platform_thread *th);
 void thread_mark_dead(struct platform_thread *th, int status);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include <string.h>
+
 #include "lib/host.h"
 #include "platform/seccomp/seccomp.h"
 
@@ -91,20 +93,73 @@ struct chan *space_chan(struct platform_space *s, uint32_t slot)
     return (struct chan *)(void *)(s->region->base + slot * CHAN_STRIDE);
 }
 
+/* A thread by which the space can be reached: a leader that has exited has no memory any more. */
 int seccomp_space_pid(const struct platform_space *s)
 {
     const struct host_process *p = list_first_entry(&s->procs, struct host_process, space_link);
-    return p ? p->pid : 0;
+    const struct platform_thread *th;
+    if (!p) {
+        return 0;
+    }
+    list_for_each_entry(th, &p->threads, proc_link)
+    {
+        if (!th->dead && th->tid) {
+            return th->tid;
+        }
+    }
+    return p->pid;
+}
+
+/* The running task's own guest thread, if its request's ranges speak of s. */
+static struct platform_thread *request_of(const struct platform_space *s)
+{
+    struct kthread *k = kthread_current();
+    struct platform_thread *th = k ? k->guest : NULL;
+    return th && th->space == s && th->range_count ? th : NULL;
+}
+
+/* Bytes at the start of [addr, addr + size) that came ahead with the request, or were put there since. */
+static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t addr, size_t size)
+{
+    for (uint32_t i = 0; i < th->range_count; i++) {
+        const struct chan_range *r = &th->ranges[i];
+        size_t there = r->is_out ? r->filled : r->size;
+        if (addr >= r->addr && addr - r->addr < there) {
+            size_t skip = addr - r->addr, n = MIN(size, there - skip);
+            memcpy(dst, (char *)th->chan + WINDOW_OFFSET + r->offset + skip, n);
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* Bytes at the start that the stub will copy out: only ever a growing prefix of a range. */
+static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const void *src, size_t size)
+{
+    for (uint32_t i = 0; i < th->range_count; i++) {
+        struct chan_range *r = &th->ranges[i];
+        if (r->is_out && addr >= r->addr && addr - r->addr <= r->filled && addr - r->addr < r->size) {
+            size_t skip = addr - r->addr, n = MIN(size, (size_t)r->size - skip);
+            memcpy((char *)th->chan + WINDOW_OFFSET + r->offset + skip, src, n);
+            r->filled = MAX(r->filled, (uint32_t)(skip + n));
+            return n;
+        }
+    }
+    return 0;
 }
 
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
 {
-    int pid = seccomp_space_pid(s);
-    return pid ? engine_vm_read(pid, dst, src, size) : 0;
+    struct platform_thread *th = request_of(s);
+    size_t done = th ? copy_from_window(th, dst, src, size) : 0;
+    int pid = done < size ? seccomp_space_pid(s) : 0;
+    return pid ? done + engine_vm_read(pid, (char *)dst + done, src + done, size - done) : done;
 }
 
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)
 {
-    int pid = seccomp_space_pid(s);
-    return pid ? engine_vm_write(pid, dst, src, size) : 0;
+    struct platform_thread *th = request_of(s);
+    size_t done = th ? copy_to_window(th, dst, src, size) : 0;
+    int pid = done < size ? seccomp_space_pid(s) : 0;
+    return pid ? done + engine_vm_write(pid, dst + done, (const char *)src + done, size - done) : done;
 }

@@ -55,6 +55,7 @@ static int mem_prepare(struct platform_thread *th, const struct mem_call *m, siz
 
 static void fill_tail(struct platform_thread *th)
 {
+    channel_flush(th);
     th->has_tail = false;
     int r = mem_prepare(th, &th->tail, 0, &th->one_mem, &th->one_fd);
     if (r < 0) {
@@ -128,6 +129,19 @@ static void decode_context_event(struct platform_thread *th, struct platform_eve
     out->call.args[0] = restart ? th->args[1] : 0;
 }
 
+/* The guest can claim any number; the layers above index tables with it. */
+static bool is_fault_signal(uint64_t signo)
+{
+    return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL || signo == SIGTRAP;
+}
+
+static void break_off(struct platform_thread *th, struct platform_event *out)
+{
+    violation(th);
+    out->kind = PLATFORM_DEAD;
+    out->status = th->status;
+}
+
 static void decode(struct platform_thread *th, struct platform_event *out)
 {
     memset(out, 0, sizeof(*out));
@@ -137,6 +151,10 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         decode_context_event(th, out);
         return;
     case STUB_REQ_FAULT:
+        if (!is_fault_signal(th->args[1])) {
+            break_off(th, out);
+            return;
+        }
         take_context(th);
         out->kind = PLATFORM_FAULT;
         out->fault.signo = (int)th->args[1];
@@ -150,9 +168,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         break;
     default:
         if (th->nr >= STUB_REQ_BASE) {
-            violation(th);
-            out->kind = PLATFORM_DEAD;
-            out->status = th->status;
+            break_off(th, out);
             return;
         }
         break;
@@ -204,6 +220,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
 static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
+    channel_flush(th);
     BUG_ON(count * sizeof(*calls) > WINDOW_SIZE);
     memcpy(window, calls, count * sizeof(*calls));
     th->expect = EXPECT_MEM;

@@ -8,6 +8,7 @@
 
 #include "platform/stub/stub.h"
 
+#define ENOSYS_ 38
 #define EINTR_  4
 #define EINVAL_ 22
 #define ERESTARTSYS_ 512
@@ -95,6 +96,7 @@ void chan_call(struct area *area)
 void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
 {
     struct chan *c = area->chan;
+    c->range_count = 0;
     c->nr = nr;
     c->args[0] = a0;
     c->args[1] = a1;
@@ -135,6 +137,78 @@ static void stub_exec(void)
     stub_die();
 }
 
+/* Adds a range to the request; what does not fit is left to the sentry's slower ways. */
+static struct chan_range *range_add(struct chan *c, uint64_t addr, uint64_t size, uint64_t *used)
+{
+    if (c->range_count == COPY_MAX || !addr || !size || *used >= WINDOW_SIZE) {
+        return 0;
+    }
+    struct chan_range *r = &c->ranges[c->range_count];
+    uint64_t room = WINDOW_SIZE - *used;
+    r->addr = addr;
+    r->size = (uint32_t)(size < room ? size : room);
+    r->offset = (uint32_t)*used;
+    r->filled = 0;
+    *used += (r->size + 63UL) & ~63UL;
+    return r;
+}
+
+#define OUT_CHECKED_MAX 0x10000UL
+
+/* How many bytes from addr on can be written, looking at most OUT_CHECKED_MAX far. */
+static uint64_t writable_size(uint64_t addr, uint64_t size)
+{
+    uint64_t end = addr + (size < OUT_CHECKED_MAX ? size : OUT_CHECKED_MAX);
+    for (uint64_t p = addr; p < end; p = (p & ~4095UL) + 4096) {
+        if (guarded_touch((void *)p) != 0) {
+            return p - addr;
+        }
+    }
+    return end - addr;
+}
+
+static void copy_ahead(struct chan *c, const uint64_t *args, uint64_t nr)
+{
+    uint64_t used = 0;
+    c->range_count = 0;
+    if (nr >= PLATFORM_COPY_NR_COUNT) {
+        return;
+    }
+    for (int i = 0; i < 6; i++) {
+        uint32_t plan = RO->copy_plan[nr][i], kind = plan >> 12, number = plan & 0xfff;
+        if (kind == PLATFORM_COPY_NONE) {
+            continue;
+        }
+        uint64_t size = number, to_page_end = 4096 - (args[i] & 4095);
+        if (kind == PLATFORM_COPY_IN_LEN || kind == PLATFORM_COPY_OUT_LEN) {
+            size = args[number % 6];
+        } else if (kind == PLATFORM_COPY_IN_STR && size > to_page_end) {
+            size = to_page_end;
+        }
+        /* A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
+        uint64_t out = kind >= PLATFORM_COPY_OUT_FIXED;
+        struct chan_range *r = range_add(c, args[i], out ? writable_size(args[i], size) : size, &used);
+        if (r) {
+            r->is_out = (uint32_t)out;
+            c->range_count += out || guarded_copy(chan_window(c) + r->offset, (const void *)args[i], r->size) == 0;
+        }
+    }
+}
+
+/* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
+static long copy_back(struct chan *c)
+{
+    long result = (long)c->ret;
+    for (uint64_t i = 0; i < c->range_count && i < COPY_MAX; i++) {
+        struct chan_range *r = &c->ranges[i];
+        if (r->is_out && r->filled &&
+            guarded_copy((void *)r->addr, chan_window(c) + r->offset, r->filled) != 0) {
+            result = -14; /* EFAULT */
+        }
+    }
+    return result;
+}
+
 /* The registers with which Linux starts a program: all zero but the stack pointer. */
 static __attribute__((noreturn)) void stub_start_program(struct area *area, uint64_t entry, uint64_t sp)
 {
@@ -154,10 +228,10 @@ static long stub_obey(struct area *area)
     for (;;) {
         switch (c->order) {
         case ORDER_RETURN:
-            return (long)c->ret;
+            return copy_back(c);
         case ORDER_UPCALL:
             area->kick = 1;
-            return (long)c->ret;
+            return copy_back(c);
         case ORDER_MEM:
             return stub_mem(&c->mem);
         case ORDER_MEM_LIST:
@@ -223,6 +297,7 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
         return guarded_copy((void *)addr, &base, sizeof(base));
     case 0x1004: /* ARCH_GET_GS */
         __asm__ volatile("rdgsbase %0" : "=r"(base));
+        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
         return guarded_copy((void *)addr, &base, sizeof(base));
     default:
         return 1;
@@ -231,8 +306,12 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
 
 long stub_syscall(struct area *area)
 {
-    uint64_t nr = area->nr;
+    uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
     struct chan *c = area->chan;
+
+    if (nr >= STUB_REQ_BASE) {
+        return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
+    }
 
     switch (nr) {
     case __NR_futex:
@@ -248,6 +327,10 @@ long stub_syscall(struct area *area)
         }
         break;
     }
+    case __NR_rt_sigreturn: /* by a patched site; handlers.c takes the trapping ones */
+        area->sigreturn = 1;
+        area->kick = 1;
+        return (long)nr;
     case __NR_set_tid_address:
         gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
         break;
@@ -260,6 +343,7 @@ long stub_syscall(struct area *area)
     }
     c->ip = area->rip;
     c->sp = area->rsp;
+    copy_ahead(c, area->args, nr);
     chan_call(area);
     return stub_obey(area);
 }

@@ -35,6 +35,17 @@ void stub_slots_reset(uint64_t slot)
     *stub_slot_word(slot) = 1UL << (slot & 63);
 }
 
+int stub_single_threaded(void)
+{
+    int count = 0;
+    for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
+        for (uint64_t w = __atomic_load_n(&g_slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
+            count++;
+        }
+    }
+    return count == 1;
+}
+
 static long slot_alloc(void)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
@@ -85,9 +96,11 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
 static long stub_fork(struct area *area, const struct stub_order_clone *o)
 {
     long r;
+    stub_patch_lock();
     do {
         r = gate(__NR_clone, o->flags, 0, 0, o->child_tid, o->tls, 0);
     } while (r == -EINTR_);
+    stub_patch_unlock();
     if (r == 0) {
         fork_child(area, o);
     }
@@ -106,6 +119,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->chan = slot_chan((uint64_t)slot);
     n->kick = 0;
     n->restart = 0;
+    n->sigreturn = 0;
     n->rip = area->rip;
     n->rsp = o->stack ? o->stack : area->rsp;
     for (int i = 0; i < 6; i++) {

@@ -113,6 +113,24 @@ restore_all:
     xor %eax, %eax
     jmp restore
 
+/* From a trampoline: rax and rcx are set. The thread's area is in GS base, if the guest left that alone. */
+    .globl stub_entry_patched
+stub_entry_patched:
+    rdgsbase %r11
+    cmp area_low(%rip), %r11
+    jb stub_entry_slow
+    cmp area_high(%rip), %r11
+    jb stub_entry
+    .globl stub_entry_slow
+stub_entry_slow:
+    ud2
+
+    .balign 8
+area_low:
+    .quad AREA_BASE
+area_high:
+    .quad AREA_BASE + AREA_STRIDE * SLOT_COUNT
+
     .globl stub_entry
 stub_entry:
     mov %rsp, AREA_RSP(%r11)
@@ -174,6 +192,15 @@ guarded_copy_insn:
     .globl guarded_copy_fault
 guarded_copy_fault:
     mov $-14, %rax
+    ret
+
+/* long guarded_touch(byte): 0 when it can be written (it is not changed), else -EFAULT. */
+    .globl guarded_touch
+guarded_touch:
+    .globl guarded_touch_insn
+guarded_touch_insn:
+    lock orb $0, (%rdi)
+    xor %eax, %eax
     ret
 
     .section .note.GNU-stack, "", @progbits

@@ -29,6 +29,7 @@
 
 void stub_thread_setup(struct area *area)
 {
+    __asm__ volatile("wrgsbase %0" ::"r"(area)); /* for stub_entry_patched */
     uint64_t stack[3] = {ptr(area) + AREA_STACK, 0, AREA_STRIDE - AREA_STACK};
     gate(__NR_sigaltstack, ptr(stack), 0, 0, 0, 0, 0);
 }
@@ -76,6 +77,7 @@ static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
         c->regs[i] = u->regs[i];
     }
     copy_bytes(chan_window(c), u->fpstate, size);
+    c->range_count = 0;
     c->nr = nr;
     c->args[0] = size;
     chan_call(area);
@@ -108,22 +110,6 @@ static void upcall_context(struct area *area, struct stub_ucontext *u)
     upcall(area, u, STUB_REQ_CONTEXT);
 }
 
-static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
-{
-    if (ip >= ptr(gate_wait_check) && ip <= ptr(gate_wait_insn)) {
-        u->regs[REG_RIP_] = ptr(gate_wait_interrupted);
-        area->kick = 1;
-    } else if (ip >= ptr(exit_check) && ip <= ptr(exit_kick)) {
-        u->regs[REG_RIP_] = area->rip;
-        upcall_context(area, u);
-    } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
-        area->kick = 1;
-    } else {
-        area->restart = 0;
-        upcall_context(area, u);
-    }
-}
-
 /* int 0x80 and the like, as on a host without 32-bit emulation: a general protection fault at the instruction. */
 static void on_foreign_call(struct area *area, struct stub_ucontext *u, uint64_t ip)
 {
@@ -138,26 +124,65 @@ static void on_foreign_call(struct area *area, struct stub_ucontext *u, uint64_t
     upcall(area, u, STUB_REQ_FAULT);
 }
 
-static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, uint32_t arch)
+/* Moves the guest, which stands behind its syscall instruction at ip, to the entry. */
+static void go_to_entry(struct area *area, struct stub_ucontext *u, uint64_t ip)
 {
-    if (arch != AUDIT_ARCH_X86_64) {
-        on_foreign_call(area, u, ip);
-        return;
-    }
-    if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
-        area->restart = 0;
-        area->chan->args[1] = 0;
-        area->chan->args[2] = 0;
-        area->chan->ip = ip;
-        area->chan->sp = u->regs[REG_RSP_];
-        upcall(area, u, __NR_rt_sigreturn);
-        return;
-    }
     area->restart = 0;
     u->regs[REG_RCX_] = ip;
     u->regs[REG_R11_] = ptr(area);
     u->regs[REG_RIP_] = ptr(stub_entry);
     u->regs[REG_EFLAGS_] &= ~0x500UL; /* no single step, no reversed copies in the stub */
+}
+
+static void upcall_sigreturn(struct area *area, struct stub_ucontext *u)
+{
+    area->restart = 0;
+    area->chan->args[1] = 0;
+    area->chan->args[2] = 0;
+    area->chan->ip = u->regs[REG_RIP_];
+    area->chan->sp = u->regs[REG_RSP_];
+    upcall(area, u, __NR_rt_sigreturn);
+}
+
+static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, uint32_t arch)
+{
+    if (arch != AUDIT_ARCH_X86_64) {
+        on_foreign_call(area, u, ip);
+    } else if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
+        upcall_sigreturn(area, u);
+    } else {
+        if (((const struct stub_ro *)STUB_RO)->patch) {
+            stub_count_trap(ip, u->regs[REG_RAX_]);
+        }
+        go_to_entry(area, u, ip);
+    }
+}
+
+/* The exit found a kick. */
+static void on_exit_kick(struct area *area, struct stub_ucontext *u)
+{
+    u->regs[REG_RIP_] = area->rip;
+    if (area->sigreturn) {
+        area->sigreturn = 0;
+        upcall_sigreturn(area, u);
+    } else {
+        upcall_context(area, u);
+    }
+}
+
+static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
+{
+    if (ip >= ptr(gate_wait_check) && ip <= ptr(gate_wait_insn)) {
+        u->regs[REG_RIP_] = ptr(gate_wait_interrupted);
+        area->kick = 1;
+    } else if (ip >= ptr(exit_check) && ip <= ptr(exit_kick)) {
+        on_exit_kick(area, u);
+    } else if ((ip >= STUB_TEXT && ip < STUB_DATA) || stub_in_trampoline(ip)) {
+        area->kick = 1;
+    } else {
+        area->restart = 0;
+        upcall_context(area, u);
+    }
 }
 
 static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info)
@@ -182,10 +207,13 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
     } else if (sig == SIGSYS_) {
         on_sigsys(area, u, ip, info[7]);
     } else if (ip == ptr(exit_kick)) {
-        u->regs[REG_RIP_] = area->rip;
-        upcall_context(area, u);
-    } else if (ip == ptr(guarded_copy_insn)) {
+        on_exit_kick(area, u);
+    } else if (ip == ptr(stub_entry_slow)) {
+        go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
+    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
+    } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
+        u->regs[REG_RIP_] = ip - 1;
     } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
         stub_die(); /* the guest broke its own stub */
     } else {

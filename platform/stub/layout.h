@@ -22,6 +22,8 @@
 #define UL_(x) x
 #else
 #include <stdint.h>
+
+#include "platform/copy_plan.h"
 #define UL_(x) x##UL
 #endif
 
@@ -30,7 +32,7 @@
 #define STUB_TEXT     UL_(0x700000000000)
 #define STUB_DATA     UL_(0x700000200000)
 #define STUB_RO       UL_(0x700000800000) /* one mapping a sandbox, read-only to guests */
-#define STUB_RO_SIZE  UL_(0x5000)
+#define STUB_RO_SIZE  UL_(0x7000)
 #define CHAN_BASE     UL_(0x700001000000)
 #define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
 #define SLOT_COUNT    UL_(1024)
@@ -114,6 +116,19 @@ enum stub_reg {
     REG_RBP_, REG_RBX_, REG_RDX_, REG_RAX_, REG_RCX_, REG_RSP_, REG_RIP_, REG_EFLAGS_, REG_COUNT_
 };
 
+/*
+ * What the stub copies ahead with a request, and copies out after it (platform/copy_plan.h). Bytes that are not
+ * covered are reached by process_vm_readv and its like, which cost 3 us each.
+ */
+#define COPY_MAX      6 /* ranges in one request */
+struct chan_range {
+    uint64_t addr; /* the guest's */
+    uint32_t size;
+    uint32_t offset; /* in the window */
+    uint32_t filled; /* out: bytes that the sentry put there */
+    uint32_t is_out;
+};
+
 struct chan {
     /* guest to sentry */
     uint32_t state;
@@ -133,6 +148,8 @@ struct chan {
     };
     /* both ways: user context */
     uint64_t regs[REG_COUNT_];
+    uint64_t range_count;
+    struct chan_range ranges[COPY_MAX];
 };
 
 #define WAKE_COUNT 4096
@@ -141,8 +158,10 @@ struct stub_ro { /* read-only to guests */
     uint32_t poll_cpu; /* on this CPU: spinning there would keep it from running */
     uint32_t spin_request; /* loops before a request that nobody took rings the doorbell */
     uint32_t spin_busy;    /* loops before a taken request is slept on */
-    uint32_t pad[1020];
+    uint32_t patch;        /* rewrite call sites */
+    uint32_t pad[1019];
     uint32_t wake[WAKE_COUNT];
+    uint16_t copy_plan[PLATFORM_COPY_NR_COUNT][6];
 };
 
 /* At STUB_TEXT: where things are in the image, for the sentry (which reads its own copy). */

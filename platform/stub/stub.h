@@ -18,6 +18,7 @@ struct area {
     uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
     uint64_t nonce;
     uint64_t guest_tid, set_child_tid;
+    uint64_t sigreturn; /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -47,7 +48,8 @@ long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, ui
 __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
-extern const char stub_start[], stub_entry[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+long guarded_touch(void *byte);
+extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[], guarded_touch_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[], gate_clone_ret[],
     exit_thread_ret[], exit_check[], exit_kick[], guarded_copy_insn[], guarded_copy_fault[];
 
@@ -69,6 +71,15 @@ void stub_slots_reset(uint64_t slot);
 uint64_t *stub_slot_word(uint64_t slot);
 long stub_clone(struct area *area);
 void stub_child(struct area *area);
+
+int stub_single_threaded(void);
+
+/* patch.c */
+void stub_count_trap(uint64_t ip, uint64_t rax);
+int stub_in_trampoline(uint64_t ip);
+int stub_trap_is_ours(uint64_t ip);
+void stub_patch_lock(void);
+void stub_patch_unlock(void);
 
 /* handlers.c */
 void stub_thread_setup(struct area *area);

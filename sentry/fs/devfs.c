@@ -16,18 +16,12 @@ struct dev_node {
     const char *target; /* symbolic links only */
 };
 static const struct dev_node dev_nodes[] = {
-    {"null", S_IFCHR | 0666, 1, 3, NULL},
-    {"zero", S_IFCHR | 0666, 1, 5, NULL},
-    {"full", S_IFCHR | 0666, 1, 7, NULL},
-    {"random", S_IFCHR | 0666, 1, 8, NULL},
-    {"urandom", S_IFCHR | 0666, 1, 9, NULL},
-    {"tty", S_IFCHR | 0666, 5, 0, NULL},
-    {"ptmx", S_IFCHR | 0666, 5, 2, NULL},
-    {"fd", S_IFLNK, 0, 0, "/proc/self/fd"},
-    {"stdin", S_IFLNK, 0, 0, "/proc/self/fd/0"},
-    {"stdout", S_IFLNK, 0, 0, "/proc/self/fd/1"},
-    {"stderr", S_IFLNK, 0, 0, "/proc/self/fd/2"},
-    {"pts", S_IFDIR | 0755, 0, 0, NULL},
+    {"null", S_IFCHR | 0666, 1, 3, NULL},          {"zero", S_IFCHR | 0666, 1, 5, NULL},
+    {"full", S_IFCHR | 0666, 1, 7, NULL},          {"random", S_IFCHR | 0666, 1, 8, NULL},
+    {"urandom", S_IFCHR | 0666, 1, 9, NULL},       {"tty", S_IFCHR | 0666, 5, 0, NULL},
+    {"ptmx", S_IFCHR | 0666, 5, 2, NULL},          {"fd", S_IFLNK, 0, 0, "/proc/self/fd"},
+    {"stdin", S_IFLNK, 0, 0, "/proc/self/fd/0"},   {"stdout", S_IFLNK, 0, 0, "/proc/self/fd/1"},
+    {"stderr", S_IFLNK, 0, 0, "/proc/self/fd/2"},  {"pts", S_IFDIR | 0755, 0, 0, NULL},
     {"shm", S_IFDIR | S_ISVTX | 0777, 0, 0, NULL},
 };
 

@@ -16,8 +16,8 @@
 #include "sentry/mm/usercopy.h"
 
 #define DEV(major, minor) ((major) << 8 | (minor)) /* makedev, as a constant, for small numbers */
-#define YIELD_BYTES  (1u << 20)
-#define RANDOM_CHUNK 65536
+#define YIELD_BYTES       (1u << 20)
+#define RANDOM_CHUNK      65536
 
 /* Between the pieces of a long transfer: let others run. Return: whether a signal wants in. */
 static bool long_transfer_pause(size_t done)
@@ -216,6 +216,8 @@ int device_open(struct inode *inode, struct file *f)
         return 0;
     case DEV(5, 0):
         return tty_open_current(f);
+    case DEV(5, 1):
+        return host_console_open(f);
     case DEV(5, 2):
         return ptmx_open(f);
     default:

@@ -24,7 +24,7 @@ struct devpts_node {
     struct inode inode;
     struct pty *pty; /* borrowed; NULL: ptmx, the root, or gone */
 };
-struct devpts { /* super_block.private: freed with it */
+struct devpts {        /* super_block.private: freed with it */
     struct pty **ptys; /* owned; borrowed pairs by index */
     size_t capacity;
     struct inode *ptmx; /* ref */
@@ -38,8 +38,8 @@ static struct devpts *devpts(void)
     return g_kernel->devpts_sb ? g_kernel->devpts_sb->private : NULL;
 }
 
-static int node_new(struct super_block *sb, const struct inode_ops *ops, uint32_t mode, uint32_t uid,
-                    uint32_t gid, dev_t rdev, struct devpts_node **out)
+static int node_new(struct super_block *sb, const struct inode_ops *ops, uint32_t mode,
+                    uint32_t uid, uint32_t gid, dev_t rdev, struct devpts_node **out)
 {
     struct devpts_node *n = calloc(1, sizeof(*n));
 
@@ -186,7 +186,8 @@ static bool root_revalidate(struct inode *dir, const struct name *name, struct i
 
 static bool emit_node(struct dir_context *c, const char *name, const struct inode *inode)
 {
-    if (!c->emit(c, name, strlen(name), inode->ino, S_ISDIR(inode->mode) ? DT_DIR : DT_CHR, c->pos + 1)) {
+    if (!c->emit(c, name, strlen(name), inode->ino, S_ISDIR(inode->mode) ? DT_DIR : DT_CHR,
+                 c->pos + 1)) {
         return false;
     }
     c->pos++;

@@ -42,8 +42,8 @@ struct epoll {
 };
 struct epoll_item {
     struct hash_node hash;
-    struct epoll *set;  /* borrowed: owns the item */
-    struct file *file;  /* borrowed: item_file_released */
+    struct epoll *set;       /* borrowed: owns the item */
+    struct file *file;       /* borrowed: item_file_released */
     struct file_watch watch; /* on file->watches */
     struct list ready_link;
     struct waitq_entry wait;
@@ -132,7 +132,8 @@ static void item_file_released(struct file_watch *w)
 }
 
 /* Calls visit for each item. visit may free that item. */
-static void for_each_item(struct epoll *ep, void (*visit)(struct epoll_item *item, void *arg), void *arg)
+static void for_each_item(struct epoll *ep, void (*visit)(struct epoll_item *item, void *arg),
+                          void *arg)
 {
     for (size_t i = 0; i < ep->items.bucket_count; i++) {
         struct hash_node *n = ep->items.buckets[i];
@@ -191,8 +192,7 @@ static int levels_above(struct epoll *ep, uint64_t walk)
     if (ep->walk != walk) {
         ep->walk = walk;
         ep->levels = 0;
-        list_for_each_entry(item, &ep->file->watches, watch.link)
-        {
+        list_for_each_entry (item, &ep->file->watches, watch.link) {
             int above = 1 + levels_above(item->set, walk);
             ep->levels = MAX(ep->levels, above);
         }
@@ -403,8 +403,7 @@ static uint32_t epoll_poll(struct file *f, struct waitq **out_q)
     if (out_q) {
         *out_q = &ep->poll_q;
     }
-    list_for_each_entry_safe(item, next, &ep->ready, ready_link)
-    {
+    list_for_each_entry_safe (item, next, &ep->ready, ready_link) {
         if (item_poll(item)) {
             return EPOLLIN | EPOLLRDNORM;
         }

@@ -10,18 +10,17 @@
  *    guest writes lands where its neighbours on that file expect it; O_APPEND is the host's to honour.
  * Waiting is on a queue that an edge-triggered event source wakes.
  *
- * All state is in the inode: opening /dev/stdout again, through /proc/self/fd, is another file on the
- * same host fd. DEVIATION: for a regular file Linux would give that one an offset of its own.
+ * All state is in a host_inode, that open files refer to: opening /dev/stdout again, through
+ * /proc/self/fd, is another file on the same host fd. DEVIATION: for a regular file Linux would give that one an offset of its own.
  *
- * The host's terminal is a terminal for the guest's job control too (struct tty). Its line settings
- * pass through by an allow-list; what types into it or addresses the console (TIOCSTI, TIOCLINUX) never.
+ * What is particular to terminals is hosttty.c.
  */
 #include "sentry/fs/hostfile.h"
 
-#include <asm/termbits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
@@ -38,30 +37,20 @@
 
 struct host_inode {
     struct inode inode;
-    int fd;               /* owned */
-    unsigned access;      /* flags of the host's description */
-    bool can_wait;        /* source is registered; else always ready */
-    bool no_nowait;       /* RWF_NOWAIT is not for this file */
+    int fd;          /* owned */
+    unsigned access; /* flags of the host's description */
+    bool can_wait;   /* source is registered; else always ready */
+    bool no_nowait;  /* RWF_NOWAIT is not for this file */
     struct event_source source;
     struct waitq q;
     struct tty *tty; /* borrowed: host terminals stay for ever; NULL: not a terminal */
 };
-/*
- * One terminal of the host, however many of the inherited fds show it: job control compares
- * terminals by address. Kept as long as the sandbox, for a session may keep it while all fds are closed.
- */
-struct host_tty {
-    struct tty tty;
-    struct host_inode *inode; /* ref: the first fd that showed it */
-    struct host_tty *next;
-};
-static struct host_tty *g_host_ttys;
 
 static const struct file_ops host_file_ops;
 
 static struct host_inode *host_inode(const struct file *f)
 {
-    return container_of(f->inode, struct host_inode, inode);
+    return f->private;
 }
 static bool is_regular(const struct host_inode *h)
 {
@@ -172,8 +161,8 @@ static ssize_t host_file_read(struct file *f, struct uio *dst, int64_t *pos)
     if (n <= 0) {
         return n;
     }
-    if (pos != &f->pos) {
-        *pos += n;
+    if (is_regular(h)) {
+        *pos = pos == &f->pos ? host_lseek(h->fd, 0, SEEK_CUR) : *pos + n;
     }
     return uio_copy_to(dst, buf, (size_t)n);
 }
@@ -199,8 +188,8 @@ static ssize_t write_all(struct file *f, const char *buf, size_t size, int64_t *
             return done ? (ssize_t)done : n;
         }
         done += (size_t)n;
-        if (pos != &f->pos) {
-            *pos += n;
+        if (is_regular(h)) {
+            *pos = pos == &f->pos ? host_lseek(h->fd, 0, SEEK_CUR) : *pos + n;
         }
     }
     return (ssize_t)done;
@@ -220,11 +209,7 @@ static ssize_t host_file_write(struct file *f, struct uio *src, int64_t *pos)
         return -ENOMEM;
     }
     if (h->tty) {
-        int r = 0;
-        struct termios tio;
-        if (host_ioctl(h->fd, TCGETS, &tio) == 0 && (tio.c_lflag & TOSTOP)) {
-            r = tty_check_change(h->tty, SIGTTOU);
-        }
+        int r = host_tty_check_write(h->fd, h->tty);
         if (r < 0) {
             return r;
         }
@@ -256,101 +241,27 @@ static uint32_t host_file_poll(struct file *f, struct waitq **out_q)
 
 static int64_t host_file_llseek(struct file *f, int64_t offset, int whence)
 {
-    return host_lseek(host_inode(f)->fd, offset, whence);
-}
+    int64_t pos = host_lseek(host_inode(f)->fd, offset, whence);
 
-/* --- ioctl --- */
-
-/* struct termios and its like: in or out, by size. */
-static long pass_in(struct host_inode *h, struct mm *mm, unsigned cmd, uaddr_t arg, size_t size)
-{
-    uint8_t buf[64];
-    int r;
-
-    BUG_ON(size > sizeof(buf));
-    r = copy_in(mm, buf, arg, size);
-    return r < 0 ? r : host_ioctl(h->fd, cmd, buf);
-}
-static long pass_out(struct host_inode *h, struct mm *mm, unsigned cmd, uaddr_t arg, size_t size)
-{
-    uint8_t buf[64] = {0};
-    int r;
-
-    BUG_ON(size > sizeof(buf));
-    r = host_ioctl(h->fd, cmd, buf);
-    return r < 0 ? r : copy_out(mm, arg, buf, size);
-}
-
-/* The variants that first wait for output or drop input come as their parts: the host must not wait. */
-static long tty_set_termios(struct host_inode *h, struct mm *mm, unsigned cmd, uaddr_t arg)
-{
-    bool flush = cmd == TCSETSF || cmd == TCSETSF2;
-    bool second = cmd == TCSETS2 || cmd == TCSETSW2 || cmd == TCSETSF2;
-    long r = tty_check_change(h->tty, SIGTTOU);
-
-    if (r < 0) {
-        return r;
+    if (pos >= 0) {
+        f->pos =
+            pos; /* only what /proc shows and FIONREAD counts from: the host's is the true one */
     }
-    if (flush) {
-        r = host_ioctl(h->fd, TCFLSH, (void *)TCIFLUSH);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return second ? pass_in(h, mm, TCSETS2, arg, sizeof(struct termios2))
-                  : pass_in(h, mm, TCSETS, arg, sizeof(struct termios));
+    return pos;
 }
 
-static long host_tty_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg)
-{
-    struct host_inode *h = host_inode(f);
-    long r = tty_job_ioctl(h->tty, f, mm, cmd, arg, false);
-
-    if (r != -ENOIOCTLCMD) {
-        return r;
-    }
-    switch (cmd) {
-    case TCGETS:
-        return pass_out(h, mm, cmd, arg, sizeof(struct termios));
-    case TCGETS2:
-        return pass_out(h, mm, cmd, arg, sizeof(struct termios2));
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF:
-    case TCSETS2:
-    case TCSETSW2:
-    case TCSETSF2:
-        return tty_set_termios(h, mm, cmd, arg);
-    case TCGETA:
-        return pass_out(h, mm, cmd, arg, sizeof(struct termio));
-    case TIOCGWINSZ:
-        return pass_out(h, mm, cmd, arg, sizeof(struct winsize));
-    case TIOCOUTQ:
-    case TIOCGETD:
-        return pass_out(h, mm, cmd, arg, sizeof(int));
-    case TCFLSH:
-        r = tty_check_change(h->tty, SIGTTOU);
-        return r < 0 ? r : host_ioctl(h->fd, cmd, (void *)MIN(arg, (uaddr_t)INT32_MAX));
-    case TCSBRK:
-    case TCSBRKP:
-        /* DEVIATION: tcdrain is a no-op once the host has the bytes; a break is not sent. */
-        return arg || cmd == TCSBRKP ? 0 : -EPERM;
-    case TIOCSWINSZ:
-        /* DEVIATION: the window belongs to the invoker; Linux would resize it. */
-        return -EPERM;
-    default:
-        return -ENOTTY;
-    }
-}
+/* --- other operations --- */
 
 static long host_file_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg)
 {
     struct host_inode *h = host_inode(f);
 
     if (cmd == FIONREAD) {
-        return pass_out(h, mm, cmd, arg, sizeof(int));
+        int count = 0;
+        int r = host_ioctl(h->fd, FIONREAD, &count);
+        return r < 0 ? r : put_user(mm, arg, &count);
     }
-    return h->tty ? host_tty_ioctl(f, mm, cmd, arg) : -ENOTTY;
+    return h->tty ? host_tty_ioctl(h->fd, h->tty, f, mm, cmd, arg) : -ENOTTY;
 }
 
 static int host_file_mmap(struct file *f, int prot, int flags, struct file_map *out)
@@ -371,6 +282,8 @@ static int host_file_fsync(struct file *f, bool data_only)
     return is_regular(host_inode(f)) ? host_fsync(host_inode(f)->fd) : -EINVAL;
 }
 
+static void host_file_release(struct file *f);
+
 static const struct file_ops host_file_ops = {
     .read = host_file_read,
     .write = host_file_write,
@@ -379,6 +292,7 @@ static const struct file_ops host_file_ops = {
     .ioctl = host_file_ioctl,
     .mmap = host_file_mmap,
     .fsync = host_file_fsync,
+    .release = host_file_release,
 };
 /* Regular files and /dev/null: what epoll refuses, and poll(2) finds always ready. */
 static const struct file_ops host_plain_ops = {
@@ -388,6 +302,7 @@ static const struct file_ops host_plain_ops = {
     .ioctl = host_file_ioctl,
     .mmap = host_file_mmap,
     .fsync = host_file_fsync,
+    .release = host_file_release,
 };
 
 /* --- the inode --- */
@@ -441,8 +356,15 @@ int host_inode_open(struct inode *inode, struct file *f)
     if (have != O_RDWR && have != (f->flags & O_ACCMODE)) {
         return -EACCES;
     }
+    inode_get(inode);
+    f->private = h;
     f->ops = h->can_wait ? &host_file_ops : &host_plain_ops;
     return 0;
+}
+
+static void host_file_release(struct file *f)
+{
+    inode_put(&host_inode(f)->inode);
 }
 
 static const struct inode_ops host_inode_ops = {
@@ -503,48 +425,9 @@ static int host_inode_new(int host_fd, const struct cred *cred, struct host_inod
     return 0;
 }
 
-/* The path and inode of f are /dev/tty's own; the transfers need ours. */
-static int host_tty_open(struct tty *tty, struct file *f)
-{
-    struct host_inode *h = container_of(tty, struct host_tty, tty)->inode;
-    int r = host_inode_open(&h->inode, f);
-
-    if (r == 0) {
-        inode_put(f->inode);
-        inode_get(&h->inode);
-        f->inode = &h->inode;
-    }
-    return r;
-}
-
-/* Sets h->tty: the terminal that h shows, perhaps together with another fd. */
-static int host_tty_find(struct host_inode *h)
-{
-    struct host_tty *t = g_host_ttys;
-
-    while (t && t->tty.rdev != h->inode.rdev) {
-        t = t->next;
-    }
-    if (!t) {
-        t = calloc(1, sizeof(*t));
-        if (!t) {
-            return -ENOMEM;
-        }
-        t->tty.rdev = h->inode.rdev;
-        t->tty.open = host_tty_open;
-        t->inode = h;
-        inode_get(&h->inode);
-        t->next = g_host_ttys;
-        g_host_ttys = t;
-    }
-    h->tty = &t->tty;
-    return 0;
-}
-
 /* What kind of file it is, and how it can be waited for. */
 static int host_inode_probe(struct host_inode *h)
 {
-    struct termios tio;
     int r = host_inode_getattr(&h->inode);
 
     if (r < 0) {
@@ -555,8 +438,8 @@ static int host_inode_probe(struct host_inode *h)
         return r;
     }
     h->access = (unsigned)r & (O_ACCMODE | O_APPEND | O_NONBLOCK);
-    if (S_ISCHR(h->inode.mode) && host_ioctl(h->fd, TCGETS, &tio) == 0) {
-        r = host_tty_find(h);
+    if (host_tty_is(h->fd, h->inode.mode)) {
+        r = host_tty_get(&h->inode, &h->tty);
         if (r < 0) {
             return r;
         }
@@ -581,6 +464,33 @@ static const char *file_name(const struct host_inode *h)
     return h->tty ? "/dev/tty" : "host:";
 }
 
+/* h's reference is consumed: the file has it. */
+static int host_file_make(struct host_inode *h, const struct cred *cred, struct file **out)
+{
+    AUTO_PATH console = {NULL, NULL};
+    struct inode *inode = &h->inode;
+    struct file *f;
+    int r;
+
+    /* The first terminal has a name inside, so that ttyname(3) finds it: the node is then what fstat shows. */
+    if (h->tty && host_tty_console(h->tty, cred, &console) == 0) {
+        inode = console.dentry->inode;
+    }
+    inode_get(inode);
+    r = file_new_anon(h->can_wait ? &host_file_ops : &host_plain_ops, file_name(h), inode,
+                      h->access, cred, h, &f);
+    if (r < 0) {
+        inode_put(&h->inode);
+        return r;
+    }
+    if (console.dentry) {
+        path_put(&f->path);
+        path_copy(&f->path, &console);
+    }
+    *out = f;
+    return 0;
+}
+
 /**
  * host_file_new - make an open file of the guest from an fd inherited from the host.
  * @host_fd: consumed, also on failure.
@@ -600,6 +510,5 @@ int host_file_new(int host_fd, const struct cred *cred, struct file **out)
         inode_put(&h->inode);
         return r;
     }
-    return file_new_anon(h->can_wait ? &host_file_ops : &host_plain_ops, file_name(h), &h->inode,
-                         h->access, cred, NULL, out);
+    return host_file_make(h, cred, out);
 }

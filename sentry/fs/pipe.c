@@ -367,7 +367,8 @@ int pipe_new(unsigned flags, const struct cred *cred, struct file *out[2])
     }
     ends[0]->pipe = ends[1]->pipe = p;
     p->files = 1; /* ours, until both ends exist: then it becomes the writer's */
-    r = file_new_anon(&pipe_ops, "pipe:", inode_get(inode), O_RDONLY | status, cred, ends[0], &out[0]);
+    r = file_new_anon(&pipe_ops, "pipe:", inode_get(inode), O_RDONLY | status, cred, ends[0],
+                      &out[0]);
     if (r < 0) {
         inode_put(inode);
         goto fail;

@@ -19,7 +19,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/base/timer.h"
 
-#define CHUNK      512  /* copied from a guest at a time */
+#define CHUNK      512 /* copied from a guest at a time */
 #define TENTH_NS   (NSEC_PER_SEC / 10)
 #define PENDING(p) ((p)->out_head - (p)->out_tail)
 

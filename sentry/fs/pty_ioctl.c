@@ -11,7 +11,8 @@
 #include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
 
-_Static_assert(offsetof(struct termios, c_cc) == offsetof(struct termios2, c_cc), "one is the other's head");
+_Static_assert(offsetof(struct termios, c_cc) == offsetof(struct termios2, c_cc),
+               "one is the other's head");
 
 static long get_termios(struct pty *p, struct mm *mm, unsigned cmd, uaddr_t arg)
 {
@@ -246,7 +247,8 @@ static long queue_ioctl(struct pty *p, struct mm *mm, unsigned cmd, uaddr_t arg,
     }
 }
 
-long pty_ioctl(struct pty *p, struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg, bool is_master)
+long pty_ioctl(struct pty *p, struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg,
+               bool is_master)
 {
     long r = tty_job_ioctl(&p->tty, f, mm, cmd, arg, is_master);
 

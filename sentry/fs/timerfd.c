@@ -20,10 +20,10 @@ struct timerfd {
     struct waitq q;
     int clock;
     unsigned settime_flags;
-    bool armed;           /* a first or next expiration lies ahead, or has just passed unread */
-    int64_t interval_ns;  /* 0: fires once */
-    int64_t next_ns;      /* CLOCK_MONOTONIC: the next expiration that is not counted yet */
-    uint64_t ticks;       /* counted, not read */
+    bool armed;          /* a first or next expiration lies ahead, or has just passed unread */
+    int64_t interval_ns; /* 0: fires once */
+    int64_t next_ns;     /* CLOCK_MONOTONIC: the next expiration that is not counted yet */
+    uint64_t ticks;      /* counted, not read */
 };
 
 static const struct file_ops timerfd_ops;
@@ -127,8 +127,8 @@ static void timerfd_show_fdinfo(struct file *f, struct strbuf *out)
                   "clockid: %d\nticks: %llu\nsettime flags: 0%o\nit_value: (%lld, %lld)\n"
                   "it_interval: (%lld, %lld)\n",
                   t->clock, (unsigned long long)t->ticks, t->settime_flags,
-                  v.left_ns / NSEC_PER_SEC, v.left_ns % NSEC_PER_SEC,
-                  v.interval_ns / NSEC_PER_SEC, v.interval_ns % NSEC_PER_SEC);
+                  v.left_ns / NSEC_PER_SEC, v.left_ns % NSEC_PER_SEC, v.interval_ns / NSEC_PER_SEC,
+                  v.interval_ns % NSEC_PER_SEC);
 }
 
 static const struct file_ops timerfd_ops = {
@@ -153,8 +153,8 @@ int timerfd_new(int clock, unsigned flags, const struct cred *cred, struct file 
     t->clock = clock;
     r = inode_new_anon(0600, cred, &inode);
     if (r == 0) {
-        r = file_new_anon(&timerfd_ops, "anon_inode:[timerfd]", inode, O_RDWR | (flags & TFD_NONBLOCK),
-                          cred, t, out);
+        r = file_new_anon(&timerfd_ops, "anon_inode:[timerfd]", inode,
+                          O_RDWR | (flags & TFD_NONBLOCK), cred, t, out);
     }
     if (r < 0) {
         free(t);

@@ -29,8 +29,8 @@ struct tty_task_ops {
     int (*pgrp)(void);
     bool (*is_leader)(void);
     bool (*capable)(int cap);
-    bool (*is_ignored)(int sig);  /* ignored or blocked by the caller */
-    bool (*is_orphaned)(void);    /* the caller's process group */
+    bool (*is_ignored)(int sig);   /* ignored or blocked by the caller */
+    bool (*is_orphaned)(void);     /* the caller's process group */
     int (*pgrp_session)(int pgrp); /* or -ESRCH */
     void (*signal_pgrp)(int pgrp, int sig);
     /* Every process of the session loses tty. hangup: its leader gets SIGHUP and SIGCONT. */

@@ -17,7 +17,7 @@ struct ldisc_ops {
     void (*output)(struct ldisc *l, const uint8_t *data, size_t size);
     size_t (*output_room)(struct ldisc *l);
     void (*flush_output)(struct ldisc *l);
-    void (*signal)(struct ldisc *l, int sig); /* to the foreground process group */
+    void (*signal)(struct ldisc *l, int sig);    /* to the foreground process group */
     void (*flow)(struct ldisc *l, bool stopped); /* after l->stopped changed */
 };
 struct ldisc {
@@ -25,11 +25,11 @@ struct ldisc {
     struct termios2 tio;
     uint8_t buf[LDISC_SIZE];
     uint64_t line_ends[LDISC_SIZE / 64]; /* bitmap: this byte ends a line; a NUL there is EOF */
-    unsigned head, tail;  /* free-running: buf holds tail ... head-1 */
-    unsigned canon_head;  /* complete lines end here; the line being edited follows */
+    unsigned head, tail;                 /* free-running: buf holds tail ... head-1 */
+    unsigned canon_head;           /* complete lines end here; the line being edited follows */
     unsigned column, canon_column; /* of the cursor; where the line being edited began */
-    bool literal_next;    /* VLNEXT was typed */
-    bool stopped;         /* VSTOP was typed */
+    bool literal_next;             /* VLNEXT was typed */
+    bool stopped;                  /* VSTOP was typed */
 };
 
 void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops);

@@ -17,49 +17,53 @@ static int clock_pid(clockid_t id)
     return ~(id >> 3);
 }
 
-/*
- * A thread's clock is for threads of its own process only, a process's clock for everybody.
- * DEVIATION: a thread's clock shows its process's CPU time; the host does not tell them apart.
- */
-static int dynamic_clock_group(struct task *t, clockid_t id, struct thread_group **out)
+/* A thread's clock is for threads of its own process only, a process's clock for everybody. */
+static int dynamic_clock(struct task *t, clockid_t id, struct cpu_clock *out)
 {
     int pid = clock_pid(id);
     if ((id & CPUCLOCK_TYPE) > CPUCLOCK_SCHED) {
         return -EINVAL;
     }
-    if (pid == 0) {
-        *out = thread_group_get(t->tg);
-        return 0;
-    }
-    struct pid *p = pid_find(pid);
+    const struct pid *p = pid_find(pid);
     if (id & CPUCLOCK_THREAD) {
-        if (!p || !p->task || p->task->tg != t->tg) {
+        struct task *other = pid == 0 ? t : p ? p->task : NULL;
+        if (!other || other->tg != t->tg) {
             return -EINVAL;
         }
-        *out = thread_group_get(t->tg);
+        *out = (struct cpu_clock){thread_group_get(t->tg), task_get(other)};
         return 0;
     }
-    if (p && p->task == t) {
-        *out = thread_group_get(t->tg);
-        return 0;
-    }
-    if (!p || !p->tg) {
+    struct thread_group *tg = pid == 0 || (p && p->task == t) ? t->tg : p ? p->tg : NULL;
+    if (!tg) {
         return -EINVAL;
     }
-    *out = thread_group_get(p->tg);
+    *out = (struct cpu_clock){thread_group_get(tg), NULL};
     return 0;
 }
 
-int guest_clock_group(struct task *t, clockid_t id, struct thread_group **out)
+int cpu_clock_get(struct task *t, clockid_t id, struct cpu_clock *out)
 {
     if (id < 0) {
-        return dynamic_clock_group(t, id, out);
+        return dynamic_clock(t, id, out);
     }
-    if (id == CLOCK_PROCESS_CPUTIME_ID || id == CLOCK_THREAD_CPUTIME_ID) {
-        *out = thread_group_get(t->tg);
-        return 0;
+    if (id != CLOCK_PROCESS_CPUTIME_ID && id != CLOCK_THREAD_CPUTIME_ID) {
+        return -EINVAL;
     }
-    return -EINVAL;
+    *out = (struct cpu_clock){thread_group_get(t->tg),
+                              id == CLOCK_THREAD_CPUTIME_ID ? task_get(t) : NULL};
+    return 0;
+}
+
+void cpu_clock_put(struct cpu_clock *c)
+{
+    thread_group_put(c->tg);
+    task_put(c->task);
+    *c = (struct cpu_clock){0};
+}
+
+int64_t cpu_clock_ns(const struct cpu_clock *c)
+{
+    return c->task ? usage_thread_cpu_ns(c->task) : usage_cpu_ns(c->tg);
 }
 
 int guest_clock_kind(struct task *t, clockid_t id, enum clock_kind *out)
@@ -83,9 +87,13 @@ int guest_clock_kind(struct task *t, clockid_t id, enum clock_kind *out)
         *out = CLOCK_KIND_ALARM;
         return 0;
     default: {
-        AUTO_PUT(thread_group) tg = NULL;
-        *out = CLOCK_KIND_CPU;
-        return guest_clock_group(t, id, &tg);
+        struct cpu_clock c;
+        int r = cpu_clock_get(t, id, &c);
+        if (r == 0) {
+            cpu_clock_put(&c);
+            *out = CLOCK_KIND_CPU;
+        }
+        return r;
     }
     }
 }
@@ -106,10 +114,11 @@ int guest_clock_ns(struct task *t, clockid_t id, int64_t *out)
         *out = host_time_ns(id);
         return 0;
     }
-    AUTO_PUT(thread_group) tg = NULL;
-    r = guest_clock_group(t, id, &tg);
+    struct cpu_clock c;
+    r = cpu_clock_get(t, id, &c);
     if (r == 0) {
-        *out = usage_cpu_ns(tg);
+        *out = cpu_clock_ns(&c);
+        cpu_clock_put(&c);
     }
     return r;
 }

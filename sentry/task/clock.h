@@ -21,7 +21,14 @@ MUST_CHECK int guest_clock_kind(struct task *t, clockid_t id, enum clock_kind *o
 MUST_CHECK int guest_clock_ns(struct task *t, clockid_t id, int64_t *out);
 /* Errors: -EINVAL. */
 MUST_CHECK int guest_clock_resolution(struct task *t, clockid_t id, int64_t *out);
-/* The process whose CPU time id counts (with a reference). Errors: -EINVAL: not a CPU clock, or nobody's. */
-MUST_CHECK int guest_clock_group(struct task *t, clockid_t id, struct thread_group **out);
+/* Whose CPU time a clock counts: one thread's (task), or else its whole process's. Both are references. */
+struct cpu_clock {
+    struct thread_group *tg;
+    struct task *task; /* NULL: the process */
+};
+/* Errors: -EINVAL: not a CPU clock, or nobody's. */
+MUST_CHECK int cpu_clock_get(struct task *t, clockid_t id, struct cpu_clock *out);
+void cpu_clock_put(struct cpu_clock *c);
+int64_t cpu_clock_ns(const struct cpu_clock *c);
 /* The value of a wall or uptime clock; needs no task. */
 int64_t host_time_ns(clockid_t id);

@@ -18,8 +18,7 @@ struct task *task_current(void)
     if (task_entry && k->entry == task_entry) {
         return k->arg;
     }
-    list_for_each_entry(t, &g_kernel->tasks, all_link)
-    {
+    list_for_each_entry (t, &g_kernel->tasks, all_link) {
         if (t->kthread == k && k->arg == t) {
             task_entry = k->entry;
             return t;

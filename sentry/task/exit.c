@@ -34,7 +34,7 @@ static void kill_host_process(struct thread_group *tg)
     list_for_each_entry(t, &tg->threads, group_link)
     {
         if (t->pt && t->mm) {
-            robust_list_exit(t);
+            robust_list_exit(t, false);
             alive = t;
         }
     }
@@ -228,15 +228,30 @@ static void group_exit(struct thread_group *tg)
 
 /* --- a task's end --- */
 
-/* Stores 0 where libc waits for it, when the host does not do that itself. DEVIATION: no futex wake there. */
-static void clear_child_tid(struct task *t)
+/* Stores 0 where libc waits for it, and wakes it, when the host does not do that itself. */
+static void clear_child_tid(struct task *t, bool wake)
 {
     uint32_t zero = 0;
-    if (t->clear_child_tid && t->clear_child_tid != t->host_clear_tid && !t->tg->host_killed) {
-        int r = put_user(t->mm, t->clear_child_tid, &zero);
-        (void)r; /* a bad address hurts nobody */
-    }
+    uaddr_t at = t->clear_child_tid;
     t->clear_child_tid = 0;
+    if (at && at != t->host_clear_tid && !t->tg->host_killed && put_user(t->mm, at, &zero) == 0 && wake) {
+        futex_wake_one(t, at);
+    }
+}
+
+/**
+ * task_exit_begin - what exit(2) does while the guest thread still takes orders: its robust locks and
+ *                   clear_child_tid, with the wake-ups that need it. Called by t in a system call.
+ *
+ * Context: may block.
+ */
+void task_exit_begin(struct task *t)
+{
+    robust_list_exit(t, true);
+    /* Linux, too, stores only when somebody else may look. */
+    if (t->tg->live_threads > 1 || t->tg->vm_borrowed) {
+        clear_child_tid(t, true);
+    }
 }
 
 static void leave_memory(struct task *t, bool last)
@@ -244,11 +259,11 @@ static void leave_memory(struct task *t, bool last)
     struct thread_group *tg = t->tg;
     if (!tg->host_killed) {
         if (last) {
-            clear_child_tid(t);
+            clear_child_tid(t, false);
             kill_host_process(tg);
         } else {
-            robust_list_exit(t);
-            clear_child_tid(t);
+            robust_list_exit(t, false);
+            clear_child_tid(t, false);
         }
     }
     struct platform_thread *pt = take(&t->pt);

@@ -34,6 +34,10 @@ static inline bool task_alive(const struct task *t)
 #define SIG_HANDLER_IGN 1UL
 #define SIGSET_STOP (KSIG_BIT(SIGSTOP) | KSIG_BIT(SIGTSTP) | KSIG_BIT(SIGTTIN) | KSIG_BIT(SIGTTOU))
 #define SIGSET_IGNORE (KSIG_BIT(SIGCONT) | KSIG_BIT(SIGCHLD) | KSIG_BIT(SIGWINCH) | KSIG_BIT(SIGURG))
+/* Their default action dumps core, were there a limit for it. */
+#define SIGSET_CORE                                                                                \
+    (SIGSET_SYNCHRONOUS | KSIG_BIT(SIGQUIT) | KSIG_BIT(SIGABRT) | KSIG_BIT(SIGXCPU) |              \
+     KSIG_BIT(SIGXFSZ))
 #define SIGSET_SYNCHRONOUS                                                                         \
     (KSIG_BIT(SIGSEGV) | KSIG_BIT(SIGBUS) | KSIG_BIT(SIGILL) | KSIG_BIT(SIGTRAP) |                 \
      KSIG_BIT(SIGFPE) | KSIG_BIT(SIGSYS))

@@ -16,7 +16,7 @@
 struct posix_timer {
     struct list link; /* thread_group.posix_timers */
     struct thread_group *tg;       /* borrowed: outlives its timers */
-    struct thread_group *cpu_of;   /* ref: the clock's process; NULL: not a CPU clock */
+    struct cpu_clock cpu;          /* refs; tg NULL: not a CPU clock */
     struct task *target;           /* ref: SIGEV_THREAD_ID; NULL: the process */
     struct posix_timer_spec spec;
     int id;
@@ -29,14 +29,15 @@ struct posix_timer {
 
 static int64_t timer_now(const struct posix_timer *pt)
 {
-    return pt->cpu_of ? usage_cpu_ns(pt->cpu_of) : host_time_ns(pt->spec.clock);
+    return pt->cpu.tg ? cpu_clock_ns(&pt->cpu) : host_time_ns(pt->spec.clock);
 }
 
 static void arm(struct posix_timer *pt)
 {
     int64_t left = pt->expiry_ns - timer_now(pt);
-    if (pt->cpu_of && left > 0) {
-        int64_t threads = MAX(MIN(pt->cpu_of->live_threads, (int)g_kernel->cpu_count), 1);
+    if (pt->cpu.tg && left > 0) {
+        int live = pt->cpu.task ? 1 : pt->cpu.tg->live_threads;
+        int64_t threads = MAX(MIN(live, (int)g_kernel->cpu_count), 1);
         left = MAX(left / threads, CPU_TICK_NS);
     }
     int64_t now = ktime_monotonic_ns();
@@ -48,7 +49,10 @@ static int64_t forward(struct posix_timer *pt)
 {
     int64_t late = timer_now(pt) - pt->expiry_ns;
     int64_t periods = late > 0 ? late / pt->interval_ns : 0;
-    pt->expiry_ns += (periods + 1) * pt->interval_ns;
+    pt->expiry_ns += periods * pt->interval_ns; /* not past now */
+    if (__builtin_add_overflow(pt->expiry_ns, pt->interval_ns, &pt->expiry_ns)) {
+        pt->expiry_ns = INT64_MAX;
+    }
     return periods;
 }
 
@@ -131,7 +135,7 @@ static void timer_free(struct posix_timer *pt)
     list_del(&pt->link);
     pt->tg->timer_count--;
     task_put(pt->target);
-    thread_group_put(pt->cpu_of);
+    cpu_clock_put(&pt->cpu);
     free(pt);
 }
 
@@ -168,7 +172,7 @@ static int check_target(struct task *t, const struct posix_timer_spec *s, struct
     }
 }
 
-static int check_clock(struct task *t, const struct posix_timer_spec *s, struct thread_group **out_cpu)
+static int check_clock(struct task *t, const struct posix_timer_spec *s, struct cpu_clock *out_cpu)
 {
     enum clock_kind kind;
     int r = guest_clock_kind(t, s->clock, &kind);
@@ -178,27 +182,28 @@ static int check_clock(struct task *t, const struct posix_timer_spec *s, struct 
     if (kind == CLOCK_KIND_READ || kind == CLOCK_KIND_ALARM) {
         return -EOPNOTSUPP;
     }
-    return kind == CLOCK_KIND_CPU ? guest_clock_group(t, s->clock, out_cpu) : 0;
+    return kind == CLOCK_KIND_CPU ? cpu_clock_get(t, s->clock, out_cpu) : 0;
 }
 
 int posix_timer_create(struct task *t, const struct posix_timer_spec *spec)
 {
     struct thread_group *tg = t->tg;
-    AUTO_PUT(thread_group) cpu_of = NULL;
+    struct cpu_clock cpu = {0};
     AUTO_PUT(task) target = NULL;
-    int r = check_clock(t, spec, &cpu_of);
-    if (r < 0) {
-        return r;
+    int r = check_clock(t, spec, &cpu);
+    if (r == 0 && tg->timer_count >= tg->limits[RLIMIT_SIGPENDING].rlim_cur) {
+        r = -EAGAIN;
     }
-    if (tg->timer_count >= tg->limits[RLIMIT_SIGPENDING].rlim_cur) {
-        return -EAGAIN;
+    if (r == 0) {
+        r = check_target(t, spec, &target);
     }
-    r = check_target(t, spec, &target);
     if (r < 0) {
+        cpu_clock_put(&cpu);
         return r;
     }
     struct posix_timer *pt = calloc(1, sizeof(*pt));
     if (!pt) {
+        cpu_clock_put(&cpu);
         return -EAGAIN;
     }
     do {
@@ -210,7 +215,7 @@ int posix_timer_create(struct task *t, const struct posix_timer_spec *spec)
         pt->spec.value.sival_int = pt->id;
     }
     pt->tg = tg;
-    pt->cpu_of = take(&cpu_of);
+    pt->cpu = cpu;
     pt->target = take(&target);
     ktimer_init(&pt->timer, fire);
     list_add_tail(&pt->link, &tg->posix_timers);

@@ -2,15 +2,18 @@
  * Robust futexes of a dying thread, analogous to Linux's exit_robust_list: each lock that it holds
  * gets FUTEX_OWNER_DIED, so that the next locker sees EOWNERDEAD.
  *
- * DEVIATION: waiters are not woken. Futexes are the host kernel's, and only a thread of the guest
- * itself can wake one; a waiter that already sleeps stays asleep until another wake-up.
+ * Futexes are the host kernel's, and only a thread of the guest itself can wake one: a thread that calls
+ * exit or exit_group does so. DEVIATION: one that is killed can't; who already sleeps on its lock
+ * sleeps until another wake-up.
  * The list is the guest's memory, and hostile: at most ROBUST_LIST_LIMIT entries, never trusted.
  */
 #include "sentry/task/robust.h"
 
-#include "sentry/mm/usercopy.h"
-
 #include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "platform/platform.h"
+#include "sentry/mm/usercopy.h"
 
 struct robust_head { /* struct robust_list_head */
     uint64_t next;
@@ -19,7 +22,7 @@ struct robust_head { /* struct robust_list_head */
 };
 
 /* DEVIATION: not atomic against the guest's own threads; they change a word that its owner holds only to set FUTEX_WAITERS. */
-static void mark_dead(struct task *t, uaddr_t addr)
+static void mark_dead(struct task *t, uaddr_t addr, bool wake)
 {
     uint32_t word;
     if ((addr & 3) || get_user(t->mm, &word, addr) < 0) {
@@ -29,11 +32,20 @@ static void mark_dead(struct task *t, uaddr_t addr)
         return;
     }
     word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-    int r = put_user(t->mm, addr, &word);
-    (void)r;
+    if (put_user(t->mm, addr, &word) == 0 && wake && (word & FUTEX_WAITERS)) {
+        futex_wake_one(t, addr);
+    }
 }
 
-void robust_list_exit(struct task *t)
+void futex_wake_one(struct task *t, uaddr_t addr)
+{
+    const struct mem_call m = {
+        .nr = SYS_futex, .args = {addr, FUTEX_WAKE, 1}, .host_fd = -1};
+    long r = platform_mem(t->pt, &m);
+    (void)r; /* a bad address has no waiters */
+}
+
+void robust_list_exit(struct task *t, bool wake)
 {
     struct robust_head head;
     uaddr_t list = t->robust_list;
@@ -48,7 +60,7 @@ void robust_list_exit(struct task *t)
         /* Read the link first: the lock may be freed as soon as its word changes. */
         int r = get_user(t->mm, &next, entry);
         if (entry != pending) {
-            mark_dead(t, entry + (uint64_t)head.futex_offset);
+            mark_dead(t, entry + (uint64_t)head.futex_offset, wake);
         }
         if (r < 0) {
             return;
@@ -56,6 +68,6 @@ void robust_list_exit(struct task *t)
         entry = next & ~1UL;
     }
     if (pending) {
-        mark_dead(t, pending + (uint64_t)head.futex_offset);
+        mark_dead(t, pending + (uint64_t)head.futex_offset, wake);
     }
 }

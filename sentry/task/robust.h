@@ -3,5 +3,12 @@
 
 #include "sentry/task/task.h"
 
-/* Walks t's list and marks what it holds. The memory must still exist. */
-void robust_list_exit(struct task *t);
+/*
+ * Walks t's list and marks what it holds; once. The memory must still exist.
+ * @wake: t is the caller, in a system call, and its guest thread can be ordered to wake those who wait.
+ *
+ * Context: may block with wake; else not.
+ */
+void robust_list_exit(struct task *t, bool wake);
+/* FUTEX_WAKE of one waiter at addr by t's own guest thread. Context: may block. */
+void futex_wake_one(struct task *t, uaddr_t addr);

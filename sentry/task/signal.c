@@ -107,6 +107,8 @@ static void stop_here(struct task *t)
 
 /* --- delivery --- */
 
+void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx, const siginfo_t *info);
+
 /* Linux's handle_signal: whether the interrupted call is restarted depends on the handler. */
 static void restart_for_handler(struct guest_context *ctx, const struct ksigaction *a, long nr,
                                 long result)
@@ -173,8 +175,9 @@ static void run_handler(struct task *t, struct guest_context *ctx, int sig,
     signal_set_blocked(t, mask);
 }
 
-/* SIG_DFL. Return: false when the task has to die. */
-static bool default_action(struct task *t, int sig)
+/* SIG_DFL. Return: false when the task has to die. Context: may block (a crash report). */
+static bool default_action(struct task *t, const struct guest_context *ctx, const siginfo_t *info,
+                           int sig)
 {
     struct thread_group *tg = t->tg;
     if ((SIGSET_IGNORE & KSIG_BIT(sig)) || thread_group_is_init(tg)) {
@@ -186,6 +189,9 @@ static bool default_action(struct task *t, int sig)
             stop_begin(tg, sig);
         }
         return true;
+    }
+    if (unlikely(g_signal_fatal) && (SIGSET_CORE & KSIG_BIT(sig))) {
+        g_signal_fatal(t, ctx, info);
     }
     thread_group_exit(tg, sig);
     return false;
@@ -220,7 +226,7 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
             continue;
         }
         if (a->handler == SIG_HANDLER_DFL) {
-            if (!default_action(t, sig)) {
+            if (!default_action(t, ctx, &info, sig)) {
                 return;
             }
             continue;

@@ -98,5 +98,8 @@ bool signal_on_altstack(const struct task *t, uaddr_t sp);
 void siginfo_init(siginfo_t *info, int sig, int code, int pid, uint32_t uid);
 /* Told of each signal that a task acts on; NULL: nobody listens. Set once at start, by --strace. */
 extern void (*g_signal_trace)(struct task *t, const siginfo_t *info);
+/* Told of each signal that dumps core, before the process ends, on the thread that takes it; NULL: nobody listens. Set
+ * once at start, by --backtrace. Context: may block. */
+extern void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx, const siginfo_t *info);
 /* The disposition of sig as /proc/PID/status shows it. */
 void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught);

@@ -117,6 +117,24 @@ static bool prepare(struct thread_group *tg, const struct task *t, int sig)
     return !signal_is_ignored(tg, sig);
 }
 
+/*
+ * Queued for t, which takes it. A signal that will end the process anyway ends it at once (complete_signal):
+ * no thread has to come by first, not one that waits for its vfork child, nor one that never lets go. Those
+ * that dump core are left to their thread, which is where a report is made.
+ */
+static void complete(struct task *t, int sig)
+{
+    struct thread_group *tg = t->tg;
+    bool fatal = tg->sighand->action[sig].handler == SIG_HANDLER_DFL && !thread_group_is_init(tg) &&
+                 !((SIGSET_IGNORE | SIGSET_STOP | SIGSET_CORE) & KSIG_BIT(sig)) &&
+                 !(t->real_blocked & KSIG_BIT(sig));
+    if (fatal) {
+        thread_group_exit(tg, sig);
+    } else {
+        signal_wake(t);
+    }
+}
+
 static uint64_t queue_limit(const struct thread_group *tg)
 {
     return tg->limits[RLIMIT_SIGPENDING].rlim_cur;
@@ -137,7 +155,7 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info)
         waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
     }
     if (r == 0 && wants(t, sig)) {
-        signal_wake(t);
+        complete(t, sig);
     }
     return r;
 }
@@ -156,7 +174,7 @@ int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
         waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
         struct task *t = choose(tg, sig);
         if (t) {
-            signal_wake(t);
+            complete(t, sig);
         }
     }
     return r;

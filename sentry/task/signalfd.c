@@ -94,7 +94,8 @@ static ssize_t read_one(struct task *t, const struct signalfd *s, struct uio *ds
     }
     signal_recalc(t);
     siginfo_convert(sig, &info, &out);
-    return uio_copy_to(dst, &out, sizeof(out)) == (ssize_t)sizeof(out) ? (ssize_t)sizeof(out) : -EFAULT;
+    return uio_copy_to(dst, &out, sizeof(out)) == (ssize_t)sizeof(out) ? (ssize_t)sizeof(out)
+                                                                       : -EFAULT;
 }
 
 static ssize_t signalfd_read(struct file *f, struct uio *dst, int64_t *pos)
@@ -171,8 +172,8 @@ int signalfd_new(ksigset_t mask, unsigned flags, const struct cred *cred, struct
     s->mask = mask & ~KSIG_UNBLOCKABLE;
     r = inode_new_anon(0600, cred, &inode);
     if (r == 0) {
-        r = file_new_anon(&signalfd_ops, "anon_inode:[signalfd]", inode, O_RDWR | (flags & SFD_NONBLOCK),
-                          cred, s, out);
+        r = file_new_anon(&signalfd_ops, "anon_inode:[signalfd]", inode,
+                          O_RDWR | (flags & SFD_NONBLOCK), cred, s, out);
     }
     if (r < 0) {
         free(s);

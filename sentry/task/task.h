@@ -130,6 +130,7 @@ struct task {
     long syscall_nr;               /* -1: none */
     uint64_t syscall_args[6];
     uaddr_t syscall_ip, syscall_sp;
+    struct file *mapped_file;      /* ref: its host fd is mapped as the guest resumes; dropped at its next event */
     bool context_replaced;         /* exec or sigreturn set a whole context: keep no result */
     bool exec_started;             /* exec loaded a program that has not run yet */
     /* restart_syscall(2): set by handlers that return -ERESTART_RESTARTBLOCK */
@@ -211,6 +212,8 @@ MUST_CHECK int task_new_first(struct platform_thread *pt, struct fs_context *fs,
 
 /* This task ends; status (wait(2) encoding) counts when exit_group has decided on none and the task has none of its own. The last one of the group makes the zombie. Called on its own kthread, at its very end. */
 void task_exit(struct task *t, int status);
+/* The part of a thread's exit that needs its guest thread: exit(2) and exit_group(2) begin with it. Context: may block. */
+void task_exit_begin(struct task *t);
 /* Marks all threads of the group to die, with this status, and interrupts them. */
 void thread_group_exit(struct thread_group *tg, int status);
 /* exec by t: all other threads of its group die; waits for it. May block. Errors: -EAGAIN/-ERESTARTNOINTR killed meanwhile. */

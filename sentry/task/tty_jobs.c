@@ -55,8 +55,8 @@ static bool current_ignores(int sig)
 {
     const struct task *t = task_current();
 
-    return t && ((t->blocked & KSIG_BIT(sig)) ||
-                 t->tg->sighand->action[sig].handler == SIG_HANDLER_IGN);
+    return t &&
+           ((t->blocked & KSIG_BIT(sig)) || t->tg->sighand->action[sig].handler == SIG_HANDLER_IGN);
 }
 
 static bool current_is_orphaned(void)
@@ -88,8 +88,7 @@ static void session_clear(int session, struct tty *tty, bool hangup)
     if (!p) {
         return;
     }
-    list_for_each_entry(tg, &p->session_members, session_link)
-    {
+    list_for_each_entry (tg, &p->session_members, session_link) {
         if (tg->tty == tty) {
             tg->tty = NULL;
         }

@@ -1,7 +1,6 @@
 /*
  * Accounting. A guest process's CPU time is its stub's, as the host counts it; what the sentry does
- * for it is not in it. DEVIATION: a thread's own share is not known, RUSAGE_THREAD and thread clocks show
- * the process's.
+ * for it is not in it.
  */
 #include "sentry/task/usage.h"
 
@@ -110,6 +109,38 @@ int64_t usage_cpu_ns(struct thread_group *tg)
     }
     usage_collect(tg);
     return timeval_ns(&tg->usage.ru_utime) + timeval_ns(&tg->usage.ru_stime);
+}
+
+/* Text of a file of t's own host thread. */
+static int thread_text(struct task *t, const char *file, struct strbuf *out)
+{
+    char name[48];
+    int tid = t->pt ? platform_host_tid(t->pt) : 0;
+    if (tid <= 0 || t->tg->host_killed) {
+        return -ESRCH;
+    }
+    snprintf(name, sizeof(name), "task/%d/%s", tid, file);
+    int r = platform_proc_read(platform_space(t->pt), name, out);
+    return r == 0 && !out->text ? -ESRCH : r;
+}
+
+int64_t usage_thread_cpu_ns(struct task *t)
+{
+    AUTO_STRBUF text = {0};
+    unsigned long ns;
+    if (thread_text(t, "schedstat", &text) == 0 && sscanf(text.text, "%lu", &ns) == 1) {
+        return (int64_t)ns;
+    }
+    return usage_cpu_ns(t->tg); /* a host without schedstat */
+}
+
+void task_usage(struct task *t, struct rusage *out)
+{
+    AUTO_STRBUF text = {0};
+    thread_group_usage(t->tg, out);
+    if (thread_text(t, "stat", &text) == 0) {
+        parse_stat(text.text, out);
+    }
 }
 
 static void timeval_add(struct timeval *to, const struct timeval *add)

@@ -12,6 +12,10 @@ void rusage_add(struct rusage *to, const struct rusage *add);
 long usage_ticks(const struct timeval *tv);
 /* CPU time consumed by a live or dead process, with the clock's full resolution. */
 int64_t usage_cpu_ns(struct thread_group *tg);
+/* The same of one thread. */
+int64_t usage_thread_cpu_ns(struct task *t);
+/* RUSAGE_THREAD: CPU time and faults of the thread; peak memory of its process. */
+void task_usage(struct task *t, struct rusage *out);
 static inline int64_t timeval_ns(const struct timeval *tv)
 {
     return tv->tv_sec * NSEC_PER_SEC + tv->tv_usec * NSEC_PER_USEC;

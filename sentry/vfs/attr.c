@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sentry/base/timer.h"
+#include "sentry/vfs/notify.h"
 #include "sentry/vfs/seal.h"
 
 int inode_setattr(struct inode *inode, const struct inode_attr *attr)
@@ -85,13 +86,19 @@ int vfs_readlink(const struct path *p, const struct cred *cred, char **out)
 }
 
 /* Locks, adds the change of ctime, and applies. */
-static int change_attr(struct inode *inode, struct inode_attr *attr)
+static int change_attr(const struct path *p, struct inode_attr *attr)
 {
+    struct inode *inode = p->dentry->inode;
+    const unsigned times = ATTR_ATIME | ATTR_MTIME, which = attr->valid & times;
     attr->valid |= ATTR_CTIME;
     attr->ctime_ns = ktime_realtime_ns();
     kmutex_lock(&inode->lock);
     int r = inode_setattr(inode, attr);
     kmutex_unlock(&inode->lock);
+    if (r == 0) {
+        /* One time alone looks like what usually changes it. */
+        vfs_notify(p->dentry, which == ATTR_ATIME ? IN_ACCESS : which == ATTR_MTIME ? IN_MODIFY : IN_ATTRIB);
+    }
     return r;
 }
 
@@ -113,7 +120,7 @@ int vfs_chmod(const struct path *p, const struct cred *cred, uint32_t mode)
         mode &= ~(uint32_t)S_ISGID;
     }
     struct inode_attr attr = {.valid = ATTR_MODE, .mode = (inode->mode & S_IFMT) | mode};
-    return change_attr(inode, &attr);
+    return change_attr(p, &attr);
 }
 
 /* The mode without what must not survive a change of owner or content. */
@@ -156,7 +163,7 @@ int vfs_chown(const struct path *p, const struct cred *cred, uint32_t uid, uint3
             }
         }
     }
-    return change_attr(inode, &attr);
+    return change_attr(p, &attr);
 }
 
 int inode_drop_privileges(struct inode *inode, const struct cred *cred)
@@ -212,6 +219,9 @@ int vfs_truncate(const struct path *p, const struct cred *cred, int64_t size)
     }
     r = inode_truncate(inode, cred, size);
     inode_put_write(inode);
+    if (r == 0) {
+        vfs_notify(p->dentry, IN_MODIFY);
+    }
     return r;
 }
 
@@ -226,7 +236,11 @@ int vfs_ftruncate(struct file *f, int64_t size)
     if (!S_ISREG(f->inode->mode) || !file_writable(f)) {
         return -EINVAL;
     }
-    return inode_truncate(f->inode, f->cred, size);
+    int r = inode_truncate(f->inode, f->cred, size);
+    if (r == 0) {
+        vfs_notify(f->path.dentry, IN_MODIFY);
+    }
+    return r;
 }
 
 /* Linux's rule: who may only write may set both times to now, and nothing else. */
@@ -255,7 +269,7 @@ int vfs_utimes(const struct path *p, const struct cred *cred, int64_t atime_ns, 
         .atime_ns = atime_ns == UTIME_NOW_NS ? now : atime_ns,
         .mtime_ns = mtime_ns == UTIME_NOW_NS ? now : mtime_ns,
     };
-    return change_attr(inode, &attr);
+    return change_attr(p, &attr);
 }
 
 int vfs_access(const struct path *p, const struct cred *cred, int may)

@@ -10,6 +10,7 @@
 #include "sentry/base/timer.h"
 #include "sentry/vfs/locks.h"
 #include "sentry/vfs/namei.h"
+#include "sentry/vfs/notify.h"
 
 #define O_LARGEFILE_BIT                                                                            \
     0100000u /* fcntl(F_GETFL) shows it on 64-bit Linux; glibc defines it as 0 */
@@ -111,6 +112,9 @@ int file_open_path(const struct path *path, unsigned flags, const struct cred *c
         file_free(f);
         return r;
     }
+    if (!(flags & O_PATH)) {
+        vfs_notify(f->path.dentry, IN_OPEN);
+    }
     *out = f;
     return 0;
 }
@@ -165,6 +169,9 @@ static void file_release(struct file *f)
         w->released(w);
     }
     locks_remove_file(f);
+    if (!(f->flags & O_PATH)) {
+        vfs_notify(f->path.dentry, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+    }
     if (f->ops->release) {
         f->ops->release(f);
     }
@@ -227,6 +234,7 @@ static ssize_t read_at(struct file *f, struct uio *dst, int64_t *pos)
     ssize_t n = f->ops->read(f, dst, pos);
     if (n > 0) {
         file_accessed(f);
+        vfs_notify(f->path.dentry, IN_ACCESS);
     }
     return n;
 }
@@ -320,6 +328,9 @@ static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos)
 static ssize_t write_at(struct file *f, struct uio *src, int64_t *pos)
 {
     ssize_t n = S_ISREG(f->inode->mode) ? write_regular(f, src, pos) : f->ops->write(f, src, pos);
+    if (n > 0) {
+        vfs_notify(f->path.dentry, IN_MODIFY);
+    }
     if (n > 0 && (f->flags & O_DSYNC) && f->ops->fsync && S_ISREG(f->inode->mode)) {
         int r = f->ops->fsync(f, (f->flags & O_SYNC) != O_SYNC);
         if (r < 0) {

@@ -8,6 +8,9 @@
 
 #include "sentry/base/timer.h"
 #include "sentry/vfs/cred.h"
+#include "sentry/vfs/notify.h"
+
+void (*g_vfs_notify)(const struct vfs_change *c);
 
 void inode_init(struct inode *inode, struct super_block *sb, const struct inode_ops *ops,
                 uint32_t mode, uint32_t uid, uint32_t gid)

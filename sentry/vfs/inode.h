@@ -16,6 +16,7 @@ struct cred;
 struct dentry;
 struct file;
 struct inode;
+struct inotify_marks;
 struct path;
 struct pipe;
 struct statfs;
@@ -126,6 +127,7 @@ struct inode {
     void *bound_socket;      /* a bound AF_UNIX socket: sentry/net/unix.c */
     uint32_t write_denied;   /* > 0: being executed: open for writing is -ETXTBSY */
     uint32_t writers;        /* open for writing */
+    struct inotify_marks *marks; /* who watches it: sentry/fs/inotify.c; NULL: nobody */
 };
 
 /* i_flags */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/notify.h"
 
 int path_want_write(const struct path *p)
 {
@@ -105,6 +106,7 @@ static int end_create(struct namei *n, struct dentry *d, int r, struct inode *in
 {
     if (r == 0 && inode) {
         dentry_instantiate(d, inode);
+        vfs_notify_dir(n->at.dentry->inode, &n->last, S_ISDIR(inode->mode), IN_CREATE, 0);
     }
     kmutex_unlock(&n->at.dentry->inode->lock);
     dentry_put(d);
@@ -238,6 +240,9 @@ int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *
         return r;
     }
     r = link_checked(&old, &n, new_w->cred);
+    if (r == 0) {
+        vfs_notify_inode(old.dentry->inode, IN_ATTRIB);
+    }
     return end_create(&n, d, r, r == 0 ? inode_get(old.dentry->inode) : NULL);
 }
 
@@ -267,7 +272,16 @@ static int begin_remove(struct namei *n, struct dentry **out)
 static void end_remove(struct namei *n, struct dentry *d, int r)
 {
     if (r == 0) {
+        AUTO_PUT(inode) victim = inode_get(d->inode);
+        bool is_dir = S_ISDIR(victim->mode);
         dentry_delete(d);
+        if (!is_dir) {
+            vfs_notify_inode(victim, IN_ATTRIB); /* its link count */
+        }
+        if (is_dir || victim->nlink == 0) {
+            vfs_notify_inode(victim, IN_DELETE_SELF);
+        }
+        vfs_notify_dir(n->at.dentry->inode, &n->last, is_dir, IN_DELETE, 0);
     }
     kmutex_unlock(&n->at.dentry->inode->lock);
     dentry_put(d);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/notify.h"
 
 #define O_TMPFILE_BIT 020000000u /* __O_TMPFILE: O_TMPFILE without O_DIRECTORY */
 
@@ -108,6 +109,9 @@ static int do_open(struct opening *o, struct file **out)
         if (r == 0) {
             r = inode_truncate(inode, o->w->cred, 0);
             inode_put_write(inode);
+            if (r == 0) {
+                vfs_notify(o->path.dentry, IN_MODIFY);
+            }
         }
         if (r < 0) {
             file_put(f);
@@ -137,6 +141,7 @@ static int create_file(struct opening *o, struct namei *n, struct dentry *d)
     if (r == 0) {
         dentry_instantiate(d, inode);
         o->created = true;
+        vfs_notify_dir(dir, &n->last, false, IN_CREATE, 0);
     }
     return r;
 }

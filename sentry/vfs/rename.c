@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/notify.h"
 
 struct rename {
     struct namei old, new;
@@ -151,6 +152,32 @@ static int check_permission(const struct rename *r)
     return r->old_d->mount_count > 0 || r->new_d->mount_count > 0 ? -EBUSY : 0;
 }
 
+static void notify_move(const struct namei *from, const struct namei *to, struct inode *inode)
+{
+    static uint32_t last_cookie; /* only ever compared */
+    bool is_dir = S_ISDIR(inode->mode);
+    last_cookie++;
+    vfs_notify_dir(dir_of(from), &from->last, is_dir, IN_MOVED_FROM, last_cookie);
+    vfs_notify_dir(dir_of(to), &to->last, is_dir, IN_MOVED_TO, last_cookie);
+}
+
+/* target: what had the new name, or NULL. */
+static void notify_moved(const struct rename *r, struct inode *source, struct inode *target)
+{
+    bool exchange = r->flags & RENAME_EXCHANGE;
+    notify_move(&r->old, &r->new, source);
+    if (target && !exchange) {
+        vfs_notify_inode(target, IN_ATTRIB);
+    }
+    vfs_notify_inode(source, IN_MOVE_SELF);
+    if (target && exchange) {
+        notify_move(&r->new, &r->old, target);
+        vfs_notify_inode(target, IN_MOVE_SELF);
+    } else if (target && (S_ISDIR(target->mode) || target->nlink == 0)) {
+        vfs_notify_inode(target, IN_DELETE_SELF);
+    }
+}
+
 static int rename_locked(struct rename *r)
 {
     int err = look_up_names(r);
@@ -183,7 +210,11 @@ static int rename_locked(struct rename *r)
     if (err < 0) {
         return err;
     }
-    return exchange ? dentry_exchange(r->old_d, r->new_d) : dentry_move(r->old_d, r->new_d);
+    err = exchange ? dentry_exchange(r->old_d, r->new_d) : dentry_move(r->old_d, r->new_d);
+    if (err == 0) {
+        notify_moved(r, source, target);
+    }
+    return err;
 }
 
 /**

@@ -42,6 +42,29 @@ kill -KILL $pid
 wait $pid 2>/dev/null
 nothing_left '--memory=100M'
 [ -z "$(find /sys/fs/cgroup -type d -name "sandbox-$pid" 2>/dev/null)" ] || fail "a cgroup is left"
+# our own processes: killed, or not answering
+own_process() { # number of the child, in order of birth: gofer, sentry
+    pgrep -P $pid | sort -n | sed -n "$1p"
+}
+"$SANDBOX" exec -- sleep 100 2>message &
+pid=$!
+sleep 0.7
+kill -KILL "$(own_process 2)"
+wait $pid
+[ $? = 125 ] && grep -q '^sandbox: the sentry was killed by signal 9' message || fail "killed sentry: $(cat message)"
+"$SANDBOX" exec -- sleep 100 2>message &
+pid=$!
+sleep 0.7
+kill -KILL "$(own_process 1)"
+wait $pid
+[ $? = 125 ] && grep -q '^sandbox: the gofer was killed by signal 9' message || fail "killed gofer: $(cat message)"
+"$SANDBOX" exec -- sleep 100 2>message &
+pid=$!
+sleep 0.7
+kill -STOP "$(own_process 2)"
+kill -TERM $pid
+wait $pid
+[ $? = 125 ] && grep -q '^sandbox: the sentry does not answer' message || fail "hung sentry: $(cat message)"
 # orphans die with the program
 expect 0 '' "$SANDBOX" exec -- sh -c 'sleep 1234 & exit 0'
 nothing_left '-- sh -c sleep 1234'

@@ -34,9 +34,10 @@ static unsigned rnd(unsigned n)
 
 static const char *any_name(void)
 {
-    static const char *names[] = {
-        "a", "b", "c", "d", "d/a", "d/b", "d/e", "d/e/a", "d/e/f", "l", "d/l", "l/a", "a/", "d/", "./a", "d/..",
-        "d/../a", ".", "..", "", "d//e/./a", "a/b", "d/e/..", "l/", "d/.", "g", "g/a", "g/h", "fifo"};
+    static const char *names[] = {"a",      "b", "c",   "d",   "d/a",      "d/b", "d/e",    "d/e/a",
+                                  "d/e/f",  "l", "d/l", "l/a", "a/",       "d/",  "./a",    "d/..",
+                                  "d/../a", ".", "..",  "",    "d//e/./a", "a/b", "d/e/..", "l/",
+                                  "d/.",    "g", "g/a", "g/h", "fifo"};
     return names[rnd(sizeof(names) / sizeof(names[0]))];
 }
 
@@ -89,8 +90,9 @@ static void show_stat(const char *what, long r, const struct stat *st)
 {
     result(what, r);
     if (r == 0) {
-        printf("  mode %o nlink %lu uid %u gid %u size %ld ino #%d\n", st->st_mode, (unsigned long)st->st_nlink,
-               st->st_uid, st->st_gid, S_ISDIR(st->st_mode) ? 0 : (long)st->st_size, inode_number(st->st_ino));
+        printf("  mode %o nlink %lu uid %u gid %u size %ld ino #%d\n", st->st_mode,
+               (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
+               S_ISDIR(st->st_mode) ? 0 : (long)st->st_size, inode_number(st->st_ino));
     }
 }
 
@@ -108,10 +110,21 @@ static char g_buf[32768], g_what[512];
 
 static void op_open(void)
 {
-    static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL,
-                                O_WRONLY | O_TRUNC, O_RDWR | O_APPEND | O_CREAT, O_RDONLY | O_DIRECTORY,
-                                O_RDONLY | O_NOFOLLOW, O_PATH, O_PATH | O_NOFOLLOW, O_RDWR | O_CREAT | O_TRUNC,
-                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW, O_RDONLY | O_TRUNC, O_CREAT | O_DIRECTORY};
+    static const int flags[] = {O_RDONLY,
+                                O_RDWR,
+                                O_WRONLY,
+                                O_RDWR | O_CREAT,
+                                O_RDWR | O_CREAT | O_EXCL,
+                                O_WRONLY | O_TRUNC,
+                                O_RDWR | O_APPEND | O_CREAT,
+                                O_RDONLY | O_DIRECTORY,
+                                O_RDONLY | O_NOFOLLOW,
+                                O_PATH,
+                                O_PATH | O_NOFOLLOW,
+                                O_RDWR | O_CREAT | O_TRUNC,
+                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                O_RDONLY | O_TRUNC,
+                                O_CREAT | O_DIRECTORY};
     int i = (int)rnd(FDS), f = flags[rnd(sizeof(flags) / sizeof(flags[0]))] | O_NONBLOCK;
     const char *name = any_name();
     int dirfd = any_dirfd();
@@ -240,8 +253,8 @@ static void op_rename(void)
     const char *from = any_name(), *to = any_name();
     unsigned flags = rnd(3) ? 0 : rnd(4);
     int d1 = any_dirfd(), d2 = any_dirfd();
-    WHAT("renameat2(%s \"%s\", %s \"%s\", %u)", d1 == AT_FDCWD ? "cwd" : "fd", from, d2 == AT_FDCWD ? "cwd" : "fd",
-         to, flags);
+    WHAT("renameat2(%s \"%s\", %s \"%s\", %u)", d1 == AT_FDCWD ? "cwd" : "fd", from,
+         d2 == AT_FDCWD ? "cwd" : "fd", to, flags);
     result(g_what, renameat2(d1, from, d2, to, flags));
 }
 
@@ -255,7 +268,8 @@ static void op_link(void)
 
 static void op_symlink(void)
 {
-    static const char *targets[] = {"a", "d", "d/e", "../a", ".", "l", "nowhere", "d/l", "/nonexistent/x", "g/"};
+    static const char *targets[] = {"a", "d",       "d/e", "../a",           ".",
+                                    "l", "nowhere", "d/l", "/nonexistent/x", "g/"};
     const char *target = targets[rnd(sizeof(targets) / sizeof(targets[0]))], *name = any_name();
     WHAT("symlinkat(\"%s\", \"%s\")", target, name);
     result(g_what, symlinkat(target, any_dirfd(), name));
@@ -292,7 +306,8 @@ static void op_attr(void)
         break;
     case 2:
         WHAT("lchown(\"%s\")", name);
-        result(g_what, fchownat(AT_FDCWD, name, rnd(2) ? 7 : (uid_t)-1, rnd(2) ? 8 : (gid_t)-1, AT_SYMLINK_NOFOLLOW));
+        result(g_what, fchownat(AT_FDCWD, name, rnd(2) ? 7 : (uid_t)-1, rnd(2) ? 8 : (gid_t)-1,
+                                AT_SYMLINK_NOFOLLOW));
         break;
     case 3:
         WHAT("access(\"%s\")", name);
@@ -455,9 +470,10 @@ static void op_mknod(void)
 int main(int argc, char **argv)
 {
     static void (*const ops[])(void) = {
-        op_open, op_open, op_open, op_open, op_close, op_read, op_write, op_write, op_seek, op_stat,
-        op_stat, op_fstat, op_truncate, op_dir, op_dir, op_unlink, op_rename, op_rename, op_link, op_symlink,
-        op_readlink, op_attr, op_fallocate, op_copy, op_dup, op_fcntl, op_list, op_map, op_xattr, op_mknod};
+        op_open,   op_open,   op_open, op_open,    op_close,    op_read, op_write,     op_write,
+        op_seek,   op_stat,   op_stat, op_fstat,   op_truncate, op_dir,  op_dir,       op_unlink,
+        op_rename, op_rename, op_link, op_symlink, op_readlink, op_attr, op_fallocate, op_copy,
+        op_dup,    op_fcntl,  op_list, op_map,     op_xattr,    op_mknod};
     if (argc != 3) {
         fprintf(stderr, "usage: fuzz_files SEED COUNT\n");
         return 2;

@@ -11,6 +11,7 @@
  * The same seed makes the same calls:  syscalls [--seed N] [--calls N] [--batch N] [--threads N] [--only NAME] [-v]
  * Exit status: 0 nothing found; 1 a rule was broken; 2 wrong use.
  */
+/* LINK: syscalls/info.o syscalls/decode_sets.o */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -133,6 +134,12 @@ static uint64_t pointer(uint64_t *seed, size_t size)
     }
 }
 
+static bool in_scratch(uint64_t addr, size_t size)
+{
+    uint64_t base = (uint64_t)(uintptr_t)g_scratch, end = base + SCRATCH_PAGES * PAGE_SIZE;
+    return addr >= base && addr < end && size <= end - addr;
+}
+
 /* Words that mean something as a field: small, a pointer, a descriptor, an extreme. */
 static void scribble(uint64_t *seed, uint64_t addr, size_t size)
 {
@@ -185,8 +192,7 @@ static uint64_t text(uint64_t *seed, bool path)
         "user.a", "user.", "trusted.x", "security.capability", "system.posix_acl_access", "",
         "x",      "tmpfs", "nonsense"};
     uint64_t addr = pointer(seed, 32);
-    if ((char *)(uintptr_t)addr < g_scratch ||
-        (char *)(uintptr_t)addr + 64 > g_scratch + SCRATCH_PAGES * PAGE_SIZE) {
+    if (!in_scratch(addr, 64)) {
         return addr;
     }
     char *at = (char *)(uintptr_t)addr;
@@ -336,8 +342,7 @@ static void tame(uint64_t *seed, const struct syscall_info *info, uint64_t args[
         }
         break;
     case SYS_clone3:
-        if (args[1] >= 64 && args[1] < 4096 && (char *)(uintptr_t)args[0] >= g_scratch &&
-            (char *)(uintptr_t)args[0] + 64 <= g_scratch + SCRATCH_PAGES * PAGE_SIZE) {
+        if (args[1] >= 64 && args[1] < 4096 && in_scratch(args[0], 64)) {
             *(uint64_t *)(uintptr_t)args[0] &= ~(uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND);
         }
         break;
@@ -364,9 +369,12 @@ static void tame(uint64_t *seed, const struct syscall_info *info, uint64_t args[
     case SYS_setitimer: /* the batch's own interrupter */
         args[0] = info->nr == SYS_setitimer ? 1 : 1000;
         break;
-    case SYS_rt_sigaction:
+    case SYS_rt_sigaction: /* a random handler would be the end at the next signal */
         if ((int)args[0] == SIGALRM) {
             args[0] = SIGUSR1;
+        }
+        if (in_scratch(args[1], 8) && !one_in(seed, 32)) {
+            *(uint64_t *)(uintptr_t)args[1] = below(seed, 2); /* SIG_DFL, SIG_IGN */
         }
         break;
     default:
@@ -452,9 +460,15 @@ static void put_at(int fd, int want)
 }
 
 /* Descriptors of every sort at 0...25, files of every sort in the current directory. */
-static void furnish(void)
+static void furnish(uint64_t seed)
 {
     int p[2];
+    char home[32];
+    snprintf(home, sizeof(home), "%" PRIx64,
+             seed); /* its own: an earlier batch may have made "b" a FIFO */
+    if (mkdir(home, 0755) != 0 || chdir(home) != 0) {
+        _exit(3);
+    }
     for (int fd = 0; fd < 4; fd++) {
         dup2(g_null, fd);
     }
@@ -519,7 +533,7 @@ static void run_batch(uint64_t seed, unsigned calls, unsigned threads)
     mprotect(g_scratch + SCRATCH_PAGES * PAGE_SIZE, PAGE_SIZE, PROT_NONE);
     g_area = mmap(NULL, AREA_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                   -1, 0);
-    furnish();
+    furnish(seed);
     g_sacrifice = fork();
     if (g_sacrifice == 0) {
         alarm(2 * BATCH_TIMEOUT_S);
@@ -632,7 +646,7 @@ static bool inside_sandbox(void)
 int main(int argc, char **argv)
 {
     struct options o = {.seed = 1, .calls = 20000, .batch = 200, .threads = 1};
-    uint64_t batches = 0, deaths = 0, hangs = 0;
+    uint64_t batches = 0, deaths = 0, hangs = 0, empty = 0;
     char dir[] = "/tmp/fuzz.XXXXXX";
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -651,7 +665,8 @@ int main(int argc, char **argv)
         perror("setup");
         return 2;
     }
-    while (g_report->calls < o.calls && !g_report->broken && batches < o.calls) {
+    while (g_report->calls < o.calls && !g_report->broken && empty < 20) {
+        uint64_t before = g_report->calls;
         uint64_t batch_seed = o.seed * 1000003 + batches++;
         pid_t pid = fork();
         if (pid == 0) {
@@ -664,6 +679,8 @@ int main(int argc, char **argv)
         int status = wait_batch(pid);
         deaths += status > 0 && WIFSIGNALED(status);
         hangs += status == -1;
+        empty = g_report->calls == before ? empty + 1
+                                          : 0; /* the place is wrecked: mounted over, read-only */
         if (status == -1 || (g_verbose && status)) {
             printf("batch %" PRIu64 " status %d:", batches - 1, status);
             print_call(" last", g_report->nr, g_report->args);

@@ -16,15 +16,8 @@ struct world {
     struct env lower; /* the same lower, mounted directly: to look whether it changed */
 };
 
-static int up(void **state)
+static void populate(struct env *l)
 {
-    struct world *w = calloc(1, sizeof(*w));
-    struct super_block *lower, *sb;
-    g_kernel->total_memory = 1UL << 30;
-    assert_int_equal(tmpfs_new(0755, 0, 0, 0, &lower), 0);
-    super_get(lower);
-    env_up_on(&w->lower, lower);
-    struct env *l = &w->lower;
     assert_int_equal(vfs_mkdir(&l->w, "/dir", 0755), 0);
     assert_int_equal(vfs_mkdir(&l->w, "/dir/sub", 0755), 0);
     assert_int_equal(vfs_mkdir(&l->w, "/empty", 0755), 0);
@@ -34,6 +27,17 @@ static int up(void **state)
     put_file(l, "/dir/sub/g", "lower g");
     assert_int_equal(vfs_link(&l->w, "/a", &l->w, "/dir/hard"), 0);
     assert_int_equal(vfs_symlink(&l->w, "dir/f", "/link"), 0);
+}
+
+static int up(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct super_block *lower, *sb;
+    g_kernel->total_memory = 1UL << 30;
+    assert_int_equal(tmpfs_new(0755, 0, 0, 0, &lower), 0);
+    super_get(lower);
+    env_up_on(&w->lower, lower);
+    populate(&w->lower);
     assert_int_equal(overlay_new(lower, &sb), 0);
     super_put(lower);
     env_up_on(&w->e, sb);
@@ -337,6 +341,119 @@ static void overlay__deep_tree__torn_down_without_recursion(void **state)
     }
 }
 
+/* --- the same random operations on the overlay and on a plain tmpfs with the same files --- */
+
+static void random_name(char *out, size_t size)
+{
+    static const char *const parts[] = {"a", "b", "dir", "sub", "f", "g", "empty", "link", "new"};
+    size_t used = 0;
+    for (int depth = rand() % 3; depth >= 0; depth--) {
+        const char *part = parts[rand() % ARRAY_COUNT(parts)];
+        used += (size_t)snprintf(out + used, size - used, "/%s", part);
+    }
+}
+
+static int write_some(struct env *e, const char *name, unsigned flags, size_t size)
+{
+    struct file *f;
+    struct uio u;
+    static char data[9000];
+    int r = open_name(e, name, O_WRONLY | O_CREAT | flags, &f);
+    if (r < 0) {
+        return r;
+    }
+    memset(data, 'a' + (int)(size % 26), size);
+    uio_init_kernel(&u, data, size);
+    ssize_t n = file_write(f, &u);
+    file_put(f);
+    return (int)n;
+}
+
+static int truncate_name(struct env *e, const char *name, int64_t size)
+{
+    AUTO_PATH p = {0};
+    int r = vfs_lookup(&e->w, name, &p);
+    return r < 0 ? r : vfs_truncate(&p, e->root_cred, size);
+}
+
+static int random_operation(struct env *e, int op, const char *p, const char *q, int n)
+{
+    struct walk nofollow = e->w;
+    nofollow.flags = 0;
+    switch (op) {
+    case 0:
+        return vfs_unlink(&e->w, p);
+    case 1:
+        return vfs_rmdir(&e->w, p);
+    case 2:
+        return vfs_mkdir(&e->w, p, 0755);
+    case 3:
+        return vfs_rename(&e->w, p, &e->w, q, 0);
+    case 4:
+        return vfs_rename(&e->w, p, &e->w, q, RENAME_EXCHANGE);
+    case 5:
+        return vfs_link(&nofollow, p, &e->w, q);
+    case 6:
+        return vfs_symlink(&e->w, q + 1, p);
+    case 7:
+        return truncate_name(e, p, n);
+    case 8:
+        return write_some(e, p, O_APPEND, (size_t)n % 9000);
+    default:
+        return write_some(e, p, n % 2 ? O_TRUNC : 0, (size_t)n % 9000);
+    }
+}
+
+static void compare_name(struct env *a, struct env *b, const char *name)
+{
+    static char x[100000], y[100000];
+    struct stat s, t;
+    int r = stat_name(&a->w, name, &s);
+    assert_int_equal(r, stat_name(&b->w, name, &t));
+    if (r < 0) {
+        return;
+    }
+    assert_int_equal(s.st_mode, t.st_mode);
+    assert_int_equal(s.st_nlink, t.st_nlink);
+    if (S_ISDIR(s.st_mode)) {
+        list_dir(a, name, x, sizeof(x));
+        list_dir(b, name, y, sizeof(y));
+        assert_string_equal(x, y);
+    } else {
+        ssize_t n = read_file(a, name, x, sizeof(x));
+        assert_int_equal(n, read_file(b, name, y, sizeof(y)));
+        assert_memory_equal(x, y, n);
+    }
+}
+
+static void overlay__random_operations__same_as_plain_tmpfs(void **state)
+{
+    struct world *w = *state;
+    struct env plain;
+    struct super_block *sb;
+    assert_int_equal(tmpfs_new(0755, 0, 0, 0, &sb), 0);
+    env_up_on(&plain, sb);
+    populate(&plain);
+    srand(4);
+    for (int i = 0; i < 20000; i++) {
+        char p[64], q[64];
+        random_name(p, sizeof(p));
+        random_name(q, sizeof(q));
+        int op = rand() % 11, n = rand() % 20000;
+        int r = random_operation(&w->e, op, p, q, n);
+        assert_int_equal(r, random_operation(&plain, op, p, q, n));
+        compare_name(&w->e, &plain, p);
+        compare_name(&w->e, &plain, q);
+        if (rand() % 20 == 0) {
+            forget();
+        }
+    }
+    path_put(&plain.root);
+    mount_ns_free(plain.ns);
+    cred_put(plain.root_cred);
+    cred_put(plain.user_cred);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, up, down)
@@ -355,6 +472,7 @@ int main(void)
         CASE(overlay_readdir__removal_during_scan__complete),
         CASE(overlay_mmap__lower_and_copied__right_bytes),
         CASE(overlay_xattr__lower_values__copied_before_change),
+        CASE(overlay__random_operations__same_as_plain_tmpfs),
         CASE(overlay__deep_tree__torn_down_without_recursion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

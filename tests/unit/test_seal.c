@@ -10,7 +10,8 @@
 
 static struct inode file_of(uint32_t seals, int64_t size)
 {
-    return (struct inode){.mode = S_IFREG | 0755, .i_flags = INODE_SEALABLE, .seals = seals, .size = size};
+    return (struct inode){
+        .mode = S_IFREG | 0755, .i_flags = INODE_SEALABLE, .seals = seals, .size = size};
 }
 
 static void seal_check_size__no_seals__allowed(void **state)

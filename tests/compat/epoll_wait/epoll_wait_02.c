@@ -31,7 +31,8 @@ static void *serve(void *arg)
         if (n == 0) {
             continue;
         }
-        CHECK_EQ(read(g_pipes[e.data.u32][0], &c, 1), 1); /* never two for one event: it would block */
+        CHECK_EQ(read(g_pipes[e.data.u32][0], &c, 1),
+                 1); /* never two for one event: it would block */
         atomic_fetch_add(&g_served, 1);
         e.events = EPOLLIN | EPOLLONESHOT;
         CHECK(epoll_ctl(g_ep, EPOLL_CTL_MOD, g_pipes[e.data.u32][0], &e) == 0);
@@ -74,7 +75,8 @@ int main(void)
     clock_gettime(CLOCK_MONOTONIC, &before);
     CHECK_EQ(epoll_wait(g_ep, &e, 1, 30), 0);
     clock_gettime(CLOCK_MONOTONIC, &after);
-    CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >= 30000000L);
+    CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >=
+          30000000L);
     CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
     CHECK(setitimer(ITIMER_REAL, &it, NULL) == 0);
     CHECK_ERRNO(epoll_wait(g_ep, &e, 1, -1), EINTR);

@@ -9,11 +9,15 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+static int go[2];
+
 static void *late(void *arg)
 {
+    char c;
     (void)arg;
-    usleep(100000);
-    syscall(SYS_exit, 9);
+    if (read(go[0], &c, 1) == 1) {
+        syscall(SYS_exit, 9);
+    }
     return NULL;
 }
 
@@ -30,6 +34,7 @@ int main(void)
     CHECK_EQ(pthread_create(&p, NULL, early, NULL), 0);
     CHECK_EQ(pthread_join(p, NULL), 0);
 
+    CHECK_EQ(pipe(go), 0);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
@@ -38,6 +43,7 @@ int main(void)
     }
     usleep(30000);
     CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+    CHECK_EQ(write(go[1], "x", 1), 1);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK(WIFEXITED(status));
     CHECK_EQ(WEXITSTATUS(status), 9);

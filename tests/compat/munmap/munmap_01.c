@@ -23,6 +23,11 @@ int main(void)
     CHECK_ERRNO(read(fd, p + 8192, 1), EFAULT);
     CHECK_EQ(mprotect(p + 8192, 4096, PROT_READ | PROT_WRITE), 0);
     CHECK_EQ(read(fd, p + 8192, 1), 1);
+    int pipe_fds[2];
+    CHECK_EQ(pipe(pipe_fds), 0);
+    CHECK_EQ(mprotect(p + 8192, 4096, PROT_WRITE), 0); /* reading comes with it on this CPU */
+    CHECK_EQ(write(pipe_fds[1], p + 8192, 1), 1);
+    CHECK_EQ(p[8192], 0);
     CHECK_ERRNO(mprotect(p, 3 * 4096, PROT_READ), ENOMEM); /* a hole */
     CHECK_ERRNO(mprotect(p + 1, 4096, PROT_READ), EINVAL);
     CHECK_ERRNO(mprotect(p, 4096, 0x100), EINVAL);

@@ -21,8 +21,12 @@ int main(void)
     CHECK(pipe(p) == 0 && pipe2(q, O_NONBLOCK) == 0);
     CHECK(write(p[1], "x", 1) == 1);
     struct pollfd fds[] = {
-        {p[0], POLLIN, -1},   {p[1], POLLOUT | POLLIN, -1}, {q[0], POLLIN, -1},
-        {q[1], POLLOUT, -1},  {-1, POLLIN, -1},             {999, POLLIN, -1},
+        {p[0], POLLIN, -1},
+        {p[1], POLLOUT | POLLIN, -1},
+        {q[0], POLLIN, -1},
+        {q[1], POLLOUT, -1},
+        {-1, POLLIN, -1},
+        {999, POLLIN, -1},
         {file, POLLIN | POLLOUT | POLLPRI, -1},
     };
     CHECK_EQ(poll(fds, 7, -1), 5);

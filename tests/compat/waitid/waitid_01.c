@@ -55,10 +55,13 @@ int main(void)
     CHECK_EQ(si.si_pid, pid);
     CHECK_ERRNO(waitid(P_PID, (id_t)pid, &si, WEXITED), ECHILD);
 
+    int go[2];
+    CHECK_EQ(pipe(go), 0);
     pid = fork();
     if (pid == 0) {
+        char c;
         raise(SIGSTOP);
-        _exit(77);
+        _exit(read(go[0], &c, 1) == 1 ? 77 : 1);
     }
     CHECK_EQ(waitid(P_PID, (id_t)pid, &si, WSTOPPED), 0);
     CHECK_EQ(si.si_code, CLD_STOPPED);
@@ -67,6 +70,7 @@ int main(void)
     CHECK_EQ(waitid(P_PID, (id_t)pid, &si, WCONTINUED), 0);
     CHECK_EQ(si.si_code, CLD_CONTINUED);
     CHECK_EQ(si.si_status, SIGCONT);
+    CHECK_EQ(write(go[1], "x", 1), 1);
     CHECK_EQ(waitid(P_PID, (id_t)pid, &si, WEXITED), 0);
     CHECK_EQ(si.si_code, CLD_EXITED);
     CHECK_EQ(si.si_status, 77);

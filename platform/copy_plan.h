@@ -1,0 +1,18 @@
+/*
+ * The copy plan: for each argument of each system call, what a guest's thread copies ahead with its request, or takes out
+ * of the reply. A kind in the high four bits, a number in the low twelve.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum platform_copy_kind {
+    PLATFORM_COPY_NONE,
+    PLATFORM_COPY_IN_STR,   /* up to number bytes, within the page where it begins */
+    PLATFORM_COPY_IN_FIXED, /* number bytes */
+    PLATFORM_COPY_IN_LEN,   /* as many bytes as argument `number` says */
+    PLATFORM_COPY_OUT_FIXED,
+    PLATFORM_COPY_OUT_LEN,
+};
+#define PLATFORM_COPY_PLAN(kind, number) ((uint16_t)((unsigned)(kind) << 12 | (number)))
+#define PLATFORM_COPY_NR_COUNT 512

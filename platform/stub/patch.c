@@ -1,0 +1,269 @@
+/*
+ * Call-site patching: after a few SIGSYS of a site, its code is rewritten to jump into the stub, which
+ * saves the trap (3 us). A site that can't be patched goes on trapping.
+ *
+ * Two forms cover nearly all code; in both every address inside the site that the guest may jump to, return to
+ * or have saved keeps its meaning:
+ *
+ *   mov $nr, %eax; syscall        b8 n n n n 0f 05      the mov becomes jmp; the syscall stays
+ *   syscall; cmp $-4096, %rax     0f 05 48 3d 00 f0 ..  the syscall becomes the first two bytes of a jmp whose
+ *                                                       last three are the cmp's own: 256 possible targets
+ *                                                       about 4 MiB (cmp $-4095: 20 MiB) above
+ *
+ * The jump leads to a trampoline: mov $nr, %eax; movabs $return, %rcx; jmp stub_entry_patched. rcx and r11
+ * are dead by the system call ABI, so the guest's stack and its red zone are not touched.
+ *
+ * Code is written while other threads may run it: by one aligned 8-byte store where it fits, else behind an int3
+ * with a core-serialising membarrier between the steps; the SIGTRAP handler sends whoever hits the int3 back.
+ * Only read-only private text is patched: a page that the guest can write (a JIT's) is its own business.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define PATCH_AFTER   4 /* traps (3 us each) before a site is worth patching (10 us) */
+#define HIT_COUNT     1024
+#define RANGE_MAX     64
+#define TRAMPOLINE    32UL
+#define RANGE_SIZE    0x10000UL
+#define PROT_RX       5
+#define PROT_RWX      7
+#define MAP_ANON_HERE 0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
+#define SYNC_CORE_REGISTER 64
+#define SYNC_CORE          32
+
+static struct {
+    uint64_t site;
+    int32_t count; /* -1: patched, or not patchable */
+} g_hits[HIT_COUNT];
+static struct {
+    uint64_t start, end, next;
+} g_ranges[RANGE_MAX];
+static uint32_t g_range_count, g_lock, g_sync_ready;
+static volatile uint64_t g_int3_at; /* a site that is being rewritten behind an int3 */
+
+static uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot)
+{
+    uint64_t start = addr & ~4095UL, end = (addr + size + 4095) & ~4095UL;
+    return (uint64_t)gate(__NR_mprotect, start, end - start, prot, 0, 0, 0);
+}
+
+int stub_in_trampoline(uint64_t ip)
+{
+    uint32_t count = __atomic_load_n(&g_range_count, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < count; i++) {
+        if (ip >= g_ranges[i].start && ip < g_ranges[i].end) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int range_add(uint64_t start, uint64_t size)
+{
+    if (g_range_count == RANGE_MAX ||
+        gate(__NR_mmap, start, size, PROT_RX, MAP_ANON_HERE, (uint64_t)-1, 0) != (long)start) {
+        return -1;
+    }
+    g_ranges[g_range_count].start = start;
+    g_ranges[g_range_count].end = start + size;
+    g_ranges[g_range_count].next = start;
+    __atomic_store_n(&g_range_count, g_range_count + 1, __ATOMIC_RELEASE);
+    return (int)g_range_count - 1;
+}
+
+/* A free trampoline that a 5-byte jump at site reaches. Below the program rather than above: brk grows up. */
+static uint64_t trampoline_near(uint64_t site)
+{
+    for (uint32_t i = 0; i < g_range_count; i++) {
+        int64_t distance = (int64_t)(g_ranges[i].next - site);
+        if (distance < 0x7ff00000L && distance > -0x7ff00000L &&
+            g_ranges[i].end - g_ranges[i].start == RANGE_SIZE &&
+            g_ranges[i].next + TRAMPOLINE <= g_ranges[i].end) {
+            g_ranges[i].next += TRAMPOLINE;
+            return g_ranges[i].next - TRAMPOLINE;
+        }
+    }
+    for (uint64_t step = 16UL << 20; step < 0x70000000UL; step += 64UL << 20) {
+        uint64_t below = (site & ~(RANGE_SIZE - 1)) - step, above = (site & ~(RANGE_SIZE - 1)) + step;
+        int i = below < site && below >= 0x100000 ? range_add(below, RANGE_SIZE) : -1;
+        if (i < 0 && site >= STUB_TEXT) {
+            i = range_add(above, RANGE_SIZE);
+        }
+        if (i >= 0) {
+            g_ranges[i].next += TRAMPOLINE;
+            return g_ranges[i].start;
+        }
+    }
+    return 0;
+}
+
+/* A trampoline at one of the 256 addresses that a punned jump can name. Return: 0 none. */
+static uint64_t trampoline_punned(uint64_t base)
+{
+    for (uint64_t at = (base + TRAMPOLINE - 1) & ~(TRAMPOLINE - 1); at < base + 256; at += TRAMPOLINE) {
+        uint64_t page = at & ~4095UL;
+        if (!stub_in_trampoline(at) && range_add(page, 4096) < 0) {
+            return 0;
+        }
+        if (*(const volatile uint8_t *)at == 0) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+{
+    uint8_t code[TRAMPOLINE] = {0};
+    int n = 0;
+    if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
+        return -1;
+    }
+    if (with_nr) {
+        code[n++] = 0xb8; /* mov $nr, %eax */
+        __builtin_memcpy(code + n, &nr, 4);
+        n += 4;
+    }
+    code[n++] = 0x48; /* movabs $ret, %rcx */
+    code[n++] = 0xb9;
+    __builtin_memcpy(code + n, &ret, 8);
+    n += 8;
+    code[n++] = 0xff; /* jmp *0(%rip) */
+    code[n++] = 0x25;
+    n += 4;
+    uint64_t entry = ptr(stub_entry_patched);
+    __builtin_memcpy(code + n, &entry, 8);
+    for (uint64_t i = 0; i < TRAMPOLINE; i++) {
+        ((volatile uint8_t *)at)[i] = code[i];
+    }
+    return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
+}
+
+static void sync_core(void)
+{
+    gate(__NR_membarrier, SYNC_CORE, 0, 0, 0, 0, 0);
+}
+
+static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
+{
+    uint64_t word = site & ~7UL;
+    volatile uint8_t *p = (volatile uint8_t *)site;
+    if (site + size <= word + 8) {
+        uint64_t v = *(volatile uint64_t *)word;
+        __builtin_memcpy((uint8_t *)&v + (site - word), code, size);
+        *(volatile uint64_t *)word = v;
+        return;
+    }
+    if (stub_single_threaded()) {
+        for (uint64_t i = 0; i < size; i++) {
+            p[i] = code[i];
+        }
+        return;
+    }
+    if (!g_sync_ready) {
+        gate(__NR_membarrier, SYNC_CORE_REGISTER, 0, 0, 0, 0, 0);
+        g_sync_ready = 1;
+    }
+    g_int3_at = site;
+    p[0] = 0xcc;
+    sync_core();
+    for (uint64_t i = 1; i < size; i++) {
+        p[i] = code[i];
+    }
+    sync_core();
+    p[0] = code[0];
+    sync_core();
+    g_int3_at = 0;
+}
+
+/* Is the byte at ip writable for the guest? An atomic "or 0" changes nothing, and faults when it is not. */
+static int is_writable(uint64_t ip)
+{
+    return guarded_touch((void *)ip) == 0;
+}
+
+static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
+{
+    if (is_writable(site) || is_writable(site + size - 1) || mem_protect(site, size, PROT_RWX) != 0) {
+        return -1;
+    }
+    site_store(site, code, size);
+    mem_protect(site, size, PROT_RX);
+    return 0;
+}
+
+static void patch_site(uint64_t ip, uint64_t rax)
+{
+    uint8_t b[13]; /* the 7 bytes before ip, and 6 behind */
+    uint32_t nr, zz;
+    if (guarded_copy(b, (const void *)(ip - 7), sizeof(b)) != 0 || b[5] != 0x0f || b[6] != 0x05) {
+        return;
+    }
+    __builtin_memcpy(&nr, b + 1, 4);
+    if (b[0] == 0xb8 && nr == rax && nr != __NR_rt_sigreturn) {
+        uint64_t at = trampoline_near(ip - 7);
+        if (at && trampoline_write(at, 1, nr, ip) == 0) {
+            int32_t distance = (int32_t)(at - (ip - 2));
+            uint8_t code[5] = {0xe9};
+            __builtin_memcpy(code + 1, &distance, 4);
+            site_write(ip - 7, code, sizeof(code));
+        }
+        return;
+    }
+    zz = b[9];
+    if (b[7] == 0x48 && b[8] == 0x3d && zz <= 1 && b[10] == 0xf0 && b[11] == 0xff && b[12] == 0xff) {
+        uint64_t base = ip + 3 + ((uint64_t)zz << 24) + 0x3d4800;
+        uint64_t at = base < 0x7fff00000000UL ? trampoline_punned(base) : 0;
+        if (at && trampoline_write(at, 0, 0, ip) == 0) {
+            uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+            site_write(ip - 2, code, sizeof(code));
+        }
+    }
+}
+
+void stub_count_trap(uint64_t ip, uint64_t rax)
+{
+    uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 54);
+    for (int i = 0; i < 8 && g_hits[h].site && g_hits[h].site != ip; i++) {
+        h = (h + 1) % HIT_COUNT;
+    }
+    if (g_hits[h].site != ip) {
+        g_hits[h].site = ip;
+        g_hits[h].count = 0;
+    }
+    if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
+        return;
+    }
+    if (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+        return; /* somebody else patches: this call traps once more */
+    }
+    g_hits[h].count = -1;
+    patch_site(ip, rax);
+    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+}
+
+int stub_trap_is_ours(uint64_t ip)
+{
+    uint64_t site = ip - 1;
+    if (g_int3_at != site && *(const volatile uint8_t *)site == 0xcc) {
+        return 0;
+    }
+    while (g_int3_at == site) {
+        __builtin_ia32_pause();
+    }
+    return *(const volatile uint8_t *)site != 0xcc;
+}
+
+/* Held over a fork, so that the child never gets a site that somebody was halfway through rewriting. */
+void stub_patch_lock(void)
+{
+    while (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+        gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+}
+
+void stub_patch_unlock(void)
+{
+    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,71 @@
+/*
+ * From the table's argument kinds to the platform's copy plan (platform/platform.h). Inputs are sent ahead for every
+ * call. Outputs are deferred to the reply only for calls whose failing with EFAULT afterwards would undo
+ * nothing: they fill a buffer, and have no other effect than perhaps a file position's.
+ */
+#include "syscalls/copy_plan.h"
+
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+#include "lib/macros.h"
+#include "platform/platform.h"
+#include "syscalls/info.h"
+
+#define STRING_AHEAD 256 /* most path names; longer ones are fetched */
+
+static bool output_may_wait(unsigned nr)
+{
+    static const unsigned calls[] = {
+        SYS_read,         SYS_pread64,   SYS_stat,         SYS_fstat,    SYS_lstat,
+        SYS_newfstatat,   SYS_statx,     SYS_getdents64,   SYS_readlink, SYS_readlinkat,
+        SYS_getcwd,       SYS_uname,     SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
+        SYS_clock_gettime, SYS_getrusage, SYS_prlimit64,   SYS_sysinfo,  SYS_gettimeofday,
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        if (calls[i] == nr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *arg)
+{
+    const struct arg_detail *d = &arg->detail;
+    bool out = arg->kind == KIND_OUT_BUF || arg->kind == KIND_OUT_STR || arg->kind == KIND_OUT_STRUCT;
+    if (arg->kind == KIND_IN_STR) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_STR, STRING_AHEAD);
+    }
+    if (out ? !output_may_wait(info->nr)
+            : arg->kind != KIND_IN_BUF && arg->kind != KIND_IN_STRUCT) {
+        return 0;
+    }
+    switch (d->form) {
+    case FORM_LEN:
+    case FORM_RET:
+        return PLATFORM_COPY_PLAN(out ? PLATFORM_COPY_OUT_LEN : PLATFORM_COPY_IN_LEN, d->n);
+    case FORM_DIRENTS:
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_OUT_LEN, 2);
+    case FORM_OF:
+        return PLATFORM_COPY_PLAN(out ? PLATFORM_COPY_OUT_FIXED : PLATFORM_COPY_IN_FIXED,
+                                  (unsigned)layout_size((enum arg_layout)d->what));
+    default:
+        return 0;
+    }
+}
+
+const uint16_t (*syscall_copy_plan(void))[6]
+{
+    static uint16_t plan[PLATFORM_COPY_NR_COUNT][6];
+    for (size_t i = 0; i < g_syscall_count; i++) {
+        const struct syscall_info *info = &g_syscalls[i];
+        if (info->nr >= PLATFORM_COPY_NR_COUNT || info->support.level == LEVEL_UNSUPPORTED) {
+            continue;
+        }
+        for (unsigned a = 0; a < info->arg_count; a++) {
+            plan[info->nr][a] = plan_of(info, &info->args[a]);
+        }
+    }
+    return (const uint16_t(*)[6])plan;
+}

@@ -1,0 +1,186 @@
+/*
+ * Frame of the attack programs. Each attack runs in a process of its own; it may end in any way but one: with
+ * BREACH, which says that it got something that it must not have. After each, this process makes sure that the
+ * sandbox still serves it. An attack that does not end in time, or can't be killed, is a failure too.
+ */
+#pragma once
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/stub/layout.h"
+
+/* Newer than the headers of our oldest host. */
+#ifndef SYS_futex_requeue
+#define SYS_futex_requeue 456
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+#define BREACH_STATUS 66
+struct attack {
+    const char *name;
+    void (*run)(void);
+};
+
+#define BREACH(...)                                                                                \
+    do {                                                                                           \
+        fprintf(stderr, "BREACH: " __VA_ARGS__);                                                   \
+        fputc('\n', stderr);                                                                       \
+        _exit(BREACH_STATUS);                                                                      \
+    } while (0)
+/* The call failed; anything else is a breach. */
+#define MUST_FAIL(call)                                                                            \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        long got_ = (long)(call);                                                                  \
+        if (got_ != -1) {                                                                          \
+            BREACH("%s:%d: %s: %ld", __FILE__, __LINE__, #call, got_);                             \
+        }                                                                                          \
+    } while (0)
+
+/* The sandbox still serves this process: a file, memory, a pipe, a child. */
+static inline bool healthy(void)
+{
+    char buf[8] = "";
+    int p[2], status, fd = open("/proc/self/stat", O_RDONLY);
+    if (fd < 0 || read(fd, buf, 1) != 1 || close(fd) < 0 || pipe(p) < 0) {
+        return false;
+    }
+    void *m = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED || munmap(m, 65536) < 0) {
+        return false;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(write(p[1], "alive", 5) == 5 ? 3 : 4);
+    }
+    bool ok = pid > 0 && read(p[0], buf, 8) == 5 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3;
+    close(p[0]);
+    close(p[1]);
+    return ok;
+}
+
+static inline double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Waits for pid until the time is over. Return: 1 with *status, 0 when it still runs. */
+static inline int wait_until(pid_t pid, int *status, double end)
+{
+    for (;;) {
+        pid_t r = waitpid(pid, status, WNOHANG);
+        if (r != 0) {
+            return r == pid;
+        }
+        if (now() > end) {
+            return 0;
+        }
+        usleep(2000);
+    }
+}
+
+static inline int run_attacks(const struct attack *attacks, size_t count)
+{
+    int bad = 0, status = 0;
+    for (size_t i = 0; i < count; i++) {
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+            setpgid(0, 0);
+            attacks[i].run();
+            _exit(0);
+        }
+        const char *what = NULL;
+        if (pid < 0) {
+            what = "no process could be made";
+        } else if (!wait_until(pid, &status, now() + 20)) {
+            kill(pid, SIGKILL);
+            what = wait_until(pid, &status, now() + 10) ? "it hung" : "it hung, and could not be killed";
+        } else if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
+            what = "a breach";
+        }
+        kill(-pid, SIGKILL); /* its children */
+        printf("%-40s %s %d\n", attacks[i].name, WIFEXITED(status) ? "exit" : "signal",
+               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        if (!what && !healthy()) {
+            what = "the kernel does not serve others afterwards";
+        }
+        if (what) {
+            printf("FAILED %s: %s\n", attacks[i].name, what);
+            bad++;
+        }
+    }
+    printf("%zu attacks, %d with success\n", count, bad);
+    fflush(NULL);
+    return bad != 0;
+}
+#define ATTACKS_MAIN(list)                                                                         \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        return run_attacks(list, sizeof(list) / sizeof((list)[0]));                                \
+    }
+
+/* --- the gate --- */
+static inline const struct stub_info *stub(void)
+{
+    return (const struct stub_info *)STUB_TEXT;
+}
+
+/* Jumps to a gate's system call instruction; comes back by the `ret` behind it (gates 0, 1 and 3 have one). */
+static inline long gate(unsigned which, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                        uint64_t e, uint64_t f)
+{
+    register uint64_t r10 __asm__("r10") = d;
+    register uint64_t r8 __asm__("r8") = e;
+    register uint64_t r9 __asm__("r9") = f;
+    uint64_t target = stub()->gate_ips[which] - 2, ret = nr;
+    __asm__ volatile("call *%[t]"
+                     : "+a"(ret)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9), [t] "b"(target)
+                     : "rcx", "r11", "memory");
+    return (long)ret;
+}
+#define GATE(nr, ...)                        GATE_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define GATE_(nr, a, b, c, d, e, f, ...)     gate(0, (uint64_t)(nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+#define GATE_MUST_FAIL(nr, ...)                                                                    \
+    do {                                                                                           \
+        long got_ = GATE(nr, ##__VA_ARGS__);                                                       \
+        if (got_ >= 0 || got_ < -4095) {                                                           \
+            BREACH("%s:%d: gate(%s, %s): %ld", __FILE__, __LINE__, #nr, #__VA_ARGS__, got_);       \
+        }                                                                                          \
+    } while (0)
+
+static inline struct chan *my_channel(void)
+{
+    return (struct chan *)CHAN_BASE; /* of the first thread */
+}
+
+static uint64_t g_random = 88172645463325252ULL;
+static inline uint64_t rnd(void)
+{
+    g_random ^= g_random << 13;
+    g_random ^= g_random >> 7;
+    return g_random ^= g_random << 17;
+}
