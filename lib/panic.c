@@ -17,7 +17,9 @@
 #define MAX_FRAMES      48
 #define HANDLER_STACK   (64UL * 1024)
 #define STATUS_PANIC    125
-#define MAX_STACK_WORDS 512 /* searched for a caller when code without frame pointers faulted */
+#define MAX_LINKS       16384
+#define MAX_STACK_WORDS 1024 /* searched for our own frame when a library faulted */
+#define MAX_FRAME_SIZE  (64UL * 1024)
 
 extern const char __executable_start[], etext[];
 
@@ -78,43 +80,86 @@ static bool peek(uintptr_t addr, void *dst, size_t size)
     return host_process_vm_read(getpid(), dst, addr, size) == (ssize_t)size;
 }
 
-/* Libraries keep no frame pointers: the first word above sp that looks like a return into our code. */
-static uintptr_t find_caller(uintptr_t sp)
+static bool is_return_address(uintptr_t ip)
 {
-    for (size_t i = 0; i < MAX_STACK_WORDS; i++, sp += sizeof(uintptr_t)) {
-        uintptr_t ip;
-        if (!peek(sp, &ip, sizeof(ip))) {
+    /* behind a direct call: e8 and a 32-bit distance */
+    return is_own_code(ip - 5) && is_own_code(ip) && *(const uint8_t *)(ip - 5) == 0xe8;
+}
+
+/* A frame as a function of ours begins it: the caller's frame pointer, the return address. */
+struct frame {
+    uintptr_t fp, ip;
+};
+
+static bool read_frame(uintptr_t fp, struct frame *out)
+{
+    return fp % sizeof(fp) == 0 && peek(fp, out, sizeof(*out)) && is_return_address(out->ip);
+}
+
+/*
+ * Libraries use rbp as they like. Above sp there is the frame of the function of ours that called them: a pair
+ * that leads to another such pair. Return: its address, or 0; *out_ip: where in it the call was.
+ */
+static uintptr_t find_own_frame(uintptr_t sp, uintptr_t *out_ip)
+{
+    *out_ip = 0;
+    for (size_t i = 0; i < MAX_STACK_WORDS; i++, sp += sizeof(sp)) {
+        struct frame f, next;
+        uintptr_t word;
+        if (!peek(sp, &word, sizeof(word))) {
             break;
         }
-        if (is_own_code(ip - 5) && is_own_code(ip) && *(const uint8_t *)(ip - 5) == 0xe8) {
-            return ip; /* behind a direct call */
+        if (read_frame(sp, &f) && f.fp > sp && f.fp - sp < MAX_FRAME_SIZE &&
+            read_frame(f.fp, &next)) {
+            return sp;
+        }
+        if (is_return_address(word)) {
+            *out_ip = word;
         }
     }
     return 0;
 }
 
+static void print_repeats(unsigned repeats)
+{
+    char line[64];
+    if (repeats) {
+        say(line, snprintf(line, sizeof(line), "  ... %u more of it\n", repeats));
+    }
+}
+
 static void print_stack(uintptr_t ip, uintptr_t fp, uintptr_t sp)
 {
+    static const char title[] = "sandbox's own stack:\n";
     int number = 0;
-    say("sandbox's own stack:\n", 21);
+    unsigned repeats = 0;
+    say(title, sizeof(title) - 1);
     print_frame(number++, ip, false);
     if (!is_own_code(ip) && sp) {
-        ip = find_caller(sp);
+        fp = find_own_frame(sp, &ip);
         if (ip) {
             print_frame(number++, ip, true);
         }
     }
-    while (fp && fp % sizeof(fp) == 0 && number < MAX_FRAMES) {
-        uintptr_t frame[2]; /* the caller's frame pointer, the return address */
-        if (!peek(fp, frame, sizeof(frame)) || !frame[1]) {
+    for (size_t links = 0; links < MAX_LINKS && number < MAX_FRAMES; links++) {
+        struct frame f;
+        if (!fp || fp % sizeof(fp) || !peek(fp, &f, sizeof(f)) || !f.ip) {
             break;
         }
-        print_frame(number++, frame[1], true);
-        if (frame[0] <= fp) {
+        if (f.ip == ip) { /* endless recursion: what is below it matters */
+            repeats++;
+        } else {
+            print_repeats(repeats);
+            repeats = 0;
+            ip = f.ip;
+            print_frame(number++, ip, true);
+        }
+        if (f.fp <= fp) {
             break; /* stacks grow down: the end, or nonsense */
         }
-        fp = frame[0];
+        fp = f.fp;
     }
+    print_repeats(repeats);
 }
 
 /* Only one thread reports; the others wait for the end, which is near. */

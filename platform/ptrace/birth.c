@@ -230,6 +230,13 @@ int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op
 
 void ptrace_thread_exit(struct platform_thread *th)
 {
+    if (!th->dead && th->stopped && th->clone_returning) {
+        long result;
+        bool interrupted;
+        th->clone_returning = false;
+        int r = tracee_call_end(th, &result, &interrupted); /* its return would spoil the next call's number */
+        (void)r;                                            /* dead already */
+    }
     if (!th->dead && th->stopped &&
         tracee_call_begin(th, SYS_exit, (uint64_t[6]){0}) == 0) {
         th->regs_dirty = false; /* the call's own registers stand */

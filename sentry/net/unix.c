@@ -7,10 +7,11 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include "lib/strbuf.h"
 #include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
 
-#define DATAGRAM_BACKLOG 10 /* net.unix.max_dgram_qlen */
+static struct list g_sockets = LIST_INIT(g_sockets); /* unix_socket.all_link */
 
 int unix_alloc(int type, struct unix_socket **out)
 {
@@ -21,7 +22,8 @@ int unix_alloc(int type, struct unix_socket **out)
     }
     socket_init(&u->base, &g_unix_ops, AF_UNIX, type, 0);
     refcount_init(&u->ref);
-    u->backlog = DATAGRAM_BACKLOG;
+    u->backlog = UNIX_DATAGRAM_BACKLOG;
+    list_add_tail(&u->all_link, &g_sockets);
     waitq_init(&u->peer_wait);
     list_init(&u->peer_link);
     list_init(&u->clients);
@@ -131,6 +133,7 @@ void unix_end(struct unix_socket *u, bool not_accepted)
     struct unix_socket *peer = u->peer ? unix_get(u->peer) : NULL, *next;
 
     unix_unbind(u);
+    list_del(&u->all_link);
     u->dead = true;
     u->state = UNIX_CLOSED;
     u->base.shutdown = SOCKET_SHUT_BOTH;
@@ -234,6 +237,48 @@ static int unix_peer_cred(struct socket *s, int *out_pid, const struct cred **ou
     *out_pid = u->peer_cred ? u->peer_pid : 0;
     *out = u->peer_cred;
     return 0;
+}
+
+/* --- /proc/net/unix --- */
+
+/* Linux's socket_state (include/uapi/linux/net.h): without a file it is being made. */
+static unsigned shown_state(const struct unix_socket *u)
+{
+    if (!u->base.file) {
+        return 2;
+    }
+    return u->state == UNIX_CONNECTED ? 3 : 1;
+}
+
+static void show_name(const struct unix_socket *u, struct strbuf *out)
+{
+    const struct socket_addr *a = &u->name->addr;
+    size_t at = sizeof(a->family), end = a->size;
+
+    if (a->bytes[at]) {
+        end--; /* the NUL of a path; in an abstract name NULs are shown, too */
+    }
+    strbuf_addc(out, ' ');
+    for (; at < end; at++) {
+        strbuf_addc(out, a->bytes[at] ? a->bytes[at] : '@');
+    }
+}
+
+/* The sentry's own addresses are nobody's business: the first column is 0, as Linux shows it to most users. */
+void unix_show_all(struct strbuf *out)
+{
+    const struct unix_socket *u;
+
+    list_for_each_entry(u, &g_sockets, all_link)
+    {
+        strbuf_printf(out, "%016x: %08X 00000000 %08X %04X %02X %5lu", 0, u->ref.n + 1,
+                      u->state == UNIX_LISTENING ? 0x10000u : 0, u->base.type, shown_state(u),
+                      u->base.file ? (unsigned long)u->base.file->inode->ino : 0);
+        if (u->name) {
+            show_name(u, out);
+        }
+        strbuf_addc(out, '\n');
+    }
 }
 
 const struct socket_ops g_unix_ops = {

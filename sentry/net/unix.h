@@ -24,6 +24,7 @@ enum unix_state { UNIX_CLOSED, UNIX_LISTENING, UNIX_CONNECTED };
 struct unix_socket {
     struct socket base; /* comes first */
     struct refcount ref;
+    struct list all_link; /* on the list of all that are not dead */
     enum unix_state state;
     bool dead;
     struct unix_socket *peer; /* ref */
@@ -86,6 +87,10 @@ static inline bool unix_writable(const struct unix_socket *u)
     return u->state != UNIX_LISTENING && u->sent * 4 <= (size_t)u->base.send_buffer;
 }
 
+struct strbuf;
+
+#define UNIX_DATAGRAM_BACKLOG 10 /* net.unix.max_dgram_qlen */
+
 /* unix.c */
 void unix_init(void); /* registers AF_UNIX; once, at start */
 extern const struct socket_ops g_unix_ops;
@@ -103,6 +108,8 @@ void unix_end(struct unix_socket *u, bool not_accepted);
 /* peer: a reference is taken; NULL: none. The old one's is dropped. */
 void unix_set_peer(struct unix_socket *u, struct unix_socket *peer);
 void unix_set_peer_cred(struct unix_socket *u, int pid, const struct cred *cred);
+/* /proc/net/unix */
+void unix_show_all(struct strbuf *out);
 
 /* unix_name.c */
 void unix_name_put(struct unix_name *n);

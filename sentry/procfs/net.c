@@ -1,7 +1,8 @@
 /*
  * /proc/PID/net: the network as it is in a sandbox without one: a loopback device without traffic,
- * and tables of headings. Analogous to Linux's net/core/net-procfs.c and its neighbours.
+ * and tables of headings; and the local sockets. Analogous to Linux's net/core/net-procfs.c and its neighbours.
  */
+#include "sentry/net/unix.h"
 #include "sentry/procfs/proc.h"
 
 #define SOCKET_HEADING                                                                             \
@@ -15,6 +16,14 @@
     {                                                                                              \
         .name = (n), .mode = S_IFREG | 0444, .show = proc_show_text, .text = (t)                   \
     }
+
+static int show_unix(struct proc_inode *pi, struct strbuf *out)
+{
+    (void)pi;
+    strbuf_adds(out, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+    unix_show_all(out);
+    return strbuf_error(out);
+}
 
 const struct proc_entry proc_net_entries[PROC_NET_COUNT] = {
     NET_TEXT("arp",
@@ -37,5 +46,5 @@ const struct proc_entry proc_net_entries[PROC_NET_COUNT] = {
     NET_TEXT("tcp6", SOCKET6_HEADING "\n"),
     NET_TEXT("udp", SOCKET_HEADING " ref pointer drops            \n"),
     NET_TEXT("udp6", SOCKET6_HEADING " ref pointer drops\n"),
-    NET_TEXT("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+    {.name = "unix", .mode = S_IFREG | 0444, .show = show_unix},
 };

@@ -263,7 +263,7 @@ static const struct proc_entry net_ipv4_entries[] = {
     TEXT("tcp_rmem", "4096\t131072\t6291456\n"),
     TEXT("tcp_wmem", "4096\t16384\t4194304\n"),
 };
-static const struct proc_entry net_unix_entries[] = {VALUE("max_dgram_qlen", 512)};
+static const struct proc_entry net_unix_entries[] = {VALUE("max_dgram_qlen", 10)};
 static const struct proc_entry net_entries[] = {
     PROC_DIR("core", 0555, net_core_entries),
     PROC_DIR("ipv4", 0555, net_ipv4_entries),

@@ -270,26 +270,38 @@ static void same_slot(void)
     }
 }
 
-static void wipe_stub_data(void)
+static void do_wipe_stub_data(void)
 {
     memset((void *)STUB_DATA, 0xff, 512);
     getppid();
     fork();
     _exit(0);
 }
-static void wipe_area(void)
+static void do_wipe_area(void)
 {
     memset((void *)AREA_BASE, 0x41, 0x3000);
     getppid();
     _exit(0);
 }
-static void wipe_channels(void)
+static void do_wipe_channels(void)
 {
     for (uint64_t slot = 0; slot < 64; slot++) {
         memset((void *)(CHAN_BASE + slot * CHAN_STRIDE), 0xff, 4096);
     }
     getppid();
     _exit(0);
+}
+static void wipe_stub_data(void)
+{
+    expendable(do_wipe_stub_data);
+}
+static void wipe_area(void)
+{
+    expendable(do_wipe_area);
+}
+static void wipe_channels(void)
+{
+    expendable(do_wipe_channels);
 }
 static void write_text(void)
 {
