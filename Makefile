@@ -15,7 +15,7 @@ CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
 CFLAGS_debug := -O0 -DDEBUG
 CFLAGS_asan := -O1 -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -DDEBUG -fsanitize=thread
-LDFLAGS_common := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+LDFLAGS_common := -pie -static-libgcc -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS_ALL := $(CFLAGS_common) $(CFLAGS_$(MODE)) $(CFLAGS)
@@ -106,8 +106,13 @@ format:
 docs: all
 	@$(B)/sandbox syscalls --markdown >docs/SYSCALLS.md
 
-bench: all
-	@bench/run $(B)/sandbox
+bench: all $(B)/bench/micro
+	@bench/run $(BENCH_ARGS) $(B)/sandbox
+
+# Runs natively and in each sandbox, so again no flags of ours.
+$(B)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -Wall -D_GNU_SOURCE -pthread -o $@ $<
 
 fuzz: deps
 	@$(MAKE) -s MODE=asan all

@@ -1,5 +1,6 @@
 #include "lib/panic.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,17 +10,16 @@
 #include <string.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "lib/bug.h"
 #include "lib/elf_symbols.h"
 #include "lib/host.h"
 
-#define MAX_FRAMES      48
-#define HANDLER_STACK   (64UL * 1024)
-#define STATUS_PANIC    125
-#define MAX_LINKS       16384
-#define MAX_STACK_WORDS 1024 /* searched for our own frame when a library faulted */
-#define MAX_FRAME_SIZE  (64UL * 1024)
+#define MAX_FRAMES    48
+#define HANDLER_STACK (64UL * 1024)
+#define STATUS_PANIC  125
+#define MAX_LINKS     16384
 
 extern const char __executable_start[], etext[];
 
@@ -56,9 +56,15 @@ static bool is_own_code(uintptr_t ip)
 /* caller: ip is a return address, so the call is before it. */
 static void print_frame(int number, uintptr_t ip, bool caller)
 {
-    char line[ELF_SYMBOL_NAME_MAX + 96];
+    char line[256];
     if (!is_own_code(ip)) {
-        say(line, snprintf(line, sizeof(line), "  #%-2d 0x%016lx in a library\n", number, ip));
+        Dl_info info = {0};
+        if (!dladdr((void *)ip, &info)) { /* what the dynamic linker knows: exported names */
+            info.dli_fname = "no file";
+        }
+        const char *name = info.dli_sname ? info.dli_sname : "?";
+        say(line, snprintf(line, sizeof(line), "  #%-2d 0x%016lx %.100s (%.80s)\n", number, ip,
+                           name, info.dli_fname));
         return;
     }
     uintptr_t offset = ip - (uintptr_t)__executable_start;
@@ -80,45 +86,39 @@ static bool peek(uintptr_t addr, void *dst, size_t size)
     return host_process_vm_read(getpid(), dst, addr, size) == (ssize_t)size;
 }
 
-static bool is_return_address(uintptr_t ip)
+/* --- a fault in a library, which keeps no frame pointers: the compiler's unwinder --- */
+
+struct unwinding {
+    uintptr_t from; /* frames before this one are the handler's */
+    bool begun, exact;
+    int number;
+};
+
+static _Unwind_Reason_Code unwound(struct _Unwind_Context *context, void *arg)
 {
-    /* behind a direct call: e8 and a 32-bit distance */
-    return is_own_code(ip - 5) && is_own_code(ip) && *(const uint8_t *)(ip - 5) == 0xe8;
+    struct unwinding *u = arg;
+    int exact = 0;
+    uintptr_t ip = _Unwind_GetIPInfo(context, &exact);
+    u->begun = u->begun || ip == u->from;
+    if (u->begun && ip) {
+        print_frame(u->number++, ip, !exact);
+    }
+    return ip && u->number < MAX_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-/* A frame as a function of ours begins it: the caller's frame pointer, the return address. */
+/* Trusts the stack: a broken one ends the process here, by the signal itself. */
+static void print_library_stack(uintptr_t ip)
+{
+    struct unwinding u = {.from = ip};
+    _Unwind_Backtrace(unwound, &u);
+}
+
+/* --- our own code has frame pointers --- */
+
+/* As a function of ours begins its frame: the caller's frame pointer, the return address. */
 struct frame {
     uintptr_t fp, ip;
 };
-
-static bool read_frame(uintptr_t fp, struct frame *out)
-{
-    return fp % sizeof(fp) == 0 && peek(fp, out, sizeof(*out)) && is_return_address(out->ip);
-}
-
-/*
- * Libraries use rbp as they like. Above sp there is the frame of the function of ours that called them: a pair
- * that leads to another such pair. Return: its address, or 0; *out_ip: where in it the call was.
- */
-static uintptr_t find_own_frame(uintptr_t sp, uintptr_t *out_ip)
-{
-    *out_ip = 0;
-    for (size_t i = 0; i < MAX_STACK_WORDS; i++, sp += sizeof(sp)) {
-        struct frame f, next;
-        uintptr_t word;
-        if (!peek(sp, &word, sizeof(word))) {
-            break;
-        }
-        if (read_frame(sp, &f) && f.fp > sp && f.fp - sp < MAX_FRAME_SIZE &&
-            read_frame(f.fp, &next)) {
-            return sp;
-        }
-        if (is_return_address(word)) {
-            *out_ip = word;
-        }
-    }
-    return 0;
-}
 
 static void print_repeats(unsigned repeats)
 {
@@ -128,19 +128,17 @@ static void print_repeats(unsigned repeats)
     }
 }
 
-static void print_stack(uintptr_t ip, uintptr_t fp, uintptr_t sp)
+static void print_stack(uintptr_t ip, uintptr_t fp)
 {
     static const char title[] = "sandbox's own stack:\n";
     int number = 0;
     unsigned repeats = 0;
     say(title, sizeof(title) - 1);
-    print_frame(number++, ip, false);
-    if (!is_own_code(ip) && sp) {
-        fp = find_own_frame(sp, &ip);
-        if (ip) {
-            print_frame(number++, ip, true);
-        }
+    if (!is_own_code(ip) && ip) {
+        print_library_stack(ip);
+        return;
     }
+    print_frame(number++, ip, false);
     for (size_t links = 0; links < MAX_LINKS && number < MAX_FRAMES; links++) {
         struct frame f;
         if (!fp || fp % sizeof(fp) || !peek(fp, &f, sizeof(f)) || !f.ip) {
@@ -173,12 +171,12 @@ static void begin(void)
 static void on_bug(void)
 {
     begin();
-    uintptr_t fp = (uintptr_t)__builtin_frame_address(0), frame[2];
-    if (peek(fp, frame, sizeof(frame))) {
-        print_stack(frame[1], frame[0], 0); /* bug() and its callers */
-    }
     if (g_panic.report) {
         g_panic.report();
+    }
+    uintptr_t fp = (uintptr_t)__builtin_frame_address(0), frame[2];
+    if (peek(fp, frame, sizeof(frame))) {
+        print_stack(frame[1], frame[0]); /* bug() and its callers */
     }
 }
 
@@ -188,12 +186,12 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     char line[160];
     begin();
     say(line, snprintf(line, sizeof(line),
-                       "sandbox: BUG: its own %s (code %d, address %p, instruction at %#llx)\n",
+                       "sandbox: BUG: its own SIG%s (code %d, address %p, instruction at %#llx)\n",
                        sigabbrev_np(sig), info->si_code, info->si_addr, regs[REG_RIP]));
-    print_stack((uintptr_t)regs[REG_RIP], (uintptr_t)regs[REG_RBP], (uintptr_t)regs[REG_RSP]);
     if (g_panic.report) {
         g_panic.report();
     }
+    print_stack((uintptr_t)regs[REG_RIP], (uintptr_t)regs[REG_RBP]);
     _exit(STATUS_PANIC);
 }
 

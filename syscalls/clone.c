@@ -113,7 +113,8 @@ long sys_clone3(struct task *t, uaddr_t cl_args, size_t size)
         if (a.set_tid_size > 1 || set_tid < 1 || set_tid >= 4194304) {
             return -EINVAL;
         }
-        if (!cred_capable(t->cred, CAP_SYS_ADMIN) && !cred_capable(t->cred, CAP_CHECKPOINT_RESTORE)) {
+        if (!cred_capable(t->cred, CAP_SYS_ADMIN) &&
+            !cred_capable(t->cred, CAP_CHECKPOINT_RESTORE)) {
             return -EPERM;
         }
     }

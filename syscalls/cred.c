@@ -11,7 +11,7 @@
 #include "syscalls/cred_caps.h"
 #include "syscalls/syscalls.h"
 
-#define ID_UNCHANGED UINT32_MAX
+#define ID_UNCHANGED       UINT32_MAX
 #define NGROUPS_MAX_KERNEL 65536
 
 long sys_getuid(struct task *t)

@@ -49,7 +49,7 @@ void cred_fix_caps_setfsuid(struct cred *new, const struct cred *old)
         new->cap_effective &= ~CAP_FS_SET;
     }
     if (old->fsuid != 0 && new->fsuid == 0) {
-        new->cap_effective |= new->cap_permitted & CAP_FS_SET;
+        new->cap_effective |= new->cap_permitted &CAP_FS_SET;
     }
 }
 
@@ -148,7 +148,7 @@ long sys_capset(struct task *t, uaddr_t hdrp, uaddr_t datap)
     new->cap_permitted = permitted;
     new->cap_inheritable = inheritable;
     /* Ambient capabilities are never more than the other two sets both have. */
-    new->cap_ambient &= permitted & inheritable;
+    new->cap_ambient &= permitted &inheritable;
     task_set_cred(t, new);
     return 0;
 }

@@ -17,7 +17,8 @@
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
-#define SECURE_ALL_BITS_MASK (SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS | SECBIT_NO_CAP_AMBIENT_RAISE)
+#define SECURE_ALL_BITS_MASK                                                                       \
+    (SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS | SECBIT_NO_CAP_AMBIENT_RAISE)
 
 struct prctl_args {
     unsigned long a2, a3, a4, a5;
@@ -185,7 +186,8 @@ static long prctl_process(struct task *t, int option, const struct prctl_args *a
         if (a->a2 > KSIG_MAX) {
             return -EINVAL;
         }
-        tg->pdeath_signal = (int)a->a2; /* DEVIATION: sent when the parent's process ends, not its thread */
+        tg->pdeath_signal =
+            (int)a->a2; /* DEVIATION: sent when the parent's process ends, not its thread */
         return 0;
     case PR_GET_PDEATHSIG:
         return put_int(t, a->a2, tg->pdeath_signal);
@@ -231,8 +233,8 @@ static long get_auxv(struct task *t, const struct prctl_args *a)
     return (long)size;
 }
 
-long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
-               unsigned long arg5)
+long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg3,
+               unsigned long arg4, unsigned long arg5)
 {
     const struct prctl_args a = {arg2, arg3, arg4, arg5};
     switch (option) {

@@ -98,8 +98,7 @@ static int for_each_named(struct task *t, int which, int who, void (*fn)(struct 
     }
     int pgid = who ? who : t->tg->pgrp->nr;
     uint32_t uid = who ? (uint32_t)who : t->cred->uid;
-    list_for_each_entry(other, &g_kernel->tasks, all_link)
-    {
+    list_for_each_entry (other, &g_kernel->tasks, all_link) {
         bool named = which == PRIO_PGRP ? other->tg->pgrp->nr == pgid : other->cred->uid == uid;
         if (named && !thread_group_is_init(other->tg)) {
             fn(other, arg);

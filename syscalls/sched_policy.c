@@ -51,12 +51,13 @@ static bool is_rt(int policy)
 
 static bool policy_known(int policy)
 {
-    return is_rt(policy) || policy == POLICY_NORMAL || policy == POLICY_BATCH || policy == POLICY_IDLE;
+    return is_rt(policy) || policy == POLICY_NORMAL || policy == POLICY_BATCH ||
+           policy == POLICY_IDLE;
 }
 
 /* What an unprivileged task may not do (Linux's user_check_sched_setscheduler). */
-static int check_permission(const struct task *t, const struct task *other, int policy, int priority,
-                            int nice, bool reset_on_fork)
+static int check_permission(const struct task *t, const struct task *other, int policy,
+                            int priority, int nice, bool reset_on_fork)
 {
     if (cred_capable(t->cred, CAP_SYS_NICE)) {
         return 0;
@@ -123,7 +124,8 @@ long sys_sched_setscheduler(struct task *t, int pid, int policy, uaddr_t param)
     if (!other) {
         return -ESRCH;
     }
-    return set_policy(t, other, policy & ~RESET_ON_FORK, priority, other->nice, policy & RESET_ON_FORK);
+    return set_policy(t, other, policy & ~RESET_ON_FORK, priority, other->nice,
+                      policy & RESET_ON_FORK);
 }
 
 long sys_sched_setparam(struct task *t, int pid, uaddr_t param)
@@ -139,7 +141,8 @@ long sys_sched_setparam(struct task *t, int pid, uaddr_t param)
     if (!other) {
         return -ESRCH;
     }
-    return set_policy(t, other, other->sched_policy, priority, other->nice, other->sched_reset_on_fork);
+    return set_policy(t, other, other->sched_policy, priority, other->nice,
+                      other->sched_reset_on_fork);
 }
 
 long sys_sched_getscheduler(struct task *t, int pid)
@@ -250,7 +253,8 @@ long sys_sched_setattr(struct task *t, int pid, uaddr_t attr, unsigned flags)
     if (a.priority > RT_PRIO_MAX) {
         return -EINVAL;
     }
-    return set_policy(t, other, (int)a.policy, (int)a.priority, a.nice, a.flags & FLAG_RESET_ON_FORK);
+    return set_policy(t, other, (int)a.policy, (int)a.priority, a.nice,
+                      a.flags & FLAG_RESET_ON_FORK);
 }
 
 long sys_sched_getattr(struct task *t, int pid, uaddr_t attr, unsigned size, unsigned flags)

@@ -54,8 +54,7 @@ static int send_pgrp(struct task *t, struct pid *pgrp, int sig, const siginfo_t 
     if (!pgrp) {
         return -ESRCH;
     }
-    list_for_each_entry(tg, &pgrp->pgrp_members, pgrp_link)
-    {
+    list_for_each_entry (tg, &pgrp->pgrp_members, pgrp_link) {
         int r = send_group(t, tg, sig, info);
         reached |= r == 0;
         error = r;
@@ -68,8 +67,7 @@ static int send_all(struct task *t, int sig, const siginfo_t *info)
     struct task *other;
     int result = -ESRCH;
     bool any = false;
-    list_for_each_entry(other, &g_kernel->tasks, all_link)
-    {
+    list_for_each_entry (other, &g_kernel->tasks, all_link) {
         struct thread_group *tg = other->tg;
         if (other != tg->leader || tg->pid->nr == 1 || tg == t->tg) {
             continue;
@@ -181,7 +179,8 @@ long sys_rt_tgsigqueueinfo(struct task *t, int tgid, int tid, int sig, uaddr_t u
 }
 
 /* The siginfo of a pidfd_send_signal: the caller's, checked, or kill(2)'s. */
-static int pidfd_info(struct task *t, const struct task *other, int sig, uaddr_t uinfo, siginfo_t *out)
+static int pidfd_info(struct task *t, const struct task *other, int sig, uaddr_t uinfo,
+                      siginfo_t *out)
 {
     if (!uinfo) {
         user_info(t, sig, SI_USER, out);

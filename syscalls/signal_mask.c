@@ -107,7 +107,8 @@ long sys_rt_sigsuspend(struct task *t, uaddr_t mask, size_t sigsetsize)
     return -ERESTARTNOHAND;
 }
 
-long sys_rt_sigtimedwait(struct task *t, uaddr_t set, uaddr_t uinfo, uaddr_t timeout, size_t sigsetsize)
+long sys_rt_sigtimedwait(struct task *t, uaddr_t set, uaddr_t uinfo, uaddr_t timeout,
+                         size_t sigsetsize)
 {
     ksigset_t these;
     siginfo_t info;

@@ -119,7 +119,8 @@ static long adjust(struct task *t, uaddr_t buf)
     tx.tick = 10000;
     tx.ppsfreq = tx.jitter = tx.shift = tx.stabil = 0;
     tx.jitcnt = tx.calcnt = tx.errcnt = tx.stbcnt = 0;
-    tx.tai = (int)((host_time_ns(CLOCK_TAI) - host_time_ns(CLOCK_REALTIME) + NSEC_PER_SEC / 2) / NSEC_PER_SEC);
+    tx.tai = (int)((host_time_ns(CLOCK_TAI) - host_time_ns(CLOCK_REALTIME) + NSEC_PER_SEC / 2) /
+                   NSEC_PER_SEC);
     tx.time = ns_timeval(ktime_realtime_ns());
     return put_user(t->mm, buf, &tx) < 0 ? -EFAULT : TIME_ERROR;
 }

@@ -38,8 +38,8 @@ long sys_setitimer(struct task *t, int which, uaddr_t new_value, uaddr_t old_val
     if (new_value && get_user(t->mm, &new, new_value) < 0) { /* NULL disarms: an old Linux habit */
         return -EFAULT;
     }
-    if (timeval_to_ns(&new.it_value, &value) < 0 || timeval_to_ns(&new.it_interval, &interval) < 0 ||
-        !itimer_valid(which)) {
+    if (timeval_to_ns(&new.it_value, &value) < 0 ||
+        timeval_to_ns(&new.it_interval, &interval) < 0 || !itimer_valid(which)) {
         return -EINVAL;
     }
     const struct itimerval old = itimer_read(t, which);
@@ -76,11 +76,8 @@ long sys_timer_create(struct task *t, int clockid, uaddr_t sevp, uaddr_t timerid
         if (get_user(t->mm, &e, sevp) < 0) {
             return -EFAULT;
         }
-        spec = (struct posix_timer_spec){.clock = clockid,
-                                         .notify = e.notify,
-                                         .signo = e.signo,
-                                         .tid = e.tid,
-                                         .value = e.value};
+        spec = (struct posix_timer_spec){
+            .clock = clockid, .notify = e.notify, .signo = e.signo, .tid = e.tid, .value = e.value};
     }
     int id = posix_timer_create(t, &spec);
     if (id < 0) {
@@ -99,7 +96,8 @@ static int read_timer(struct task *t, int timerid, struct itimerspec *out)
     int64_t left, interval;
     int r = posix_timer_gettime(t, timerid, &left, &interval);
     if (r == 0) {
-        *out = (struct itimerspec){.it_value = ns_timespec(left), .it_interval = ns_timespec(interval)};
+        *out = (struct itimerspec){.it_value = ns_timespec(left),
+                                   .it_interval = ns_timespec(interval)};
     }
     return r;
 }

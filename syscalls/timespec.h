@@ -16,7 +16,8 @@ static inline struct timespec ns_timespec(int64_t ns)
 
 static inline struct timeval ns_timeval(int64_t ns)
 {
-    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC, .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
+    return (struct timeval){.tv_sec = ns / NSEC_PER_SEC,
+                            .tv_usec = ns % NSEC_PER_SEC / NSEC_PER_USEC};
 }
 
 /* Times beyond what 64-bit nanoseconds hold (292 years) become the largest: for ever. -EINVAL: not a time. */
@@ -25,7 +26,8 @@ MUST_CHECK static inline int timespec_ns(const struct timespec *ts, int64_t *out
     if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= NSEC_PER_SEC) {
         return -EINVAL;
     }
-    *out = ts->tv_sec >= INT64_MAX / NSEC_PER_SEC ? INT64_MAX : ts->tv_sec * NSEC_PER_SEC + ts->tv_nsec;
+    *out = ts->tv_sec >= INT64_MAX / NSEC_PER_SEC ? INT64_MAX
+                                                  : ts->tv_sec * NSEC_PER_SEC + ts->tv_nsec;
     return 0;
 }
 

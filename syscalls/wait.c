@@ -95,7 +95,8 @@ static int store_info(struct task *t, uaddr_t infop, const siginfo_t *info)
 {
     const struct {
         int signo, error, code, pad, pid, uid, status;
-    } fields = {info->si_signo, 0, info->si_code, 0, info->si_pid, (int)info->si_uid, info->si_status};
+    } fields = {info->si_signo, 0, info->si_code, 0, info->si_pid, (int)info->si_uid,
+                info->si_status};
     if (copy_out(t->mm, infop, &fields, 3 * sizeof(int)) < 0 ||
         copy_out(t->mm, infop + offsetof(siginfo_t, si_pid), &fields.pid, 3 * sizeof(int)) < 0) {
         return -EFAULT;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -66,6 +67,35 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child, 
     }
 }
 
+static bool in_known_process(int tid)
+{
+    struct host_process *p;
+    list_for_each_entry(p, &g_seccomp.all_processes, all_link)
+    {
+        if (!p->reaped && host_tgkill(p->pid, tid, 0) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A host task without a platform_thread. One that was just told to exit may still ring a doorbell that the poller
+ * made superfluous. But one of a process that no order accounts for is a child of a guest that made its
+ * stub clone twice: it has no channel, but memory and CPU time, so it goes as soon as it shows itself.
+ */
+static void stranger(const struct seccomp_notif *n)
+{
+    if (in_known_process((int)n->pid)) {
+        notify_answer(n->id, -EPERM);
+        return;
+    }
+    log_info("host tid %u is nobody we know: killed", n->pid);
+    int r = host_kill((int)n->pid, SIGKILL);
+    (void)r; /* gone already */
+    notify_answer(n->id, -EPERM);
+}
+
 static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
 {
     if (!th) {
@@ -73,7 +103,7 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
         if (child && child->slot == n->data.args[0] && child->notify_fd < 0) {
             hello(n, child, false);
         } else {
-            notify_answer(n->id, -EPERM);
+            stranger(n);
         }
         return;
     }
@@ -219,7 +249,9 @@ void notify_handle(const struct seccomp_notif *n)
         served = expected_mem(n, th);
         break;
     }
-    if (!served) {
+    if (!served && !th) {
+        stranger(n);
+    } else if (!served) {
         log_info("host tid %u: refused %d(%#llx, %#llx, %#llx, %#llx, %#llx)", n->pid, n->data.nr,
                  n->data.args[0], n->data.args[1], n->data.args[2], n->data.args[3], n->data.args[4]);
         notify_answer(n->id, -EPERM);

@@ -55,8 +55,7 @@ static bool over_process_limit(struct task *t)
     }
     rlim_t count = 0;
     struct task *other;
-    list_for_each_entry(other, &g_kernel->tasks, all_link)
-    {
+    list_for_each_entry (other, &g_kernel->tasks, all_link) {
         count += other->cred->uid == t->cred->uid;
     }
     return count >= limit;
@@ -227,7 +226,8 @@ static void link_child(struct task *t, struct task *child, uint64_t flags)
 }
 
 /* An fd for the child in the parent's table, stored where the caller wants it. */
-static int give_pidfd(struct task *t, struct task *child, const struct clone_request *r, int *out_fd)
+static int give_pidfd(struct task *t, struct task *child, const struct clone_request *r,
+                      int *out_fd)
 {
     AUTO_PUT(file) f = NULL;
     unsigned flags = r->flags & CLONE_THREAD ? PIDFD_THREAD : 0;
@@ -235,7 +235,8 @@ static int give_pidfd(struct task *t, struct task *child, const struct clone_req
     if (error < 0) {
         return error;
     }
-    int fd = fd_table_install(t->files, f, 0, (int)MIN(task_rlimit(t, RLIMIT_NOFILE), 1UL << 30), true);
+    int fd =
+        fd_table_install(t->files, f, 0, (int)MIN(task_rlimit(t, RLIMIT_NOFILE), 1UL << 30), true);
     if (fd < 0) {
         return fd;
     }

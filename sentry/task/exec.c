@@ -49,14 +49,14 @@ int thread_group_become_single(struct task *t)
         return -EAGAIN;
     }
     tg->exec_task = t;
-    list_for_each_entry(other, &tg->threads, group_link)
-    {
+    list_for_each_entry (other, &tg->threads, group_link) {
         if (other != t && !other->exited) {
             other->must_exit = true;
             signal_wake(other);
         }
     }
-    int r = waitq_wait_deadline(&tg->thread_wait, tg->live_threads == 1, WAIT_KILLABLE, WAIT_FOREVER);
+    int r =
+        waitq_wait_deadline(&tg->thread_wait, tg->live_threads == 1, WAIT_KILLABLE, WAIT_FOREVER);
     if (r == 0) {
         r = unshare_sighand(tg);
     } else {

@@ -31,8 +31,7 @@ static void kill_host_process(struct thread_group *tg)
     if (tg->host_killed) {
         return;
     }
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         if (t->pt && t->mm) {
             robust_list_exit(t, false);
             alive = t;
@@ -62,16 +61,14 @@ void thread_group_exit(struct thread_group *tg, int status)
     tg->exit_status = status;
     tg->stopped = false;
     tg->stop_count = 0;
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         t->stop_pending = t->stopped = false;
         if (!t->exited) {
             t->must_exit = true;
         }
     }
     kill_host_process(tg);
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         if (t->kthread && !t->exited) {
             t->kthread->interrupt = t->kthread->killed = true;
             kthread_wake(t->kthread);
@@ -94,8 +91,7 @@ static struct thread_group *new_parent(struct thread_group *tg)
 bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored)
 {
     struct thread_group *tg;
-    list_for_each_entry(tg, &pgrp->pgrp_members, pgrp_link)
-    {
+    list_for_each_entry (tg, &pgrp->pgrp_members, pgrp_link) {
         if (tg == ignored || tg->zombie || !tg->parent) {
             continue;
         }
@@ -115,8 +111,7 @@ bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored)
 static bool has_stopped_jobs(struct pid *pgrp)
 {
     struct thread_group *tg;
-    list_for_each_entry(tg, &pgrp->pgrp_members, pgrp_link)
-    {
+    list_for_each_entry (tg, &pgrp->pgrp_members, pgrp_link) {
         if (tg->stopped) {
             return true;
         }
@@ -176,8 +171,7 @@ static bool notify_parent(struct thread_group *tg)
 static void give_away_children(struct thread_group *tg)
 {
     struct thread_group *child, *next, *to = new_parent(tg);
-    list_for_each_entry_safe(child, next, &tg->children, sibling)
-    {
+    list_for_each_entry_safe (child, next, &tg->children, sibling) {
         thread_group_set_parent(child, to);
         if (child->pdeath_signal) {
             siginfo_t info;
@@ -234,7 +228,8 @@ static void clear_child_tid(struct task *t, bool wake)
     uint32_t zero = 0;
     uaddr_t at = t->clear_child_tid;
     t->clear_child_tid = 0;
-    if (at && at != t->host_clear_tid && !t->tg->host_killed && put_user(t->mm, at, &zero) == 0 && wake) {
+    if (at && at != t->host_clear_tid && !t->tg->host_killed && put_user(t->mm, at, &zero) == 0 &&
+        wake) {
         futex_wake_one(t, at);
     }
 }

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#define MAGIC1 0x46505853U
-#define MAGIC2 0x46505845U
+#define MAGIC1         0x46505853U
+#define MAGIC2         0x46505845U
 #define OFF_MXCSR      24
 #define OFF_MXCSR_MASK 28
 #define OFF_SW         464

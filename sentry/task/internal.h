@@ -32,8 +32,9 @@ static inline bool task_alive(const struct task *t)
 /* --- signal queues: sigqueue.c --- */
 #define SIG_HANDLER_DFL 0UL
 #define SIG_HANDLER_IGN 1UL
-#define SIGSET_STOP (KSIG_BIT(SIGSTOP) | KSIG_BIT(SIGTSTP) | KSIG_BIT(SIGTTIN) | KSIG_BIT(SIGTTOU))
-#define SIGSET_IGNORE (KSIG_BIT(SIGCONT) | KSIG_BIT(SIGCHLD) | KSIG_BIT(SIGWINCH) | KSIG_BIT(SIGURG))
+#define SIGSET_STOP     (KSIG_BIT(SIGSTOP) | KSIG_BIT(SIGTSTP) | KSIG_BIT(SIGTTIN) | KSIG_BIT(SIGTTOU))
+#define SIGSET_IGNORE                                                                              \
+    (KSIG_BIT(SIGCONT) | KSIG_BIT(SIGCHLD) | KSIG_BIT(SIGWINCH) | KSIG_BIT(SIGURG))
 /* Their default action dumps core, were there a limit for it. */
 #define SIGSET_CORE                                                                                \
     (SIGSET_SYNCHRONOUS | KSIG_BIT(SIGQUIT) | KSIG_BIT(SIGABRT) | KSIG_BIT(SIGXCPU) |              \

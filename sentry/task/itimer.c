@@ -39,7 +39,8 @@ static void real_fire(struct ktimer *k)
 static void cpu_arm(struct thread_group *tg, int i, int64_t left_ns)
 {
     int64_t threads = MAX(MIN(tg->live_threads, (int)g_kernel->cpu_count), 1);
-    ktimer_set(&tg->cpu_timers[i].timer, ktime_monotonic_ns() + MAX(left_ns / threads, CPU_TICK_NS));
+    ktimer_set(&tg->cpu_timers[i].timer,
+               ktime_monotonic_ns() + MAX(left_ns / threads, CPU_TICK_NS));
 }
 
 static void cpu_fire(struct thread_group *tg, int i, int sig)
@@ -139,7 +140,8 @@ void itimer_set(struct thread_group *tg, int which, int64_t value_ns, int64_t in
         tg->real_timer.interval_ns = value_ns ? interval_ns : 0;
         if (value_ns) {
             int64_t now = ktime_monotonic_ns();
-            ktimer_set(&tg->real_timer.timer, value_ns > INT64_MAX - now ? INT64_MAX - 1 : now + value_ns);
+            ktimer_set(&tg->real_timer.timer,
+                       value_ns > INT64_MAX - now ? INT64_MAX - 1 : now + value_ns);
         } else {
             ktimer_cancel(&tg->real_timer.timer);
         }

@@ -11,7 +11,8 @@
 #define PIDFD_NONBLOCK O_NONBLOCK
 
 /* t names the process when it is its leader and flags has no PIDFD_THREAD. Errors: -ENOMEM. */
-MUST_CHECK int pidfd_new(struct task *t, unsigned flags, const struct cred *cred, struct file **out);
+MUST_CHECK int pidfd_new(struct task *t, unsigned flags, const struct cred *cred,
+                         struct file **out);
 bool file_is_pidfd(const struct file *f);
 /* The process that a pidfd names, borrowed from f: reaped ones too (their pid->tg is another). -EBADF: not a pidfd. */
 MUST_CHECK int pidfd_group(const struct file *f, struct thread_group **out);

@@ -14,17 +14,17 @@
 #define CPU_TICK_NS (4 * NSEC_PER_MSEC)
 
 struct posix_timer {
-    struct list link; /* thread_group.posix_timers */
-    struct thread_group *tg;       /* borrowed: outlives its timers */
-    struct cpu_clock cpu;          /* refs; tg NULL: not a CPU clock */
-    struct task *target;           /* ref: SIGEV_THREAD_ID; NULL: the process */
+    struct list link;        /* thread_group.posix_timers */
+    struct thread_group *tg; /* borrowed: outlives its timers */
+    struct cpu_clock cpu;    /* refs; tg NULL: not a CPU clock */
+    struct task *target;     /* ref: SIGEV_THREAD_ID; NULL: the process */
     struct posix_timer_spec spec;
     int id;
     struct ktimer timer;
-    int64_t expiry_ns;             /* on its clock; 0: not armed */
+    int64_t expiry_ns; /* on its clock; 0: not armed */
     int64_t interval_ns;
     int64_t overrun_last;
-    bool queued;                   /* its signal waits to be taken */
+    bool queued; /* its signal waits to be taken */
 };
 
 static int64_t timer_now(const struct posix_timer *pt)
@@ -95,8 +95,7 @@ static void fire(struct ktimer *k)
 static struct posix_timer *find(struct thread_group *tg, int id)
 {
     struct posix_timer *pt;
-    list_for_each_entry(pt, &tg->posix_timers, link)
-    {
+    list_for_each_entry (pt, &tg->posix_timers, link) {
         if (pt->id == id) {
             return pt;
         }
@@ -223,7 +222,8 @@ int posix_timer_create(struct task *t, const struct posix_timer_spec *spec)
     return pt->id;
 }
 
-int posix_timer_settime(struct task *t, int id, bool absolute, int64_t value_ns, int64_t interval_ns)
+int posix_timer_settime(struct task *t, int id, bool absolute, int64_t value_ns,
+                        int64_t interval_ns)
 {
     struct posix_timer *pt = find(t->tg, id);
     if (!pt) {

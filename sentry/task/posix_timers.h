@@ -16,6 +16,7 @@ MUST_CHECK int posix_timer_create(struct task *t, const struct posix_timer_spec 
 /* Errors of these: -EINVAL no such timer. */
 MUST_CHECK int posix_timer_settime(struct task *t, int id, bool absolute, int64_t value_ns,
                                    int64_t interval_ns);
-MUST_CHECK int posix_timer_gettime(struct task *t, int id, int64_t *out_left_ns, int64_t *out_interval_ns);
+MUST_CHECK int posix_timer_gettime(struct task *t, int id, int64_t *out_left_ns,
+                                   int64_t *out_interval_ns);
 MUST_CHECK int posix_timer_getoverrun(struct task *t, int id);
 MUST_CHECK int posix_timer_delete(struct task *t, int id);

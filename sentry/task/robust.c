@@ -39,8 +39,7 @@ static void mark_dead(struct task *t, uaddr_t addr, bool wake)
 
 void futex_wake_one(struct task *t, uaddr_t addr)
 {
-    const struct mem_call m = {
-        .nr = SYS_futex, .args = {addr, FUTEX_WAKE, 1}, .host_fd = -1};
+    const struct mem_call m = {.nr = SYS_futex, .args = {addr, FUTEX_WAKE, 1}, .host_fd = -1};
     long r = platform_mem(t->pt, &m);
     (void)r; /* a bad address has no waiters */
 }

@@ -80,8 +80,7 @@ static void stop_begin(struct thread_group *tg, int sig)
     struct task *t;
     tg->stop_signal = sig;
     tg->stop_count = 0;
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         if (t->exited || t->must_exit) {
             continue;
         }
@@ -262,8 +261,7 @@ void signal_set_action(struct task *t, int sig, const struct ksigaction *a)
         return;
     }
     sigpending_drop(&tg->pending, KSIG_BIT(sig));
-    list_for_each_entry(other, &tg->threads, group_link)
-    {
+    list_for_each_entry (other, &tg->threads, group_link) {
         sigpending_drop(&other->pending, KSIG_BIT(sig));
     }
 }

@@ -50,8 +50,7 @@ static struct task *choose(struct thread_group *tg, int sig)
     if (tg->leader && wants(tg->leader, sig) && !tg->leader->kthread->interrupt) {
         return tg->leader;
     }
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         if (wants(t, sig)) {
             if (!t->kthread->interrupt) {
                 return t;
@@ -66,8 +65,7 @@ static void drop_from_all(struct thread_group *tg, ksigset_t set)
 {
     struct task *t;
     sigpending_drop(&tg->pending, set);
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         sigpending_drop(&t->pending, set);
     }
 }
@@ -80,8 +78,7 @@ static void resume_group(struct thread_group *tg)
     bool was_stopping = tg->stop_count > 0;
     tg->stopped = false;
     tg->stop_count = 0;
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         t->stop_pending = false;
         if (t->stopped) {
             t->stopped = false;
@@ -239,8 +236,7 @@ void signal_retarget(struct task *t, ksigset_t set)
     struct thread_group *tg = t->tg;
     set &= tg->pending.set;
     struct task *other;
-    list_for_each_entry(other, &tg->threads, group_link)
-    {
+    list_for_each_entry (other, &tg->threads, group_link) {
         if (!set) {
             return;
         }

@@ -15,15 +15,15 @@
 
 #include <string.h>
 
-#define RED_ZONE 128
+#define RED_ZONE  128
 #define EFLAGS_DF 0x400UL
 #define EFLAGS_RF 0x10000UL
 #define EFLAGS_TF 0x100UL
 /* AC OF DF TF SF ZF AF PF CF RF: what a frame may change. */
-#define EFLAGS_FIX 0x50dd5UL
-#define EFLAGS_IF  0x200UL
-#define USER_CS    0x33
-#define USER_DS    0x2b
+#define EFLAGS_FIX       0x50dd5UL
+#define EFLAGS_IF        0x200UL
+#define USER_CS          0x33
+#define USER_DS          0x2b
 #define SA_RESTORER_FLAG 0x04000000UL
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31)
@@ -196,6 +196,7 @@ void signal_return(struct task *t, struct guest_context *ctx)
     if (copy_in(t->mm, &uc, at + offsetof(struct sigframe, uc), sizeof(uc)) < 0) {
         goto bad;
     }
+    t->restart = NULL; /* a handler ran: what it interrupted is not to be resumed by number */
     signal_set_blocked(t, uc.sigmask);
     mcontext_to_regs(&ctx->regs, &uc.mcontext);
     if (restore_fpstate(t, ctx, uc.mcontext.fpstate) < 0) {

@@ -117,8 +117,7 @@ static int next_synchronous(const struct sigpending *p, ksigset_t deliverable)
         return 0;
     }
     const struct ksiginfo *q;
-    list_for_each_entry(q, &p->queue, link)
-    {
+    list_for_each_entry (q, &p->queue, link) {
         int sig = q->info.si_signo;
         if (q->info.si_code > SI_USER && (deliverable & KSIG_BIT(sig) & SIGSET_SYNCHRONOUS)) {
             return sig;
@@ -147,8 +146,7 @@ void sigpending_take(struct sigpending *p, int sig, siginfo_t *out)
 {
     struct ksiginfo *q, *first = NULL;
     bool more = false;
-    list_for_each_entry(q, &p->queue, link)
-    {
+    list_for_each_entry (q, &p->queue, link) {
         if (q->info.si_signo != sig) {
             continue;
         }
@@ -173,8 +171,7 @@ void sigpending_drop(struct sigpending *p, ksigset_t set)
 {
     struct ksiginfo *q, *next;
     p->set &= ~set;
-    list_for_each_entry_safe(q, next, &p->queue, link)
-    {
+    list_for_each_entry_safe (q, next, &p->queue, link) {
         if (set & KSIG_BIT(q->info.si_signo)) {
             sigpending_free(p, q);
         }
@@ -185,16 +182,14 @@ void sigpending_drop_timer(struct sigpending *p, int timer_id)
 {
     struct ksiginfo *q, *next;
     ksigset_t touched = 0;
-    list_for_each_entry_safe(q, next, &p->queue, link)
-    {
+    list_for_each_entry_safe (q, next, &p->queue, link) {
         if (q->info.si_code == SI_TIMER && q->info.si_timerid == timer_id) {
             touched |= KSIG_BIT(q->info.si_signo);
             sigpending_free(p, q);
         }
     }
     p->set &= ~touched;
-    list_for_each_entry(q, &p->queue, link)
-    {
+    list_for_each_entry (q, &p->queue, link) {
         p->set |= KSIG_BIT(q->info.si_signo);
     }
 }

@@ -26,9 +26,10 @@ static void parse_stat(const char *text, struct rusage *out)
     if (!p) {
         return;
     }
-    int n = sscanf(p + 1,
-                   " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %lu",
-                   &minflt, &majflt, &utime, &stime, &rss);
+    int n = sscanf(
+        p + 1,
+        " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %lu",
+        &minflt, &majflt, &utime, &stime, &rss);
     if (n != 5) {
         return;
     }
@@ -45,8 +46,7 @@ static struct task *any_living(struct thread_group *tg)
     if (tg->host_killed || tg->vm_borrowed) {
         return NULL;
     }
-    list_for_each_entry(t, &tg->threads, group_link)
-    {
+    list_for_each_entry (t, &tg->threads, group_link) {
         if (t->pt && !t->exited) {
             return t;
         }
@@ -80,7 +80,8 @@ static void collect_peak(struct thread_group *tg)
         tg->usage.ru_maxrss = MAX(tg->usage.ru_maxrss, (long)peak);
     }
     p = strstr(text.text, "\nvoluntary_ctxt_switches:");
-    if (p && sscanf(p, "\nvoluntary_ctxt_switches: %lu nonvoluntary_ctxt_switches: %lu", &voluntary, &forced) == 2) {
+    if (p && sscanf(p, "\nvoluntary_ctxt_switches: %lu nonvoluntary_ctxt_switches: %lu", &voluntary,
+                    &forced) == 2) {
         tg->usage.ru_nvcsw = (long)voluntary;
         tg->usage.ru_nivcsw = (long)forced;
     }

@@ -10,7 +10,7 @@
 struct wait_for {
     struct thread_group *tg; /* who waits */
     int idtype, id, options;
-    struct pid *pgrp;        /* P_PGID: ref */
+    struct pid *pgrp; /* P_PGID: ref */
     struct wait_result *out;
 };
 
@@ -83,8 +83,7 @@ static int look(const struct wait_for *w)
 {
     struct thread_group *child;
     int r = -ECHILD;
-    list_for_each_entry(child, &w->tg->children, sibling)
-    {
+    list_for_each_entry (child, &w->tg->children, sibling) {
         if (!eligible(w, child)) {
             continue;
         }

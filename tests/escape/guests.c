@@ -69,7 +69,7 @@ static void namespaces(void)
 }
 static void mounts(void)
 {
-    static const char *const kinds[] = {"sysfs", "debugfs", "cgroup2", "devtmpfs", "ext4", "overlay", "fuse", "securityfs", "9p", "nfs", "bpf", "tracefs"};
+    static const char *const kinds[] = {"sysfs", "debugfs", "cgroup2", "ext4", "overlay", "fuse", "securityfs", "9p", "nfs", "bpf", "tracefs"};
     mkdir("/tmp/m", 0700);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         MUST_FAIL(mount("none", "/tmp/m", kinds[i], 0, ""));

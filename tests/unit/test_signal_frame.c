@@ -22,7 +22,9 @@ static int forced;
 
 static void *guest(uaddr_t at, size_t size)
 {
-    return at >= BASE && at <= BASE + sizeof(memory) && size <= BASE + sizeof(memory) - at ? memory + (at - BASE) : NULL;
+    return at >= BASE && at <= BASE + sizeof(memory) && size <= BASE + sizeof(memory) - at
+               ? memory + (at - BASE)
+               : NULL;
 }
 
 int copy_in(struct mm *mm, void *dst, uaddr_t src, size_t size)
@@ -92,14 +94,18 @@ static int setup(void **state)
     uint32_t mxcsr = 0x1fa0, mask = 0xffff, magic2 = 0x46505845;
     memcpy(ctx.fpstate + 24, &mxcsr, 4);
     memcpy(ctx.fpstate + 28, &mask, 4);
-    struct sw sw = {.magic1 = 0x46505853, .extended_size = XSTATE_SIZE + 4, .xfeatures = 7, .xstate_size = XSTATE_SIZE};
+    struct sw sw = {.magic1 = 0x46505853,
+                    .extended_size = XSTATE_SIZE + 4,
+                    .xfeatures = 7,
+                    .xstate_size = XSTATE_SIZE};
     memcpy(ctx.fpstate + 464, &sw, sizeof(sw));
     uint64_t xfeatures = 7;
     memcpy(ctx.fpstate + 512, &xfeatures, 8);
     memset(ctx.fpstate + 576, 0x5a, 256);
     memcpy(ctx.fpstate + XSTATE_SIZE, &magic2, 4);
     ctx.fpstate_size = XSTATE_SIZE + 4;
-    action = (struct ksigaction){.handler = 0x401000, .flags = 0x04000000 | SA_SIGINFO, .restorer = 0x402000};
+    action = (struct ksigaction){
+        .handler = 0x401000, .flags = 0x04000000 | SA_SIGINFO, .restorer = 0x402000};
     siginfo_init(&info, SIGUSR1, SI_USER, 42, 1000);
     before = ctx;
     return 0;
@@ -149,7 +155,8 @@ static void frame__entry_state__as_the_abi_wants(void **state)
     assert_int_equal(ctx.regs.eflags & 0x400, 0);
     const struct sigframe *f = guest(at, sizeof(*f));
     assert_int_equal(f->uc.mcontext.fpstate % 64, 0);
-    assert_memory_equal(guest(f->uc.mcontext.fpstate, ctx.fpstate_size), before.fpstate, before.fpstate_size);
+    assert_memory_equal(guest(f->uc.mcontext.fpstate, ctx.fpstate_size), before.fpstate,
+                        before.fpstate_size);
     uint32_t mxcsr;
     memcpy(&mxcsr, ctx.fpstate + 24, 4);
     assert_int_equal(mxcsr, 0x1f80); /* handlers start with a clean FPU */

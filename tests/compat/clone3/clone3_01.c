@@ -47,9 +47,11 @@ int main(void)
     CHECK_ERRNO(clone3(&a, sizeof(a)), EINVAL);
     a = (struct clone_args){.exit_signal = SIGCHLD, .stack_size = 4096};
     CHECK_ERRNO(clone3(&a, sizeof(a)), EINVAL);
-    a = (struct clone_args){.flags = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, .exit_signal = SIGCHLD};
+    a = (struct clone_args){.flags = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
+                            .exit_signal = SIGCHLD};
     CHECK_ERRNO(clone3(&a, sizeof(a)), EINVAL);
-    a = (struct clone_args){.flags = CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD};
+    a = (struct clone_args){.flags = CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND,
+                            .exit_signal = SIGCHLD};
     CHECK_ERRNO(clone3(&a, sizeof(a)), EINVAL);
     a = (struct clone_args){.exit_signal = SIGCHLD, .set_tid_size = 1};
     CHECK_ERRNO(clone3(&a, sizeof(a)), EINVAL);

@@ -25,7 +25,8 @@ static long mask(int how, const uint64_t *set, uint64_t *old)
 
 int main(void)
 {
-    uint64_t usr1 = 1UL << (SIGUSR1 - 1), usr2 = 1UL << (SIGUSR2 - 1), all = ~0UL, old = 1, none = 0;
+    uint64_t usr1 = 1UL << (SIGUSR1 - 1), usr2 = 1UL << (SIGUSR2 - 1), all = ~0UL, old = 1,
+             none = 0;
     CHECK_EQ(mask(SIG_SETMASK, &none, NULL), 0);
     CHECK_EQ(mask(SIG_BLOCK, &usr1, &old), 0);
     CHECK_EQ(old, 0);

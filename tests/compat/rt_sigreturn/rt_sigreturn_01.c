@@ -39,7 +39,8 @@ static void clobber(int sig, siginfo_t *si, void *arg)
     aligned = (frame_at & 15) == 8;
     handler_csr = _mm_getcsr();
     _mm_setcsr(0x1f80 | 0x6000);
-    __asm__ volatile("pxor %%xmm6, %%xmm6; pxor %%xmm15, %%xmm15; fninit; fldz" ::: "xmm6", "xmm15");
+    __asm__ volatile("pxor %%xmm6, %%xmm6; pxor %%xmm15, %%xmm15; fninit; fldz" ::
+                         : "xmm6", "xmm15");
     sigaddset(&uc->uc_sigmask, SIGUSR2);
 }
 
@@ -50,7 +51,8 @@ int main(void)
     sa.sa_sigaction = clobber;
     CHECK_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
     uint64_t rbx = 0;
-    __asm__ volatile("mov $0x1110, %%eax; .byte 0x48,0x8b,0x18; mov %%rbx, %0" : "=r"(rbx)::"rax", "rbx", "memory");
+    __asm__ volatile("mov $0x1110, %%eax; .byte 0x48,0x8b,0x18; mov %%rbx, %0"
+                     : "=r"(rbx)::"rax", "rbx", "memory");
     CHECK_EQ(rbx, 0x1234);
     CHECK_EQ(got_trapno, 14);
     CHECK_EQ(got_err, 4);
@@ -60,12 +62,13 @@ int main(void)
     uint64_t pid = (uint64_t)getpid();
     double pi = 0;
     _mm_setcsr(0x1f80 | 0x8000);
-    __asm__ volatile("movdqu %3, %%xmm6; movdqu %3, %%xmm15; fldpi;"
-                     "mov $62, %%eax; mov %4, %%rdi; mov $10, %%esi; syscall;" /* kill(pid, SIGUSR1) */
-                     "movdqu %%xmm6, %0; movdqu %%xmm15, %1; fstpl %2"
-                     : "=m"(out6), "=m"(out15), "=m"(pi)
-                     : "m"(in), "r"(pid)
-                     : "rax", "rdi", "rsi", "rcx", "r11", "xmm6", "xmm15", "memory");
+    __asm__ volatile(
+        "movdqu %3, %%xmm6; movdqu %3, %%xmm15; fldpi;"
+        "mov $62, %%eax; mov %4, %%rdi; mov $10, %%esi; syscall;" /* kill(pid, SIGUSR1) */
+        "movdqu %%xmm6, %0; movdqu %%xmm15, %1; fstpl %2"
+        : "=m"(out6), "=m"(out15), "=m"(pi)
+        : "m"(in), "r"(pid)
+        : "rax", "rdi", "rsi", "rcx", "r11", "xmm6", "xmm15", "memory");
     unsigned csr = _mm_getcsr();
     _mm_setcsr(0x1f80);
     CHECK_EQ(memcmp(in, out6, 16), 0);

@@ -15,7 +15,7 @@ static struct shared {
     pthread_mutex_t m;
     volatile int locked;
     int tid_word;
-} *s;
+} * s;
 
 static void *hold(void *arg)
 {
