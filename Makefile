@@ -56,7 +56,7 @@ help:
 #: make check      set up what is missing, build, and run all tests but the long ones (about 15 minutes)
 #: make check-long the long suites: workloads on every engine, sanitizer builds, stress
 #: make bench      measure against native, bwrap and gVisor, where they are installed
-#: make fuzz       run the fuzzers for a while
+#: make fuzz       run each fuzzer for a while (SECONDS=60)
 #: make lint       formatting, headers, include direction, file sizes
 #: make format     let clang-format rewrite the sources
 #: make docs       rewrite the generated documents
@@ -76,25 +76,27 @@ run: deps
 	@$(MAKE) -s all
 	@tests/demo $(B)/sandbox
 
-COMPAT_SRC := $(wildcard tests/compat/*/*.c)
-COMPAT_BIN := $(COMPAT_SRC:%.c=$(B)/%)
+COMPAT_BIN := $(patsubst %.c,build/release/%,$(wildcard tests/compat/*/*.c))
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 
-# Compat programs are plain Linux programs: no sanitizer, no flags of ours.
-$(B)/tests/compat/%: tests/compat/%.c tests/compat/compat.h
+# Compat programs are plain Linux programs: no sanitizer, no flags of ours; the same for every MODE.
+build/release/tests/compat/%: tests/compat/%.c tests/compat/compat.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -O1 -g -Wall -D_GNU_SOURCE -I. -pthread -o $@ $<
 
 tests: all $(COMPAT_BIN) $(UNIT_BIN)
 
+# The processors to build on, unless a -j was given.
+JOBS_FLAG := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: deps
-	@$(MAKE) -s tests
-	@$(MAKE) -s MODE=asan tests
+	@$(MAKE) -s $(JOBS_FLAG) tests
+	@$(MAKE) -s $(JOBS_FLAG) MODE=asan tests
 	@tests/check
 
 check-long: deps
-	@$(MAKE) -s tests
-	@$(MAKE) -s MODE=asan tests
+	@$(MAKE) -s $(JOBS_FLAG) tests
+	@$(MAKE) -s $(JOBS_FLAG) MODE=asan tests
 	@tests/check --long
 
 lint: deps
@@ -115,8 +117,8 @@ $(B)/bench/%: bench/%.c
 	$(CC) -std=gnu17 -O2 -Wall -D_GNU_SOURCE -pthread -o $@ $<
 
 fuzz: deps
-	@$(MAKE) -s MODE=asan all
-	@tests/fuzz/run build/asan
+	@$(MAKE) -s $(JOBS_FLAG) MODE=asan all $(patsubst %.c,build/asan/%,$(wildcard tests/fuzz/*.c))
+	@tests/fuzz/run build/asan $(SECONDS)
 
 install: all
 	install -D -m 755 $(B)/sandbox $(DESTDIR)$(PREFIX)/bin/sandbox
@@ -129,12 +131,23 @@ clean:
 
 FORCE:
 
-# A unit test is linked with the objects that its "LINK:" comment names.
-$(B)/tests/unit/%: tests/unit/%.c FORCE
+# A unit test, or a fuzzer, is linked with exactly the objects that its "LINK:" comment names. A fuzzer
+# without one is a program for the inside of a sandbox.
+LINKED := $(wildcard tests/unit/test_*.c tests/fuzz/*.c)
+$(B)/links.mk: $(LINKED)
 	@mkdir -p $(@D)
-	@objs=$$(sed -n 's|.*LINK: *\(.*\)\*/.*|\1|p' $< | head -1); set --; \
-	for o in $$objs; do set -- "$$@" $(B)/$$o; done; \
-	[ $$# -eq 0 ] || $(MAKE) -s MODE=$(MODE) "$$@" && \
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< "$$@" -lcmocka -lpthread
+	@for f in $^; do \
+	    sed -n "s|.*LINK: *\(.*\)\*/.*|\1|p" $$f | head -n 1 | \
+	    sed "s|[^ ][^ ]*|$(B)/&|g; s|^|$(B)/$${f%.c}: |"; \
+	done >$@
+-include $(B)/links.mk
+
+$(B)/tests/unit/test_%: tests/unit/test_%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(filter %.o,$^) -lcmocka -lpthread
+$(B)/tests/fuzz/%: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(if $(filter %.o,$^),$(CFLAGS_ALL) $(LDFLAGS_ALL),-std=gnu17 -O1 -g -Wall -pthread) \
+	    -MMD -MP -MF $@.d -o $@ $< $(filter %.o,$^) -lpthread
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -49,6 +49,7 @@ static void put(struct config *c, size_t *count, const char *entry)
     }
     char **old = find(c->envp, entry, name_size(entry));
     if (old) {
+        free(*old);
         *old = copy;
     } else {
         c->envp[(*count)++] = copy;

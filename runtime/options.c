@@ -298,7 +298,8 @@ static const struct option_row rows[] = {
     {"strace-file", REQUIRED, "FILE", set_strace_file, "print system calls to FILE"},
     {"log", REQUIRED, "FILE", set_log, "append the sandbox's own log to FILE"},
     {"log-level", REQUIRED, "LEVEL", set_log_level, "error, warn, info or debug (default: info)"},
-    {"no-patch", NONE, NULL, set_no_patch, "leave the program's code alone: every system call traps (slower)"},
+    {"no-patch", NONE, NULL, set_no_patch,
+     "leave the program's code alone: every system call traps (slower)"},
     {"backtrace", NONE, NULL, set_backtrace,
      "explain a fatal signal: registers, instruction and stack"},
 #ifdef DEBUG

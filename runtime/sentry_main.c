@@ -205,12 +205,11 @@ static void limit_memory(const struct config *c)
 static void start_platform(const struct config *c, int proc_fd)
 {
     struct program *p = &g_sentry.program;
-    struct platform_config config = {
-        .engine = c->engine,
-        .proc_fd = proc_fd,
-        .cpu_count = g_kernel->cpu_count,
-        .no_patch = c->no_patch,
-        .copy_plan = syscall_copy_plan()};
+    struct platform_config config = {.engine = c->engine,
+                                     .proc_fd = proc_fd,
+                                     .cpu_count = g_kernel->cpu_count,
+                                     .no_patch = c->no_patch,
+                                     .copy_plan = syscall_copy_plan()};
     int r = platform_start(&config, &p->thread, &p->boot);
     if (r < 0) {
         fail(EXIT_SANDBOX, "starting the %s platform: %s: %s",

@@ -137,7 +137,7 @@ static void current_directory(struct config *c)
 }
 
 /* Shows one file, alone in its directory. Return: it can be shown. */
-static bool add_program(struct config *c, char *guest)
+static bool add_program(struct config *c, const char *guest)
 {
     struct stat st;
     char *host = realpath(guest, NULL);
@@ -145,7 +145,7 @@ static bool add_program(struct config *c, char *guest)
         free(host);
         return false;
     }
-    char *slash = strrchr(guest, '/');
+    const char *slash = strrchr(guest, '/');
     char *dir =
         slash == guest ? checked(strdup("/")) : checked(strndup(guest, (size_t)(slash - guest)));
     if (!strcmp(dir, "/") || ours(dir)) {
@@ -164,7 +164,7 @@ static void program(struct config *c)
 {
     const char *name = c->argv[0];
     if (strchr(name, '/')) {
-        char *guest = normalise(c->cwd ? c->cwd : "/", name);
+        AUTO_FREE char *guest = normalise(c->cwd ? c->cwd : "/", name);
         if (!visible(c, guest)) {
             add_program(c, guest);
         }
@@ -173,15 +173,14 @@ static void program(struct config *c)
     const char *path = environ_get(c, "PATH");
     for (const char *p = path ? path : ""; *p;) {
         size_t n = strcspn(p, ":");
-        char *dir = checked(strndup(p, n)), *file;
+        AUTO_FREE char *dir = checked(strndup(p, n));
+        AUTO_FREE char *file = NULL;
         if (asprintf(&file, "%s/%s", n ? dir : ".", name) < 0) {
             checked(NULL);
         }
-        char *guest = normalise(c->cwd ? c->cwd : "/", file);
+        AUTO_FREE char *guest = normalise(c->cwd ? c->cwd : "/", file);
         bool found = faccessat(AT_FDCWD, guest, X_OK, AT_EACCESS) == 0 &&
                      (visible(c, guest) || add_program(c, guest));
-        free(dir);
-        free(file);
         if (found) {
             return;
         }

@@ -201,6 +201,15 @@ static void close_all_but(const int *keep, size_t count)
     }
 }
 
+/* What the caller did not pass on must not lie about in a process that may be taken over. */
+static void wipe_environment(void)
+{
+    for (char **e = environ; *e; e++) {
+        explicit_bzero(*e, strlen(*e));
+    }
+    *environ = NULL;
+}
+
 void wall_enter(const struct wall *w, const int *keep, size_t count)
 {
     struct pollfd front = {.fd = w->control_inside};
@@ -211,6 +220,7 @@ void wall_enter(const struct wall *w, const int *keep, size_t count)
         _exit(EXIT_SANDBOX);
     }
     close_all_but(keep, count);
+    wipe_environment();
     setsid(); /* the terminal's signals go to the front alone, which passes them on */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;

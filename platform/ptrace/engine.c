@@ -170,17 +170,42 @@ int tracee_read_regs(struct platform_thread *th)
     return r < 0 ? -ESRCH : 0;
 }
 
+/*
+ * DEVIATION: a thread can load segment registers with any privilege level, and set bases beyond its half of
+ * the address space; the host hands such values out, but does not take them back.
+ */
+static void make_regs_acceptable(struct user_regs_struct *r)
+{
+    unsigned long long *selectors[] = {&r->ds, &r->es, &r->fs, &r->gs};
+    for (size_t i = 0; i < ARRAY_COUNT(selectors); i++) {
+        *selectors[i] |= *selectors[i] ? 3 : 0;
+    }
+    r->fs_base = r->fs_base >= PLATFORM_TASK_SIZE ? 0 : r->fs_base;
+    r->gs_base = r->gs_base >= PLATFORM_TASK_SIZE ? 0 : r->gs_base;
+}
+
+static int write_regs(struct platform_thread *th)
+{
+    long r = host_result(ptrace(PTRACE_SETREGS, th->tid, 0, &th->regs));
+    if (r == -EIO) {
+        make_regs_acceptable(&th->regs);
+        r = host_result(ptrace(PTRACE_SETREGS, th->tid, 0, &th->regs));
+    }
+    if (r == -EIO) {
+        ptrace_kill(th);
+    }
+    th->regs_dirty = false;
+    return (int)r;
+}
+
 int tracee_resume(struct platform_thread *th, int request, int signal)
 {
     if (th->dead) {
         return -ESRCH;
     }
     BUG_ON(!th->stopped);
-    if (th->regs_dirty) {
-        if (ptrace(PTRACE_SETREGS, th->tid, 0, &th->regs) < 0) {
-            return -ESRCH;
-        }
-        th->regs_dirty = false;
+    if (th->regs_dirty && write_regs(th) < 0) {
+        return -ESRCH;
     }
     th->fresh_stop = false;
     if (ptrace(request, th->tid, 0, signal) < 0) {

@@ -171,8 +171,8 @@ static void before_resume(struct platform_thread *th)
 void ptrace_switch(struct platform_thread *th, struct platform_event *out)
 {
     memset(out, 0, sizeof(*out));
+    th->in_kernel = false; /* from here on a kick counts: the kernel has looked for signals, and this may sleep */
     before_resume(th);
-    th->in_kernel = false;
     for (;;) {
         int status;
         if (th->interrupt_wanted && !th->dead) {

@@ -198,6 +198,9 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->expect = EXPECT_NONE;
     child->owner = NULL;
     if (r < 0) {
+        if (th->expect_met) {
+            th->space->region->abandoned = true; /* what the host made may map it, whatever the guest says */
+        }
         child->proc = child->tid ? child->proc : NULL;
         thread_destroy(child);
         return r;

@@ -49,6 +49,17 @@ static void doorbell_count(void)
     }
 }
 
+/* Once all stubs are gone the host answers -ENOENT for ever: the sandbox is about to end without us. */
+static void sleep_if_no_stubs(void)
+{
+    static const uint32_t never;
+    int events = host_poll_now(g_seccomp.listener, POLLIN);
+    while (events >= 0 && (events & POLLHUP)) {
+        int r = host_futex_wait(&never, 0, NULL);
+        (void)r; /* nobody wakes it; a signal is no reason to go on */
+    }
+}
+
 static NORETURN void *doorbell_thread(void *arg)
 {
     (void)arg;
@@ -58,6 +69,9 @@ static NORETURN void *doorbell_thread(void *arg)
         int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_RECV, &n);
         if (r < 0) {
             BUG_ON(r != -EINTR && r != -ENOENT);
+            if (r == -ENOENT) {
+                sleep_if_no_stubs();
+            }
             continue; /* the guest died, or was interrupted, before we got to it */
         }
         baton_take();

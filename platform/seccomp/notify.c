@@ -192,6 +192,9 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     } else if (a[1] != 0) {
         return false;
     }
+    if (th->expect_met) {
+        th->space->region->abandoned = true; /* the first child may live, and never come to the gate */
+    }
     th->expect_met = true;
     list_del(&th->child->pending_link);
     list_add_tail(&th->child->pending_link, &g_seccomp.pending);

@@ -24,7 +24,7 @@ struct chan_region {
     struct list link; /* in the pool while free */
     int fd;           /* owned */
     char *base;       /* mapping of CHAN_SIZE bytes */
-    size_t used;      /* slots ever used since it was clean */
+    bool abandoned;   /* a host process that we don't know may map it: never used again */
 };
 
 struct platform_space {

@@ -1,8 +1,8 @@
 /*
  * Address spaces: their channel memory, and bytes in and out.
  *
- * A region costs a memfd and a mapping (150 us to make); freed ones are kept in a pool with their used
- * part punched out, so that nothing of one guest process shows up in the window of the next.
+ * A region costs a memfd and a mapping (150 us to make); freed ones are kept in a pool with their
+ * content punched out, so that nothing of one guest process shows up in the window of the next.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,12 +47,16 @@ static int region_new(struct chan_region **out)
     return 0;
 }
 
+/* All of it is punched out, also slots that were never given: guests can write there, too. */
 static void region_free(struct chan_region *r)
 {
-    int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                             (off_t)(r->used * CHAN_STRIDE));
-    BUG_ON(err < 0 && r->used);
-    r->used = 0;
+    int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)CHAN_SIZE);
+    BUG_ON(err < 0);
+    if (r->abandoned) {
+        host_close(r->fd); /* the mapping stays: the poller may be looking at it */
+        free(r);
+        return;
+    }
     list_add(&r->link, &g_region_pool);
 }
 
@@ -89,7 +93,6 @@ void space_put(struct platform_space *s)
 struct chan *space_chan(struct platform_space *s, uint32_t slot)
 {
     BUG_ON(slot >= SLOT_COUNT);
-    s->region->used = MAX(s->region->used, (size_t)slot + 1);
     return (struct chan *)(void *)(s->region->base + slot * CHAN_STRIDE);
 }
 

@@ -22,7 +22,7 @@ assert len(rows) > 330 and rows[0]["name"] == "read" and rows[0]["number"] == 0
 ' || fail "syscalls --json"
 fi
 top=$(cd "$(dirname "$0")/../.." && pwd)
-"$SANDBOX" syscalls --host | cmp - "$top/docs/HOST_SYSCALLS.md" ||
+"$SANDBOX" syscalls --host | grep -v '| sanitizer runtime' | cmp - "$top/docs/HOST_SYSCALLS.md" ||
     fail "docs/HOST_SYSCALLS.md is not what lib/host_syscalls.def says"
 "$SANDBOX" syscalls >/dev/full 2>/dev/null && fail "a full disk went unnoticed"
 finish

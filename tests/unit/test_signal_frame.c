@@ -16,6 +16,12 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/sigframe_x86_64.h"
 
+/* Wait queues need the kernel threads; a signal queue only has one in it. */
+void waitq_init(struct waitq *q)
+{
+    list_init(&q->waiters);
+}
+
 #define BASE 0x10000UL
 static uint8_t memory[65536];
 static int forced;

@@ -10,6 +10,12 @@
 
 #include "sentry/task/internal.h"
 
+/* Wait queues need the kernel threads; a signal queue only has one in it. */
+void waitq_init(struct waitq *q)
+{
+    list_init(&q->waiters);
+}
+
 #define NO_LIMIT UINT64_MAX
 
 static int add(struct sigpending *p, int sig, int code, int value)
