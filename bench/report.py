@@ -64,8 +64,14 @@ def table(rows, contenders, base):
 
 
 def errors(rows):
-    return [f"{row['name']}: {c}: {cell['error']}"
-            for row in rows for c, cell in row["cells"].items() if cell.get("error")]
+    """One line an error, though all rows of a group may share it."""
+    found = {}
+    for row in rows:
+        for c, cell in row["cells"].items():
+            if cell.get("error"):
+                found.setdefault((row["group"], c, cell["error"]), []).append(row["name"])
+    return [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {c}: {error}"
+            for (_, c, error), names in found.items()]
 
 
 def write_json(path, facts, rows):

@@ -64,10 +64,10 @@ WORKLOADS = [
 ]
 
 
-def script(setup, timed):
-    """A bash script that prints "TIMED microseconds" on its last line, or fails."""
+def script(scratch, setup, timed):
+    """A bash script that prints "TIMED microseconds" on its last line, or fails. scratch: where its folder shall be."""
     return f"""set -e -o pipefail
-dir=$(mktemp -d /tmp/bench.XXXXXX); trap 'cd /; rm -rf "$dir"' EXIT; cd "$dir"
+dir=$(mktemp -d {scratch}/bench.XXXXXX); trap 'cd /; rm -rf "$dir"' EXIT; cd "$dir"
 {{ {setup or ':'}
 }} >&2
 start=${{EPOCHREALTIME/[.,]/}}

@@ -271,13 +271,25 @@ static int open_for_xattr(struct serve *s, int *out_fd)
     return err == -ENXIO || err == -ELOOP ? -ENODATA : err;
 }
 
+/* resolve_parent, and by the root's policy only for what everybody may read. */
+static int resolve_for_xattr(struct serve *s, int *out_dir, const char **out_name)
+{
+    struct statx stx;
+    int err = resolve_parent(s->root, s->path, out_dir, out_name);
+    if (err < 0 || !s->root->world_readable_only) {
+        return err;
+    }
+    err = hostfs_statx(*out_dir, *out_name, &stx);
+    return err == 0 && !S_ISLNK(stx.stx_mode) && !(stx.stx_mode & S_IROTH) ? -EACCES : err;
+}
+
 int serve_getxattr(struct serve *s, const struct gofer_getxattr_req *req,
                    struct gofer_getxattr_rep *rep)
 {
     AUTO_FD fd = -1;
     const char *name;
     size_t room = MIN((size_t)req->max_size, tail_left(s));
-    int err = resolve_parent(s->root, s->path, &fd, &name);
+    int err = resolve_for_xattr(s, &fd, &name);
     ssize_t n = err < 0 ? err : hostfs_getxattrat(fd, name, s->text, s->tail, room);
     if (n == -EBUSY || n == -ENOSYS) {
         host_close(take_fd(&fd));
@@ -299,7 +311,7 @@ int serve_listxattr(struct serve *s, const struct gofer_listxattr_req *req,
     (void)req;
     AUTO_FD fd = -1;
     const char *name;
-    int err = resolve_parent(s->root, s->path, &fd, &name);
+    int err = resolve_for_xattr(s, &fd, &name);
     ssize_t n = err < 0 ? err : hostfs_listxattrat(fd, name, (char *)s->tail, tail_left(s));
     if (n == -EBUSY || n == -ENOSYS) {
         host_close(take_fd(&fd));

@@ -77,6 +77,12 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
             return r;
         }
     }
+    struct platform_thread *stale = thread_find(tid);
+    if (stale) {
+        /* it ended behind our back, and the host gave its number away again */
+        thread_unbind(stale);
+        thread_mark_dead(stale, SIGKILL);
+    }
     if (hash_insert(&g_seccomp.tids, &th->hash, hash_u64((uint64_t)tid)) < 0) {
         return -ENOMEM;
     }
@@ -151,6 +157,7 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
 /* Waits until the child said hello, or the parent reports that clone failed. */
 static int clone_wait(struct platform_thread *th, struct platform_thread *child)
 {
+    uint64_t strangers = g_seccomp.strangers_reaped;
     while (!child->tid && !th->dead && !child->dead) {
         if (th->event && th->nr == STUB_REQ_RESULT) {
             th->event = false;
@@ -159,6 +166,9 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
         if (th->event && !th->expect_met) {
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
+        }
+        if (th->event && g_seccomp.strangers_reaped != strangers) {
+            return -ESRCH; /* the parent is back from clone, and a nameless child died: ours */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
     }
@@ -198,11 +208,12 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->expect = EXPECT_NONE;
     child->owner = NULL;
     if (r < 0) {
-        if (th->expect_met) {
-            th->space->region->abandoned = true; /* what the host made may map it, whatever the guest says */
-        }
-        child->proc = child->tid ? child->proc : NULL;
+        struct host_process *p = child->tid || child->dead ? child->proc : NULL;
+        thread_unbind(child);
         thread_destroy(child);
+        if (p) {
+            process_maybe_free(p);
+        }
         return r;
     }
     *out = child;
@@ -242,11 +253,12 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     struct platform_space *old = th->space;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
+    th->boot_mapped = false;
     channel_reply(th, ORDER_EXEC);
     th->space = fresh;
     thread_set_slot(th, 0);
     r = channel_wait(th);
-    if (r == 0 && th->nr != STUB_REQ_BOOT) {
+    if (r == 0 && (th->nr != STUB_REQ_BOOT || !th->boot_mapped)) {
         r = -ESRCH;
         seccomp_kill(th);
     }
@@ -309,6 +321,19 @@ static void process_reaped(struct host_process *p, int status)
     process_maybe_free(p);
 }
 
+/* A child that died before its hello: whoever waits for one looks again. */
+static void stranger_reaped(void)
+{
+    struct platform_thread *child;
+    g_seccomp.strangers_reaped++;
+    list_for_each_entry(child, &g_seccomp.pending, pending_link)
+    {
+        if (child->owner) {
+            kthread_wake(child->owner);
+        }
+    }
+}
+
 void seccomp_children(void)
 {
     for (;;) {
@@ -321,6 +346,8 @@ void seccomp_children(void)
         if (p) {
             log_debug("host process %d ended with %#x", pid, status);
             process_reaped(p, status);
+        } else {
+            stranger_reaped();
         }
     }
 }

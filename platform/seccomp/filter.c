@@ -8,7 +8,7 @@
  *
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
- *   set_tid_address membarrier close exit exit_group
+ *   set_tid_address close exit_group, membarrier's private commands
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
  *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given)
  *
@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -140,12 +141,29 @@ static void filter_harmless(struct builder *b)
 {
     static const uint32_t calls[] = {
         SYS_rt_sigreturn, SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
-        SYS_set_tid_address, SYS_membarrier, SYS_close, SYS_exit, SYS_exit_group,
+        SYS_set_tid_address, SYS_close, SYS_exit_group,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
         ret(b, SECCOMP_RET_ALLOW);
     }
+}
+
+static void filter_membarrier(struct builder *b)
+{
+    static const uint32_t commands[] = {
+        MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+    };
+    size_t block = block_if_equal(b, SYS_membarrier);
+    load(b, ARG_LO(0));
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, commands[i]);
+        ret(b, SECCOMP_RET_ALLOW);
+    }
+    ret(b, SECCOMP_RET_ERRNO | EINVAL);
+    block_end(b, block);
 }
 
 static void filter_memory(struct builder *b)
@@ -202,6 +220,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     load(&b, DATA(nr));
     filter_harmless(&b);
     filter_futex(&b);
+    filter_membarrier(&b);
     filter_memory(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);
     return b.count;

@@ -52,9 +52,10 @@ int notify_install(uint64_t id, int fd, int number, bool cloexec)
 /* A child's first sign of life. It stays in this notification until its task resumes it. */
 static void hello(const struct seccomp_notif *n, struct platform_thread *child, bool forked)
 {
+    /* A new process: its leader, and none that we know. A thread: of the process that made it. */
     int pid = forked || !child->proc ? (int)n->pid : child->proc->pid;
-    bool other_group = child->proc && host_tgkill(pid, (int)n->pid, 0) < 0;
-    if (other_group || thread_bind(child, (int)n->pid, pid) < 0) {
+    bool known = process_find(pid) != NULL;
+    if (known != (child->proc != NULL) || host_tgkill(pid, (int)n->pid, 0) < 0 || thread_bind(child, (int)n->pid, pid) < 0) {
         notify_answer(n->id, -EPERM);
         return;
     }
@@ -123,6 +124,17 @@ static bool boot_mmap(const struct seccomp_notif *n, struct platform_thread *th)
 {
     const uint64_t *a = (const uint64_t *)n->data.args;
     if (th) {
+        if (th->booting && is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN)) {
+            char byte;
+            if (engine_vm_read((int)n->pid, &byte, CHAN_BASE, 1) != 0) {
+                /* exec failed, and the old program plays the new one: it can't have unmapped this */
+                log_info("host tid %u: boots in an old address space", n->pid);
+                seccomp_kill(th);
+                notify_answer(n->id, -EPERM);
+                return true;
+            }
+            th->boot_mapped = true;
+        }
         if (th->booting && (is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN) ||
                             is_boot_mmap(a, STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO))) {
             notify_continue(n->id);
@@ -165,6 +177,20 @@ static bool expected_mem(const struct seccomp_notif *n, struct platform_thread *
     return false;
 }
 
+/* Two threads in one slot would share a channel and an fd number. */
+static bool slot_in_use(const struct platform_thread *th, uint32_t slot)
+{
+    uint32_t count = atomic_load(&g_poll_slot_count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct platform_thread *other = g_poll_slots[i].th;
+        if (other && other != th->child && other->space == th->space && other->chan && other->slot == slot &&
+            !other->dead && !(other->proc && other->proc->killed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool expected_clone(const struct seccomp_notif *n, struct platform_thread *th)
 {
     const uint64_t *a = (const uint64_t *)n->data.args;
@@ -185,17 +211,17 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     if (o->flags & CLONE_VM) {
         uint64_t offset = a[1] - AREA_STACK - AREA_BASE;
         uint64_t slot = offset / AREA_STRIDE;
-        if (offset % AREA_STRIDE || slot >= SLOT_COUNT) {
+        if (offset % AREA_STRIDE || slot >= SLOT_COUNT || slot_in_use(th, (uint32_t)slot)) {
             return false;
         }
         thread_set_slot(th->child, (uint32_t)slot);
     } else if (a[1] != 0) {
         return false;
     }
-    if (th->expect_met) {
-        th->space->region->abandoned = true; /* the first child may live, and never come to the gate */
-    }
     th->expect_met = true;
+    if (!(o->flags & CLONE_THREAD)) {
+        th->space->region->tainted = true;
+    }
     list_del(&th->child->pending_link);
     list_add_tail(&th->child->pending_link, &g_seccomp.pending);
     notify_continue(n->id);
@@ -242,6 +268,14 @@ void notify_handle(const struct seccomp_notif *n)
     case SYS_clone:
         served = expected_clone(n, th);
         break;
+    case SYS_exit:
+        /* Known to us before its number can be given to another. */
+        if (th) {
+            thread_unbind(th);
+            thread_mark_dead(th, 0);
+        }
+        notify_continue(n->id);
+        return;
     case SYS_execveat:
         served = expected_exec(n, th);
         break;

@@ -24,7 +24,7 @@ struct chan_region {
     struct list link; /* in the pool while free */
     int fd;           /* owned */
     char *base;       /* mapping of CHAN_SIZE bytes */
-    bool abandoned;   /* a host process that we don't know may map it: never used again */
+    bool tainted;      /* a fork happened in it: a child may keep it mapped */
 };
 
 struct platform_space {
@@ -59,6 +59,7 @@ struct platform_thread {
     uint32_t slot, index;   /* in its space; among all threads */
     uint32_t nonce;
     bool dead, started, booting;
+    bool boot_mapped;       /* exec: the fresh address space has shown itself */
     int status;             /* of a dead one: wait(2) */
 
     bool in_request;        /* a request was taken and not answered */
@@ -100,6 +101,7 @@ struct seccomp_engine {
     bool patch;
     struct hash_table processes, tids;
     struct list all_processes;
+    uint64_t strangers_reaped; /* host children that ended without having said hello */
     struct list pending; /* children that have not said hello */
 };
 extern struct seccomp_engine g_seccomp;

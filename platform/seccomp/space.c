@@ -14,14 +14,8 @@
 
 static struct list g_region_pool = LIST_INIT(g_region_pool);
 
-static int region_new(struct chan_region **out)
+static int region_memfd(void)
 {
-    struct chan_region *r = list_first_entry(&g_region_pool, struct chan_region, link);
-    if (r) {
-        list_del(&r->link);
-        *out = r;
-        return 0;
-    }
     AUTO_FD fd = host_memfd_create("channels", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return fd;
@@ -30,8 +24,20 @@ static int region_new(struct chan_region **out)
     if (err == 0) {
         err = host_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     }
-    if (err < 0) {
-        return err;
+    return err < 0 ? err : take_fd(&fd);
+}
+
+static int region_new(struct chan_region **out)
+{
+    struct chan_region *r = list_first_entry(&g_region_pool, struct chan_region, link);
+    if (r) {
+        list_del(&r->link);
+        *out = r;
+        return 0;
+    }
+    AUTO_FD fd = region_memfd();
+    if (fd < 0) {
+        return fd;
     }
     AUTO_FREE struct chan_region *fresh = calloc(1, sizeof(*fresh));
     if (!fresh) {
@@ -47,16 +53,29 @@ static int region_new(struct chan_region **out)
     return 0;
 }
 
-/* All of it is punched out, also slots that were never given: guests can write there, too. */
+/*
+ * Back to the pool. A region that a fork's child has mapped, too, may be mapped still, by a child that never said hello or
+ * kept the old mapping: its memfd is not used again. The mapping is replaced in place, since the poller may be
+ * looking at it.
+ */
 static void region_free(struct chan_region *r)
 {
-    int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)CHAN_SIZE);
-    BUG_ON(err < 0);
-    if (r->abandoned) {
-        host_close(r->fd); /* the mapping stays: the poller may be looking at it */
-        free(r);
+    if (!r->tainted) {
+        int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)CHAN_SIZE);
+        BUG_ON(err < 0);
+        list_add(&r->link, &g_region_pool);
         return;
     }
+    host_close(r->fd);
+    r->fd = region_memfd();
+    void *map = r->fd < 0 ? MAP_FAILED
+                          : mmap(r->base, CHAN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd, 0);
+    if (map == MAP_FAILED) {
+        host_close(r->fd);
+        free(r); /* its old mapping stays, unused */
+        return;
+    }
+    r->tainted = false;
     list_add(&r->link, &g_region_pool);
 }
 

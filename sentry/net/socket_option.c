@@ -137,6 +137,9 @@ int socket_set_option(struct socket *s, const struct cred *cred, int name, const
     if (flag == &s->pass_cred && s->family != AF_UNIX) {
         return -EOPNOTSUPP;
     }
+    if (flag == &s->reuse_port && number && s->family == AF_UNIX) {
+        return -EOPNOTSUPP;
+    }
     if (flag) {
         *flag = number != 0;
         return 0;

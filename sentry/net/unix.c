@@ -269,8 +269,7 @@ void unix_show_all(struct strbuf *out)
 {
     const struct unix_socket *u;
 
-    list_for_each_entry(u, &g_sockets, all_link)
-    {
+    list_for_each_entry (u, &g_sockets, all_link) {
         strbuf_printf(out, "%016x: %08X 00000000 %08X %04X %02X %5lu", 0, u->ref.n + 1,
                       u->state == UNIX_LISTENING ? 0x10000u : 0, u->base.type, shown_state(u),
                       u->base.file ? (unsigned long)u->base.file->inode->ino : 0);

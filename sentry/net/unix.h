@@ -162,3 +162,5 @@ void unix_inflight_add(const struct scm_files *files);
 void unix_inflight_remove(const struct scm_files *files);
 /* Frees sockets that only their own messages refer to. May block. */
 void unix_collect(void);
+/* The same, before more files are sent: those who close nothing else would never come to it. May block. */
+void unix_collect_if_many(void);

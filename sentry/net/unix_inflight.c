@@ -17,8 +17,11 @@
 #include "sentry/base/errno.h"
 #include "sentry/net/unix.h"
 
+#define COLLECT_MIN 1024
+
 static struct list g_inflight = LIST_INIT(g_inflight); /* unix_socket.inflight_link */
 static size_t g_inflight_files;                        /* of all kinds */
+static size_t g_collect_at = COLLECT_MIN; /* look for garbage when so many are under way */
 static bool g_collecting;
 
 static struct unix_socket *file_unix(const struct file *f)
@@ -167,4 +170,12 @@ void unix_collect(void)
         unix_message_free(msg);
     }
     g_collecting = false;
+    g_collect_at = MAX(2 * g_inflight_files, (size_t)COLLECT_MIN);
+}
+
+void unix_collect_if_many(void)
+{
+    if (g_inflight_files >= g_collect_at) {
+        unix_collect();
+    }
 }

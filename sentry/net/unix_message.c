@@ -36,6 +36,7 @@ static int take_scm(struct unix_message *msg, struct socket_msg *m, bool with_fi
     if (!with_files || !m->scm.files) {
         return 0;
     }
+    unix_collect_if_many();
     int r = unix_inflight_check(m->caller);
     if (r < 0) {
         return r;

@@ -12,7 +12,6 @@
 struct world {
     struct env e;
     struct socket_caller c;
-    size_t sockets; /* shown in /proc/net/unix at the start */
 };
 
 static struct world *g_world;
@@ -255,6 +254,20 @@ static void collect__reached_through_another__kept(void **state)
     file_put(a[0]);
 }
 
+static void collect__nothing_is_closed__bounded(void **state)
+{
+    struct world *w = *state;
+    struct file *s[2];
+    for (int i = 0; i < 3000; i++) { /* each closes its last numbers, but no socket ends by it */
+        new_pair(w, SOCK_STREAM, s);
+        assert_int_equal(put_files(w, s[0], s, 2), 1);
+        file_put(s[0]);
+        file_put(s[1]);
+    }
+    assert_in_range(count_sockets(), 2, 1100);
+    unix_collect();
+}
+
 static void close__long_chain__no_recursion(void **state)
 {
     struct world *w = *state;
@@ -300,6 +313,7 @@ int main(void)
         CASE(connect__not_accepted__reset_when_listener_ends),
         CASE(collect__sockets_in_each_other__freed),
         CASE(collect__reached_through_another__kept),
+        CASE(collect__nothing_is_closed__bounded),
         CASE(close__long_chain__no_recursion),
         CASE(send__too_many_files__etoomanyrefs),
     };
