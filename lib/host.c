@@ -161,7 +161,7 @@ ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd)
     return host_sendmsg(sock, &msg, MSG_NOSIGNAL);
 }
 
-ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd)
+static ssize_t recv_fd(int sock, void *buf, size_t size, int *out_fd, int flags)
 {
     struct iovec iov = {buf, size};
     union {
@@ -173,7 +173,7 @@ ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd)
                          .msg_control = control.bytes,
                          .msg_controllen = sizeof(control.bytes)};
     *out_fd = -1;
-    ssize_t n = host_recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+    ssize_t n = host_recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
     if (n >= 0) {
         struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
         if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
@@ -182,6 +182,16 @@ ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd)
         }
     }
     return n;
+}
+
+ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd)
+{
+    return recv_fd(sock, buf, size, out_fd, 0);
+}
+
+ssize_t host_recv_fd_nowait(int sock, void *buf, size_t size, int *out_fd)
+{
+    return recv_fd(sock, buf, size, out_fd, MSG_DONTWAIT);
 }
 
 ssize_t host_process_vm_read(int pid, void *dst, uaddr_t src, size_t size)

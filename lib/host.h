@@ -52,6 +52,7 @@ MUST_CHECK ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
 MUST_CHECK ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd);
 /* out_fd: -1 when none came. */
 MUST_CHECK ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd);
+MUST_CHECK ssize_t host_recv_fd_nowait(int sock, void *buf, size_t size, int *out_fd);
 MUST_CHECK ssize_t host_process_vm_read(int pid, void *dst, uaddr_t src, size_t size);
 MUST_CHECK ssize_t host_process_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
 MUST_CHECK int host_kill(int pid, int sig);

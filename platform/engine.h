@@ -37,3 +37,9 @@ extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;
 /* process_vm_* in one direction; bytes copied before the first fault. Shared by the engines. */
 size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size);
 size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
+
+/*
+ * Host tasks that guests could make behind the sentry's back still count for the host: a bound well above what the
+ * sentry itself allows. 0: none. Called in the first stub, before it executes; inherited by all.
+ */
+void engine_limit_tasks(size_t max_tasks);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -252,4 +253,12 @@ size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size)
 size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size)
 {
     return vm_transfer(pid, (char *)(uintptr_t)src, dst, size, true);
+}
+
+void engine_limit_tasks(size_t max_tasks)
+{
+    struct rlimit limit = {max_tasks + 64, max_tasks + 64};
+    if (max_tasks) {
+        setrlimit(RLIMIT_NPROC, &limit);
+    }
 }

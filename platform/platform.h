@@ -82,6 +82,7 @@ struct platform_config {
     size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
     /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT][6], see platform/copy_plan.h: what guests send ahead with their calls. */
     const uint16_t (*copy_plan)[6];
+    size_t max_tasks; /* guest threads in all that the sentry allows; 0: no limit */
     bool no_patch;    /* leave call sites alone: every system call traps */
 };
 /**

@@ -369,7 +369,7 @@ static size_t filter_build(struct sock_filter *f)
     return n;
 }
 
-static NORETURN void first_tracee(int sock)
+static NORETURN void first_tracee(int sock, size_t max_tasks)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {0};
@@ -378,6 +378,7 @@ static NORETURN void first_tracee(int sock)
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0) {
         _exit(126);
     }
+    engine_limit_tasks(max_tasks);
     for (int sig = 1; sig < 65; sig++) {
         signal(sig, SIG_DFL);
     }
@@ -484,7 +485,6 @@ int tracee_boot(struct platform_thread *th, struct platform_boot *out_boot)
 static int ptrace_start(const struct platform_config *config, struct platform_thread **out,
                         struct platform_boot *out_boot)
 {
-    (void)config;
     int pair[2];
     g_ptrace.info = stub_image_info();
     g_ptrace.image_fd = stub_image_memfd();
@@ -495,6 +495,7 @@ static int ptrace_start(const struct platform_config *config, struct platform_th
         return -EMFILE;
     }
     g_ptrace.give_fd = pair[0];
+    g_ptrace.sink_fd = pair[1];
     struct platform_space *space;
     int r = ptrace_space_new(&space);
     if (r == 0) {
@@ -506,9 +507,8 @@ static int ptrace_start(const struct platform_config *config, struct platform_th
     }
     int pid = (int)host_result(fork());
     if (pid == 0) {
-        first_tracee(pair[1]);
+        first_tracee(pair[1], config->max_tasks);
     }
-    host_close(pair[1]);
     if (pid < 0) {
         return pid;
     }

@@ -102,6 +102,16 @@ struct give_frame {
     char byte;
 };
 
+/* An fd that a tracee was to take, and died or was misled before: the next one must not get it. */
+static void drain(void)
+{
+    char byte;
+    int fd;
+    while (host_recv_fd_nowait(g_ptrace.sink_fd, &byte, 1, &fd) >= 0) {
+        host_close(fd);
+    }
+}
+
 int tracee_give_fd(struct platform_thread *th, int fd)
 {
     struct give_frame f = {0};
@@ -119,11 +129,13 @@ int tracee_give_fd(struct platform_thread *th, int fd)
     f.vector = (struct iovec){(void *)(at + offsetof(struct give_frame, byte)), 1};
     int pid = th->proc->pid;
     long r = -EFAULT;
+    drain();
     if (engine_vm_write(pid, at, &f, sizeof(f)) == sizeof(f)) {
         ssize_t sent = host_send_fd(g_ptrace.give_fd, "f", 1, fd);
         r = sent < 0 ? sent
                      : tracee_call(th, SYS_recvmsg, (uint64_t[6]){TRACEE_FD_SOCK, at, MSG_CMSG_CLOEXEC});
     }
+    drain();
     g_ptrace.giving = false;
     struct platform_thread *next =
         list_first_entry(&g_ptrace.give_waiters, struct platform_thread, give_link);

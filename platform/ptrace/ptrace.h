@@ -59,6 +59,7 @@ struct ptrace_engine {
     const struct stub_info *info;
     int image_fd;
     int give_fd; /* our end of the socket by which tracees get fds */
+    int sink_fd; /* the tracees' end, too: to take back what none of them took */
     bool giving; /* one at a time */
     struct list give_waiters;
 };

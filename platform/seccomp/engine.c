@@ -42,7 +42,7 @@ static int ro_page_new(void)
 }
 
 /* Context: the forked child, which only ever executes the stub. No capability survives; fds 0-2 neither. */
-static NORETURN void first_stub(int chan_fd)
+static NORETURN void first_stub(int chan_fd, size_t max_tasks)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {0};
@@ -59,6 +59,7 @@ static NORETURN void first_stub(int chan_fd)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0) {
         _exit(126);
     }
+    engine_limit_tasks(max_tasks);
     for (int sig = 1; sig < 65; sig++) {
         signal(sig, SIG_DFL);
     }
@@ -105,7 +106,7 @@ static int take_listener(int pid, struct chan *c)
     return (int)host_result(syscall(SYS_pidfd_getfd, pidfd, number, 0));
 }
 
-static int first_stub_start(struct platform_thread *th)
+static int first_stub_start(struct platform_thread *th, size_t max_tasks)
 {
     struct chan *c = th->chan;
     struct sock_filter *program = (void *)((char *)c + WINDOW_OFFSET);
@@ -116,7 +117,7 @@ static int first_stub_start(struct platform_thread *th)
         return pid;
     }
     if (pid == 0) {
-        first_stub(th->space->region->fd);
+        first_stub(th->space->region->fd, max_tasks);
     }
     int r = thread_bind(th, pid, pid);
     if (r < 0) {
@@ -169,7 +170,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
         return r;
     }
     thread_set_slot(*out, 0);
-    r = first_stub_start(*out);
+    r = first_stub_start(*out, config->max_tasks);
     if (r == 0) {
         boot_result(*out, out_boot);
         (*out)->started = true;

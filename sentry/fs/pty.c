@@ -20,6 +20,7 @@
 #include "sentry/base/timer.h"
 
 #define CHUNK      512 /* copied from a guest at a time */
+#define PTY_MASTER_BUFFER 4095U
 #define TENTH_NS   (NSEC_PER_SEC / 10)
 #define PENDING(p) ((p)->out_head - (p)->out_tail)
 
@@ -60,9 +61,10 @@ static void packet_event(struct pty *p, uint8_t status)
     }
 }
 
+/* Linux's master has a line discipline, too, whose read buffer of 4 KiB takes output at once: that stays. */
 void pty_flush_out(struct pty *p, uint8_t packet_status)
 {
-    p->out_head = p->out_tail = 0;
+    p->out_head = p->out_tail + MIN(PENDING(p), PTY_MASTER_BUFFER);
     packet_event(p, packet_status);
     waitq_wake(&p->slave_q, EPOLLOUT | EPOLLWRNORM);
 }

@@ -121,6 +121,9 @@ static long flush(struct pty *p, uaddr_t arg, bool is_master)
         ldisc_flush_input(&p->ldisc);
         waitq_wake(&p->master_q, EPOLLOUT | EPOLLWRNORM);
     }
+    if (is_master && in) {
+        p->out_head = p->out_tail = 0;
+    }
     if (is_master ? in : out) {
         pty_flush_out(p, TIOCPKT_FLUSHWRITE);
     }
