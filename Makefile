@@ -26,7 +26,7 @@ DIRS := lib platform platform/seccomp platform/ptrace gofer sentry/base sentry/m
 SRC := $(wildcard $(addsuffix /*.c,$(DIRS)))
 ASM := $(wildcard $(addsuffix /*.S,$(DIRS)))
 OBJ := $(SRC:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
-LIBS := -lseccomp -lcap
+LIBS := -lseccomp
 
 include Makefile.stub
 
@@ -107,6 +107,8 @@ format:
 
 docs: all
 	@$(B)/sandbox syscalls --markdown >docs/SYSCALLS.md
+	@$(B)/sandbox syscalls --host >docs/HOST_SYSCALLS.md
+	@docs/deviations.sh
 
 bench: all $(B)/bench/micro
 	@bench/run $(BENCH_ARGS) $(B)/sandbox

@@ -176,4 +176,4 @@ void seccomp_set_context(struct platform_thread *th, const struct guest_context 
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
-int seccomp_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);
+int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);

@@ -390,7 +390,7 @@ static int load_bytes(struct platform_thread *th, const struct load_op *o)
     return 0;
 }
 
-int seccomp_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry,
+int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry,
                  uaddr_t sp)
 {
     if (th->dead) {
