@@ -11,7 +11,7 @@ NORETURN void bug(const char *file, int line, const char *what);
 /* Called once from bug(), before the process ends; may be NULL. */
 void bug_set_hook(void (*hook)(void));
 
-#define BUG()       bug(__FILE__, __LINE__, "unreachable")
+#define BUG() bug(__FILE__, __LINE__, "unreachable")
 #define BUG_ON(c)                                                                                  \
     do {                                                                                           \
         if (unlikely(c)) {                                                                         \

@@ -61,5 +61,5 @@ MUST_CHECK int host_fcntl(int fd, int cmd, long arg);
 MUST_CHECK int host_ioctl(int fd, unsigned long request, void *arg);
 MUST_CHECK int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
 void host_futex_wake(const void *word, int count);
-int64_t host_clock_ns(clockid_t clock); /* vDSO: no host call */
+int64_t host_clock_ns(clockid_t clock);   /* vDSO: no host call */
 void host_random(void *buf, size_t size); /* never fails short: BUG otherwise */

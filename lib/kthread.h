@@ -24,14 +24,14 @@ enum kthread_state { KTHREAD_READY, KTHREAD_RUNNING, KTHREAD_SLEEPING, KTHREAD_D
 struct kthread {
     struct list run_link;
     enum kthread_state state;
-    bool woken;       /* a wake-up came while it was running: the next sleep returns at once */
-    bool interrupt;   /* a signal wants in: interruptible waits end with -ERESTARTSYS */
-    bool killed;      /* it must die: killable waits end, too */
-    void *sp;         /* saved stack pointer while not running */
-    void *stack;      /* owned: lowest byte of the mapping, a guard page */
+    bool woken;     /* a wake-up came while it was running: the next sleep returns at once */
+    bool interrupt; /* a signal wants in: interruptible waits end with -ERESTARTSYS */
+    bool killed;    /* it must die: killable waits end, too */
+    void *sp;       /* saved stack pointer while not running */
+    void *stack;    /* owned: lowest byte of the mapping, a guard page */
     void (*entry)(void *arg);
     void *arg;
-    void *guest;      /* borrowed: the platform thread whose work this is; NULL for pure kernel work */
+    void *guest; /* borrowed: the platform thread whose work this is; NULL for pure kernel work */
     void *sanitizer_fiber; /* tsan builds only */
     char name[16];
 };

@@ -12,7 +12,10 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)                                                                            \
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
 
 static inline void list_init(struct list *l)
 {
@@ -73,4 +76,5 @@ static inline void list_splice_tail(struct list *from, struct list *to)
 #define list_for_each_entry_safe(pos, tmp, head, member)                                           \
     for (pos = list_entry((head)->next, __typeof__(*pos), member),                                 \
         tmp = list_entry(pos->member.next, __typeof__(*pos), member);                              \
-         &pos->member != (head); pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
+         &pos->member != (head);                                                                   \
+         pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))

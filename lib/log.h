@@ -16,7 +16,7 @@ PRINTF(2, 3) void log_write(enum log_level level, const char *format, ...);
 
 #define LOG(level, ...)                                                                            \
     do {                                                                                           \
-        if (unlikely((int)(level) <= g_log_level)) {                                                    \
+        if (unlikely((int)(level) <= g_log_level)) {                                               \
             log_write(level, __VA_ARGS__);                                                         \
         }                                                                                          \
     } while (0)

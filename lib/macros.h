@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define MUST_CHECK      __attribute__((warn_unused_result))
-#define PRINTF(f, a)    __attribute__((format(printf, f, a)))
-#define NORETURN        __attribute__((noreturn))
-#define likely(x)       __builtin_expect(!!(x), 1)
-#define unlikely(x)     __builtin_expect(!!(x), 0)
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define NORETURN     __attribute__((noreturn))
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
 
-#define ARRAY_COUNT(a)  (sizeof(a) / sizeof((a)[0]))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_COUNT(a)                  (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define MIN(a, b)                                                                                  \
     ({                                                                                             \
         __auto_type min_a_ = (a);                                                                  \
@@ -29,8 +29,8 @@
         max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
     })
 /* n must be a power of two */
-#define ALIGN_DOWN(x, n) ((x) & ~((__typeof__(x))(n) - 1))
-#define ALIGN_UP(x, n)   ALIGN_DOWN((x) + ((__typeof__(x))(n) - 1), n)
+#define ALIGN_DOWN(x, n) ((x) & ~((__typeof__(x))(n)-1))
+#define ALIGN_UP(x, n)   ALIGN_DOWN((x) + ((__typeof__(x))(n)-1), n)
 
 #define PAGE_SIZE  4096UL
 #define PAGE_SHIFT 12
@@ -49,8 +49,8 @@ static inline void auto_free_(void *p)
 }
 void auto_close_(const int *fd); /* lib/host.c */
 
-#define AUTO_FREE __attribute__((cleanup(auto_free_)))
-#define AUTO_FD   __attribute__((cleanup(auto_close_))) int
+#define AUTO_FREE      __attribute__((cleanup(auto_free_)))
+#define AUTO_FD        __attribute__((cleanup(auto_close_))) int
 #define AUTO_PUT(type) __attribute__((cleanup(type##_auto_put_))) struct type *
 #define DEFINE_AUTO_PUT(type)                                                                      \
     static inline void type##_auto_put_(struct type **p)                                           \

@@ -15,4 +15,4 @@ enum platform_copy_kind {
     PLATFORM_COPY_OUT_LEN,
 };
 #define PLATFORM_COPY_PLAN(kind, number) ((uint16_t)((unsigned)(kind) << 12 | (number)))
-#define PLATFORM_COPY_NR_COUNT 512
+#define PLATFORM_COPY_NR_COUNT           512

@@ -7,7 +7,8 @@
 #include "platform/platform.h"
 
 struct engine_ops {
-    int (*start)(const struct platform_config *config, struct platform_thread **out, struct platform_boot *out_boot);
+    int (*start)(const struct platform_config *config, struct platform_thread **out,
+                 struct platform_boot *out_boot);
     int (*run)(void);
     void (*set_owner)(struct platform_thread *th, struct kthread *owner);
     void (*children)(void);
@@ -17,7 +18,8 @@ struct engine_ops {
     int (*get_context)(struct platform_thread *th, struct guest_context *out);
     void (*set_context)(struct platform_thread *th, const struct guest_context *ctx);
     void (*interrupt)(struct platform_thread *th);
-    int (*clone)(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out);
+    int (*clone)(struct platform_thread *th, const struct platform_clone *c,
+                 struct platform_thread **out);
     void (*thread_exit)(struct platform_thread *th);
     void (*thread_free)(struct platform_thread *th);
     void (*kill)(struct platform_thread *th);
@@ -25,7 +27,8 @@ struct engine_ops {
     int (*host_tid)(const struct platform_thread *th);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
-    int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);
+    int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                uaddr_t entry, uaddr_t sp);
     long (*mem)(struct platform_thread *th, const struct mem_call *m);
     void (*mem_tail)(struct platform_thread *th, const struct mem_call *m);
     size_t (*copy_in)(struct platform_space *s, void *dst, uaddr_t src, size_t size);

@@ -211,7 +211,8 @@ int platform_proc_read(struct platform_space *s, const char *name, struct strbuf
             return (int)n;
         }
         if (n == 0) {
-            strbuf_adds(out, ""); /* a dying process has no maps: give the caller a text all the same */
+            strbuf_adds(out,
+                        ""); /* a dying process has no maps: give the caller a text all the same */
             return strbuf_error(out);
         }
         strbuf_add(out, chunk, (size_t)n);

@@ -78,7 +78,7 @@ struct platform_boot {
 enum platform_engine { PLATFORM_SECCOMP, PLATFORM_PTRACE };
 struct platform_config {
     enum platform_engine engine;
-    int proc_fd;    /* borrowed: a directory fd of a procfs that shows the stubs, or -1 */
+    int proc_fd;      /* borrowed: a directory fd of a procfs that shows the stubs, or -1 */
     size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
     /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT][6], see platform/copy_plan.h: what guests send ahead with their calls. */
     const uint16_t (*copy_plan)[6];
@@ -234,4 +234,4 @@ bool platform_range_reserved(uaddr_t addr, uint64_t size);
 #define PLATFORM_SLICE_START 0x700000000000UL
 #define PLATFORM_SLICE_END   0x700100000000UL
 /* Where a guest's addresses end (exclusive): TASK_SIZE_MAX. */
-#define PLATFORM_TASK_SIZE   0x7ffffffff000UL
+#define PLATFORM_TASK_SIZE 0x7ffffffff000UL

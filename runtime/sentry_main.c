@@ -209,7 +209,7 @@ static void start_platform(const struct config *c, int proc_fd)
                                      .proc_fd = proc_fd,
                                      .cpu_count = g_kernel->cpu_count,
                                      .max_tasks = (size_t)g_kernel->max_pids,
-        .no_patch = c->no_patch,
+                                     .no_patch = c->no_patch,
                                      .copy_plan = syscall_copy_plan()};
     int r = platform_start(&config, &p->thread, &p->boot);
     if (r < 0) {

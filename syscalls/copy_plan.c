@@ -17,10 +17,10 @@
 static bool output_may_wait(unsigned nr)
 {
     static const unsigned calls[] = {
-        SYS_read,         SYS_pread64,   SYS_stat,         SYS_fstat,    SYS_lstat,
-        SYS_newfstatat,   SYS_statx,     SYS_getdents64,   SYS_readlink, SYS_readlinkat,
-        SYS_getcwd,       SYS_uname,     SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
-        SYS_clock_gettime, SYS_getrusage, SYS_prlimit64,   SYS_sysinfo,  SYS_gettimeofday,
+        SYS_read,          SYS_pread64,   SYS_stat,         SYS_fstat,    SYS_lstat,
+        SYS_newfstatat,    SYS_statx,     SYS_getdents64,   SYS_readlink, SYS_readlinkat,
+        SYS_getcwd,        SYS_uname,     SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
+        SYS_clock_gettime, SYS_getrusage, SYS_prlimit64,    SYS_sysinfo,  SYS_gettimeofday,
     };
     for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
         if (calls[i] == nr) {
@@ -33,7 +33,8 @@ static bool output_may_wait(unsigned nr)
 static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *arg)
 {
     const struct arg_detail *d = &arg->detail;
-    bool out = arg->kind == KIND_OUT_BUF || arg->kind == KIND_OUT_STR || arg->kind == KIND_OUT_STRUCT;
+    bool out =
+        arg->kind == KIND_OUT_BUF || arg->kind == KIND_OUT_STR || arg->kind == KIND_OUT_STRUCT;
     if (arg->kind == KIND_IN_STR) {
         return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_STR, STRING_AHEAD);
     }

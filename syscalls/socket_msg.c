@@ -146,6 +146,9 @@ static ssize_t send_one(struct task *t, struct file *f, struct socket *s, uaddr_
     if (n == 0 && h.control_size > INT_MAX) {
         n = -ENOBUFS;
     }
+    if (n == 0 && s->ops->may_send) {
+        n = s->ops->may_send(s);
+    }
     if (n == 0) {
         n = socket_control_in(t, s, h.control, h.control_size, &m.scm);
     }

@@ -75,7 +75,8 @@ static int child_begin(struct platform_thread *th, struct platform_thread *child
     return 0;
 }
 
-int ptrace_clone(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out)
+int ptrace_clone(struct platform_thread *th, const struct platform_clone *c,
+                 struct platform_thread **out)
 {
     struct platform_thread *child;
     int r = child_new(th, c->flags, &child);
@@ -203,8 +204,8 @@ static int load_op(struct platform_thread *th, const struct load_op *o)
     return -EINVAL;
 }
 
-int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry,
-                uaddr_t sp)
+int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                uaddr_t entry, uaddr_t sp)
 {
     for (size_t i = 0; i < op_count; i++) {
         int r = load_op(th, &ops[i]);
@@ -234,11 +235,11 @@ void ptrace_thread_exit(struct platform_thread *th)
         long result;
         bool interrupted;
         th->clone_returning = false;
-        int r = tracee_call_end(th, &result, &interrupted); /* its return would spoil the next call's number */
-        (void)r;                                            /* dead already */
+        int r = tracee_call_end(th, &result,
+                                &interrupted); /* its return would spoil the next call's number */
+        (void)r;                               /* dead already */
     }
-    if (!th->dead && th->stopped &&
-        tracee_call_begin(th, SYS_exit, (uint64_t[6]){0}) == 0) {
+    if (!th->dead && th->stopped && tracee_call_begin(th, SYS_exit, (uint64_t[6]){0}) == 0) {
         th->regs_dirty = false; /* the call's own registers stand */
         int r = tracee_resume(th, PTRACE_CONT, 0);
         (void)r; /* dead already */

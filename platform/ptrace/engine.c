@@ -250,8 +250,7 @@ static void process_reaped(struct tracee_process *p, int status)
     list_del(&p->space_link);
     ptrace_space_put(p->space);
     p->space = NULL;
-    list_for_each_entry(th, &p->threads, proc_link)
-    {
+    list_for_each_entry (th, &p->threads, proc_link) {
         mark_dead(th, status);
     }
     process_maybe_free(p);
@@ -322,8 +321,7 @@ void ptrace_kill(struct platform_thread *th)
 static void ptrace_kill_all(void)
 {
     struct tracee_process *p;
-    list_for_each_entry(p, &g_ptrace.all_processes, all_link)
-    {
+    list_for_each_entry (p, &g_ptrace.all_processes, all_link) {
         if (!p->reaped && !p->killed) {
             int r = host_kill(p->pid, SIGKILL);
             if (r < 0) {
@@ -342,13 +340,15 @@ static void ptrace_kill_all(void)
 static size_t filter_build(struct sock_filter *f)
 {
     static const uint16_t calls[] = {
-        SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_msync, SYS_mincore, SYS_mlock,
-        SYS_mlock2, SYS_munlock, SYS_mlockall, SYS_munlockall, SYS_clone, SYS_execveat, SYS_futex,
-        SYS_exit, SYS_sched_yield, SYS_membarrier, SYS_set_tid_address, SYS_close, SYS_recvmsg,
+        SYS_mmap,     SYS_munmap,      SYS_mprotect,   SYS_mremap,          SYS_madvise,
+        SYS_msync,    SYS_mincore,     SYS_mlock,      SYS_mlock2,          SYS_munlock,
+        SYS_mlockall, SYS_munlockall,  SYS_clone,      SYS_execveat,        SYS_futex,
+        SYS_exit,     SYS_sched_yield, SYS_membarrier, SYS_set_tid_address, SYS_close,
+        SYS_recvmsg,
     };
     size_t n = 0;
     uint64_t ip = g_ptrace.info->gate_syscall + 2;
-#define ADD(...) f[n++] = (struct sock_filter)__VA_ARGS__
+#define ADD(...)    f[n++] = (struct sock_filter)__VA_ARGS__
 #define DATA(field) ((uint32_t)offsetof(struct seccomp_data, field))
 #define REQUIRE(offset, value)                                                                     \
     ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));                                               \
@@ -387,7 +387,7 @@ static NORETURN void first_tracee(int sock, size_t max_tasks)
     sigprocmask(SIG_SETMASK, &empty, NULL);
     syscall(SYS_close_range, 0, TRACEE_FD_IMAGE - 1, 0);
     syscall(SYS_close_range, TRACEE_FD_SOCK + 1, ~0U, 0);
-    char *const argv[] = {(char *)(uintptr_t)"stub", NULL};
+    char *const argv[] = {(char *)(uintptr_t) "stub", NULL};
     char *const envp[] = {NULL};
     ptrace(PTRACE_TRACEME, 0, 0, 0);
     syscall(SYS_execveat, TRACEE_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
@@ -453,13 +453,26 @@ static int read_boot(struct platform_thread *th, struct platform_boot *out, uint
     for (i++; i + 1 < count && words[i]; i += 2) {
         uint64_t value = words[i + 1];
         switch (words[i]) {
-        case 33: out->vdso = value; break;
-        case 16: out->hwcap = value; break;
-        case 26: out->hwcap2 = value; break;
-        case 51: out->minsigstksz = value; break;
-        case 17: out->clktck = value; break;
-        case 31: *out_execfn = value; break;
-        default: break;
+        case 33:
+            out->vdso = value;
+            break;
+        case 16:
+            out->hwcap = value;
+            break;
+        case 26:
+            out->hwcap2 = value;
+            break;
+        case 51:
+            out->minsigstksz = value;
+            break;
+        case 17:
+            out->clktck = value;
+            break;
+        case 31:
+            *out_execfn = value;
+            break;
+        default:
+            break;
         }
     }
     return *out_execfn ? 0 : -EIO;
@@ -475,7 +488,8 @@ int tracee_boot(struct platform_thread *th, struct platform_boot *out_boot)
     if (r < 0) {
         return r;
     }
-    uint64_t end = ALIGN_UP(execfn + 32, PAGE_SIZE), start = ALIGN_DOWN(th->regs.rsp, 1UL << 20) - (1UL << 20);
+    uint64_t end = ALIGN_UP(execfn + 32, PAGE_SIZE),
+             start = ALIGN_DOWN(th->regs.rsp, 1UL << 20) - (1UL << 20);
     long unmapped = kthread_current()
                         ? tracee_call(th, SYS_munmap, (uint64_t[6]){start, end - start})
                         : first_call(th, SYS_munmap, start, end - start, 0);
@@ -573,8 +587,7 @@ static int ptrace_space_pid(const struct platform_space *s)
     if (!p) {
         return 0;
     }
-    list_for_each_entry(th, &p->threads, proc_link)
-    {
+    list_for_each_entry (th, &p->threads, proc_link) {
         if (!th->dead && th->tid) {
             return th->tid;
         }

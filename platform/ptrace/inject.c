@@ -26,7 +26,8 @@ static int to_call_stop(struct platform_thread *th, uint8_t op)
             return -ESRCH;
         }
         if (WSTOPSIG(status) == SYSCALL_STOP) {
-            if (ptrace(PTRACE_GET_SYSCALL_INFO, th->tid, sizeof(info), &info) > 0 && info.op == op) {
+            if (ptrace(PTRACE_GET_SYSCALL_INFO, th->tid, sizeof(info), &info) > 0 &&
+                info.op == op) {
                 return 0;
             }
             continue;
@@ -132,8 +133,9 @@ int tracee_give_fd(struct platform_thread *th, int fd)
     drain();
     if (engine_vm_write(pid, at, &f, sizeof(f)) == sizeof(f)) {
         ssize_t sent = host_send_fd(g_ptrace.give_fd, "f", 1, fd);
-        r = sent < 0 ? sent
-                     : tracee_call(th, SYS_recvmsg, (uint64_t[6]){TRACEE_FD_SOCK, at, MSG_CMSG_CLOEXEC});
+        r = sent < 0
+                ? sent
+                : tracee_call(th, SYS_recvmsg, (uint64_t[6]){TRACEE_FD_SOCK, at, MSG_CMSG_CLOEXEC});
     }
     drain();
     g_ptrace.giving = false;

@@ -40,10 +40,10 @@ struct platform_thread {
     struct kthread *owner;        /* borrowed */
     int tid;
     bool dead;
-    int status;           /* of the stop that is to be looked at, or of death */
-    bool stopped;         /* in a ptrace stop; nothing may be done to it else */
-    bool fresh_stop;      /* ... that its owner has not seen */
-    bool in_kernel;       /* its owner has its last event and has not resumed it */
+    int status;      /* of the stop that is to be looked at, or of death */
+    bool stopped;    /* in a ptrace stop; nothing may be done to it else */
+    bool fresh_stop; /* ... that its owner has not seen */
+    bool in_kernel;  /* its owner has its last event and has not resumed it */
     bool interrupt_wanted;
     bool clone_returning; /* a parent whose clone has yet to return (vfork) */
     bool regs_dirty;
@@ -108,9 +108,11 @@ void ptrace_set_context(struct platform_thread *th, const struct guest_context *
 void ptrace_interrupt(struct platform_thread *th);
 
 /* --- birth.c --- */
-int ptrace_clone(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out);
+int ptrace_clone(struct platform_thread *th, const struct platform_clone *c,
+                 struct platform_thread **out);
 int ptrace_exec(struct platform_thread *th, struct platform_boot *out_boot);
-int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);
+int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                uaddr_t entry, uaddr_t sp);
 void ptrace_thread_exit(struct platform_thread *th);
 void ptrace_thread_free(struct platform_thread *th);
 /* What the host gave the fresh image, read from its initial stack; which is unmapped then. */

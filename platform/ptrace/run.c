@@ -14,10 +14,10 @@
 
 #include "lib/host.h"
 
-#define EFLAGS_USER 0x50dd5UL
+#define EFLAGS_USER    0x50dd5UL
 #define XSAVE_SOFTWARE 464
-#define XSAVE_MAGIC1 0x46505853U
-#define XSAVE_MAGIC2 0x46505845U
+#define XSAVE_MAGIC1   0x46505853U
+#define XSAVE_MAGIC2   0x46505845U
 
 static bool futex_allowed(uint64_t op)
 {
@@ -83,7 +83,11 @@ static void fault_event(struct platform_event *out, int sig, int code, uint64_t 
     out->fault.signo = sig;
     out->fault.code = code;
     out->fault.addr = addr;
-    out->fault.trapno = sig == SIGSEGV ? 14 : sig == SIGILL ? 6 : sig == SIGFPE ? 0 : sig == SIGTRAP ? 3 : 17;
+    out->fault.trapno = sig == SIGSEGV   ? 14
+                        : sig == SIGILL  ? 6
+                        : sig == SIGFPE  ? 0
+                        : sig == SIGTRAP ? 3
+                                         : 17;
 }
 
 /* A system call stop. Return: true when out is an event. */
@@ -171,7 +175,8 @@ static void before_resume(struct platform_thread *th)
 void ptrace_switch(struct platform_thread *th, struct platform_event *out)
 {
     memset(out, 0, sizeof(*out));
-    th->in_kernel = false; /* from here on a kick counts: the kernel has looked for signals, and this may sleep */
+    th->in_kernel =
+        false; /* from here on a kick counts: the kernel has looked for signals, and this may sleep */
     before_resume(th);
     for (;;) {
         int status;
@@ -260,7 +265,8 @@ int ptrace_get_context(struct platform_thread *th, struct guest_context *out)
         return -ESRCH;
     }
     before_resume(th);
-    _Static_assert(offsetof(struct guest_regs, gs_base) == offsetof(struct user_regs_struct, gs_base),
+    _Static_assert(offsetof(struct guest_regs, gs_base) ==
+                       offsetof(struct user_regs_struct, gs_base),
                    "the same layout, without the segments behind");
     uint8_t raw[XSTATE_MAX] __attribute__((aligned(64)));
     struct iovec fp = {raw, sizeof(raw)};

@@ -111,8 +111,8 @@ void channel_flush(struct platform_thread *th)
     for (uint32_t i = 0; i < count; i++) {
         const struct chan_range *r = &th->ranges[i];
         if (r->is_out && r->filled) {
-            size_t copied = engine_vm_write(th->proc->pid, r->addr,
-                                            (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
+            size_t copied = engine_vm_write(
+                th->proc->pid, r->addr, (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
             if (copied != r->filled) {
                 th->result = -EFAULT;
             }
@@ -202,7 +202,8 @@ int channel_need_notify(struct platform_thread *th)
         return r;
     }
     if (th->nr != STUB_REQ_COMEBACK || !th->notify_id) {
-        log_info("tid %d: request %#llx instead of a comeback", th->tid, (unsigned long long)th->nr);
+        log_info("tid %d: request %#llx instead of a comeback", th->tid,
+                 (unsigned long long)th->nr);
         seccomp_kill(th);
         return -ESRCH;
     }

@@ -104,8 +104,7 @@ void thread_unbind(struct platform_thread *th)
 struct platform_thread *pending_find(uint32_t nonce)
 {
     struct platform_thread *th;
-    list_for_each_entry(th, &g_seccomp.pending, pending_link)
-    {
+    list_for_each_entry (th, &g_seccomp.pending, pending_link) {
         if (th->nonce == nonce) {
             return th;
         }
@@ -313,8 +312,7 @@ static void process_reaped(struct host_process *p, int status)
     list_del(&p->space_link);
     space_put(p->space);
     p->space = NULL;
-    list_for_each_entry(th, &p->threads, proc_link)
-    {
+    list_for_each_entry (th, &p->threads, proc_link) {
         thread_unbind(th);
         thread_mark_dead(th, status);
     }
@@ -326,8 +324,7 @@ static void stranger_reaped(void)
 {
     struct platform_thread *child;
     g_seccomp.strangers_reaped++;
-    list_for_each_entry(child, &g_seccomp.pending, pending_link)
-    {
+    list_for_each_entry (child, &g_seccomp.pending, pending_link) {
         if (child->owner) {
             kthread_wake(child->owner);
         }
@@ -355,8 +352,7 @@ void seccomp_children(void)
 void seccomp_kill_all(void)
 {
     struct host_process *p;
-    list_for_each_entry(p, &g_seccomp.all_processes, all_link)
-    {
+    list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
         if (!p->reaped) {
             int r = host_kill(p->pid, SIGKILL);
             if (r < 0) {

@@ -68,7 +68,7 @@ static NORETURN void first_stub(int chan_fd, size_t max_tasks)
     sigprocmask(SIG_SETMASK, &empty, NULL);
     syscall(SYS_close_range, 0, 2, 0);
     syscall(SYS_close_range, STUB_FD_IMAGE + 1, ~0U, 0);
-    char *const argv[] = {(char *)(uintptr_t)"stub", (char *)(uintptr_t)"first", NULL};
+    char *const argv[] = {(char *)(uintptr_t) "stub", (char *)(uintptr_t) "first", NULL};
     char *const envp[] = {NULL};
     syscall(SYS_execveat, STUB_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
     _exit(126);

@@ -34,11 +34,11 @@ struct builder {
     size_t count;
 };
 
-#define LO32(x) ((uint32_t)(x))
-#define HI32(x) ((uint32_t)((uint64_t)(x) >> 32))
+#define LO32(x)     ((uint32_t)(x))
+#define HI32(x)     ((uint32_t)((uint64_t)(x) >> 32))
 #define DATA(field) ((uint32_t)offsetof(struct seccomp_data, field))
-#define ARG_LO(i) (DATA(args) + 8 * (i))
-#define ARG_HI(i) (ARG_LO(i) + 4)
+#define ARG_LO(i)   (DATA(args) + 8 * (i))
+#define ARG_HI(i)   (ARG_LO(i) + 4)
 
 static void emit(struct builder *b, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
 {
@@ -110,7 +110,8 @@ static void filter_where(struct builder *b)
     ret(b, SECCOMP_RET_TRAP);
     load(b, DATA(instruction_pointer));
     for (uint32_t i = 0; i < info->gate_count; i++) {
-        emit(b, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(info->gate_count - i), 0, LO32(info->gate_ips[i]));
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(info->gate_count - i), 0,
+             LO32(info->gate_ips[i]));
     }
     ret(b, SECCOMP_RET_TRAP);
 }
@@ -118,9 +119,14 @@ static void filter_where(struct builder *b)
 static void filter_futex(struct builder *b)
 {
     static const uint32_t allowed[] = {
-        FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+        FUTEX_WAIT,
+        FUTEX_WAKE,
+        FUTEX_WAIT_BITSET,
+        FUTEX_WAKE_BITSET,
+        FUTEX_WAKE_OP,
         /* shared requeue could move another guest's sleeper off the read-only page */
-        FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG,
+        FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG,
+        FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG,
     };
     size_t block = block_if_equal(b, SYS_futex);
     load(b, ARG_LO(1));
@@ -140,8 +146,8 @@ static void filter_futex(struct builder *b)
 static void filter_harmless(struct builder *b)
 {
     static const uint32_t calls[] = {
-        SYS_rt_sigreturn, SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
-        SYS_set_tid_address, SYS_close, SYS_exit_group,
+        SYS_rt_sigreturn, SYS_rt_sigaction,    SYS_sigaltstack, SYS_sched_yield,
+        SYS_gettid,       SYS_set_tid_address, SYS_close,       SYS_exit_group,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
@@ -152,8 +158,10 @@ static void filter_harmless(struct builder *b)
 static void filter_membarrier(struct builder *b)
 {
     static const uint32_t commands[] = {
-        MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_PRIVATE_EXPEDITED,
-        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+        MEMBARRIER_CMD_QUERY,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
     };
     size_t block = block_if_equal(b, SYS_membarrier);

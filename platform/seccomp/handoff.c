@@ -26,12 +26,12 @@
 #define POLL_START_COUNT 4
 #define POLL_START_NS    (200 * NSEC_PER_USEC)
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
-#define POLL_GAP_NS      (30 * NSEC_PER_USEC)  /* an empty round takes 50 ns */
+#define POLL_GAP_NS      (30 * NSEC_PER_USEC) /* an empty round takes 50 ns */
 #define POLL_BACKOFF_NS  (20 * NSEC_PER_MSEC)
-#define SPIN_REQUEST     250  /* pauses (30 ns) before an unanswered request rings the doorbell */
-#define SPIN_BUSY        200  /* pauses before a request that is being served is slept on */
+#define SPIN_REQUEST     250 /* pauses (30 ns) before an unanswered request rings the doorbell */
+#define SPIN_BUSY        200 /* pauses before a request that is being served is slept on */
 
-static _Atomic uint32_t g_poll_wanted; /* futex word: the poller sleeps while it is 0 */
+static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps while it is 0 */
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
 static unsigned g_doorbell_next;
 static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
@@ -42,8 +42,8 @@ static void doorbell_count(void)
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     int64_t oldest = g_doorbells[g_doorbell_next % POLL_START_COUNT];
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
-    if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS && now > atomic_load(&g_poll_not_before) &&
-        !atomic_load(&g_poll_wanted)) {
+    if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS &&
+        now > atomic_load(&g_poll_not_before) && !atomic_load(&g_poll_wanted)) {
         atomic_store(&g_poll_wanted, 1);
         host_futex_wake(&g_poll_wanted, 1);
     }
@@ -111,8 +111,9 @@ static bool poll_once(void)
             found = true;
             uint32_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
             if ((state & CHAN_STATE_MASK) == CHAN_BUSY) {
-                __atomic_compare_exchange_n(&c->state, &state, CHAN_PARKED | (state & CHAN_SLEEPING),
-                                            false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+                __atomic_compare_exchange_n(&c->state, &state,
+                                            CHAN_PARKED | (state & CHAN_SLEEPING), false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
             }
         }
     }

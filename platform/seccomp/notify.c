@@ -55,7 +55,8 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child, 
     /* A new process: its leader, and none that we know. A thread: of the process that made it. */
     int pid = forked || !child->proc ? (int)n->pid : child->proc->pid;
     bool known = process_find(pid) != NULL;
-    if (known != (child->proc != NULL) || host_tgkill(pid, (int)n->pid, 0) < 0 || thread_bind(child, (int)n->pid, pid) < 0) {
+    if (known != (child->proc != NULL) || host_tgkill(pid, (int)n->pid, 0) < 0 ||
+        thread_bind(child, (int)n->pid, pid) < 0) {
         notify_answer(n->id, -EPERM);
         return;
     }
@@ -71,8 +72,7 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child, 
 static bool in_known_process(int tid)
 {
     struct host_process *p;
-    list_for_each_entry(p, &g_seccomp.all_processes, all_link)
-    {
+    list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
         if (!p->reaped && host_tgkill(p->pid, tid, 0) == 0) {
             return true;
         }
@@ -109,11 +109,13 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
         return;
     }
     if (!channel_accept(th, n->id)) {
-        notify_answer(n->id, 0); /* the poller was faster, or there is nothing: the stub looks again */
+        notify_answer(n->id,
+                      0); /* the poller was faster, or there is nothing: the stub looks again */
     }
 }
 
-static bool is_boot_mmap(const uint64_t *a, uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)
+static bool is_boot_mmap(const uint64_t *a, uint64_t addr, uint64_t size, uint64_t prot,
+                         uint64_t fd)
 {
     return a[0] == addr && a[1] == size && a[2] == prot && a[3] == (MAP_SHARED | MAP_FIXED) &&
            a[4] == fd && a[5] == 0;
@@ -183,8 +185,8 @@ static bool slot_in_use(const struct platform_thread *th, uint32_t slot)
     uint32_t count = atomic_load(&g_poll_slot_count);
     for (uint32_t i = 0; i < count; i++) {
         const struct platform_thread *other = g_poll_slots[i].th;
-        if (other && other != th->child && other->space == th->space && other->chan && other->slot == slot &&
-            !other->dead && !(other->proc && other->proc->killed)) {
+        if (other && other != th->child && other->space == th->space && other->chan &&
+            other->slot == slot && !other->dead && !(other->proc && other->proc->killed)) {
             return true;
         }
     }
@@ -290,7 +292,8 @@ void notify_handle(const struct seccomp_notif *n)
         stranger(n);
     } else if (!served) {
         log_info("host tid %u: refused %d(%#llx, %#llx, %#llx, %#llx, %#llx)", n->pid, n->data.nr,
-                 n->data.args[0], n->data.args[1], n->data.args[2], n->data.args[3], n->data.args[4]);
+                 n->data.args[0], n->data.args[1], n->data.args[2], n->data.args[3],
+                 n->data.args[4]);
         notify_answer(n->id, -EPERM);
     }
 }

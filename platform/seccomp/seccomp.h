@@ -24,7 +24,7 @@ struct chan_region {
     struct list link; /* in the pool while free */
     int fd;           /* owned */
     char *base;       /* mapping of CHAN_SIZE bytes */
-    bool tainted;      /* a fork happened in it: a child may keep it mapped */
+    bool tainted;     /* a fork happened in it: a child may keep it mapped */
 };
 
 struct platform_space {
@@ -48,41 +48,41 @@ enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
 #define EXPECT_MEM_MAX 64
 
 struct platform_thread {
-    struct hash_node hash;  /* by host tid, once known */
+    struct hash_node hash; /* by host tid, once known */
     struct list proc_link;
-    struct list pending_link; /* a child that has not said hello */
-    struct host_process *proc; /* borrowed: outlives its threads; NULL until hello */
+    struct list pending_link;     /* a child that has not said hello */
+    struct host_process *proc;    /* borrowed: outlives its threads; NULL until hello */
     struct platform_space *space; /* ref */
-    struct kthread *owner;  /* borrowed */
+    struct kthread *owner;        /* borrowed */
     struct chan *chan;
-    int tid;                /* host tid; 0 until hello */
-    uint32_t slot, index;   /* in its space; among all threads */
+    int tid;              /* host tid; 0 until hello */
+    uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
     bool dead, started, booting;
-    bool boot_mapped;       /* exec: the fresh address space has shown itself */
-    int status;             /* of a dead one: wait(2) */
+    bool boot_mapped; /* exec: the fresh address space has shown itself */
+    int status;       /* of a dead one: wait(2) */
 
-    bool in_request;        /* a request was taken and not answered */
-    bool event;             /* ... and its owner has not looked at it yet */
-    uint64_t notify_id;     /* the notification in which the guest waits; 0: it does not */
-    bool notify_continue;   /* answer it with CONTINUE */
-    int notify_fd;          /* install this fd as STUB_FD_CHAN before (fork's hello); -1 */
-    bool kicked;            /* a kick is on its way */
-    bool kick_at_start;     /* platform_interrupt came before it first ran */
-    uint64_t nr, args[6];   /* the request, private copy */
+    bool in_request;      /* a request was taken and not answered */
+    bool event;           /* ... and its owner has not looked at it yet */
+    uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
+    bool notify_continue; /* answer it with CONTINUE */
+    int notify_fd;        /* install this fd as STUB_FD_CHAN before (fork's hello); -1 */
+    bool kicked;          /* a kick is on its way */
+    bool kick_at_start;   /* platform_interrupt came before it first ran */
+    uint64_t nr, args[6]; /* the request, private copy */
     uaddr_t ip, sp;
-    bool has_context;       /* it came with the user context: regs, and fpstate in the window */
+    bool has_context; /* it came with the user context: regs, and fpstate in the window */
     bool context_changed;
     uint64_t regs[REG_COUNT_];
     uint32_t fpstate_size, fpstate_reply;
-    uint32_t range_count;   /* what came ahead, and may go back, in the window; checked copies */
+    uint32_t range_count; /* what came ahead, and may go back, in the window; checked copies */
     struct chan_range ranges[COPY_MAX];
     long result;
     bool has_tail;
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met;        /* CLONE: the host was told to go on */
+    bool expect_met; /* CLONE: the host was told to go on */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
     int *expect_fds;
@@ -102,7 +102,7 @@ struct seccomp_engine {
     struct hash_table processes, tids;
     struct list all_processes;
     uint64_t strangers_reaped; /* host children that ended without having said hello */
-    struct list pending; /* children that have not said hello */
+    struct list pending;       /* children that have not said hello */
 };
 extern struct seccomp_engine g_seccomp;
 
@@ -159,7 +159,8 @@ struct platform_thread *thread_find(int tid);
 MUST_CHECK int thread_bind(struct platform_thread *th, int tid, int pid);
 void thread_unbind(struct platform_thread *th);
 struct platform_thread *pending_find(uint32_t nonce);
-int seccomp_clone(struct platform_thread *th, const struct platform_clone *c, struct platform_thread **out);
+int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
+                  struct platform_thread **out);
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
 void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
@@ -176,4 +177,5 @@ void seccomp_set_context(struct platform_thread *th, const struct guest_context 
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
-int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry, uaddr_t sp);
+int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                         uaddr_t entry, uaddr_t sp);

@@ -61,7 +61,8 @@ static int region_new(struct chan_region **out)
 static void region_free(struct chan_region *r)
 {
     if (!r->tainted) {
-        int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)CHAN_SIZE);
+        int err =
+            host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)CHAN_SIZE);
         BUG_ON(err < 0);
         list_add(&r->link, &g_region_pool);
         return;
@@ -69,7 +70,8 @@ static void region_free(struct chan_region *r)
     host_close(r->fd);
     r->fd = region_memfd();
     void *map = r->fd < 0 ? MAP_FAILED
-                          : mmap(r->base, CHAN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd, 0);
+                          : mmap(r->base, CHAN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                                 r->fd, 0);
     if (map == MAP_FAILED) {
         host_close(r->fd);
         free(r); /* its old mapping stays, unused */
@@ -123,8 +125,7 @@ int seccomp_space_pid(const struct platform_space *s)
     if (!p) {
         return 0;
     }
-    list_for_each_entry(th, &p->threads, proc_link)
-    {
+    list_for_each_entry (th, &p->threads, proc_link) {
         if (!th->dead && th->tid) {
             return th->tid;
         }
@@ -160,7 +161,8 @@ static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const voi
 {
     for (uint32_t i = 0; i < th->range_count; i++) {
         struct chan_range *r = &th->ranges[i];
-        if (r->is_out && addr >= r->addr && addr - r->addr <= r->filled && addr - r->addr < r->size) {
+        if (r->is_out && addr >= r->addr && addr - r->addr <= r->filled &&
+            addr - r->addr < r->size) {
             size_t skip = addr - r->addr, n = MIN(size, (size_t)r->size - skip);
             memcpy((char *)th->chan + WINDOW_OFFSET + r->offset + skip, src, n);
             r->filled = MAX(r->filled, (uint32_t)(skip + n));
@@ -183,5 +185,6 @@ size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, 
     struct platform_thread *th = request_of(s);
     size_t done = th ? copy_to_window(th, dst, src, size) : 0;
     int pid = done < size ? seccomp_space_pid(s) : 0;
-    return pid ? done + engine_vm_write(pid, dst + done, (const char *)src + done, size - done) : done;
+    return pid ? done + engine_vm_write(pid, dst + done, (const char *)src + done, size - done)
+               : done;
 }

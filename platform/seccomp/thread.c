@@ -132,7 +132,8 @@ static void decode_context_event(struct platform_thread *th, struct platform_eve
 /* The guest can claim any number; the layers above index tables with it. */
 static bool is_fault_signal(uint64_t signo)
 {
-    return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL || signo == SIGTRAP;
+    return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL ||
+           signo == SIGTRAP;
 }
 
 static void break_off(struct platform_thread *th, struct platform_event *out)
@@ -217,7 +218,8 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
 }
 
 /* Performs count prepared calls in order, up to the first failure. Return: the last one's result. */
-static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)
+static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+                     size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
     channel_flush(th);
@@ -287,11 +289,26 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
     }
     const uint64_t *r = th->regs;
     *out = (struct guest_context){
-        .regs = {.r8 = r[REG_R8_], .r9 = r[REG_R9_], .r10 = r[REG_R10_], .r11 = r[REG_R11_],
-                 .r12 = r[REG_R12_], .r13 = r[REG_R13_], .r14 = r[REG_R14_], .r15 = r[REG_R15_],
-                 .rdi = r[REG_RDI_], .rsi = r[REG_RSI_], .rbp = r[REG_RBP_], .rbx = r[REG_RBX_],
-                 .rdx = r[REG_RDX_], .rax = r[REG_RAX_], .rcx = r[REG_RCX_], .rsp = r[REG_RSP_],
-                 .rip = r[REG_RIP_], .eflags = r[REG_EFLAGS_], .cs = 0x33, .ss = 0x2b,
+        .regs = {.r8 = r[REG_R8_],
+                 .r9 = r[REG_R9_],
+                 .r10 = r[REG_R10_],
+                 .r11 = r[REG_R11_],
+                 .r12 = r[REG_R12_],
+                 .r13 = r[REG_R13_],
+                 .r14 = r[REG_R14_],
+                 .r15 = r[REG_R15_],
+                 .rdi = r[REG_RDI_],
+                 .rsi = r[REG_RSI_],
+                 .rbp = r[REG_RBP_],
+                 .rbx = r[REG_RBX_],
+                 .rdx = r[REG_RDX_],
+                 .rax = r[REG_RAX_],
+                 .rcx = r[REG_RCX_],
+                 .rsp = r[REG_RSP_],
+                 .rip = r[REG_RIP_],
+                 .eflags = r[REG_EFLAGS_],
+                 .cs = 0x33,
+                 .ss = 0x2b,
                  .orig_rax = UINT64_MAX},
         .fpstate_size = th->fpstate_size,
     };
@@ -347,10 +364,10 @@ static int load_maps(struct platform_thread *th, const struct load_op *ops, size
     for (size_t i = 0; i < op_count; i++) {
         const struct load_op *o = &ops[i];
         if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
-            struct mem_call m = {
-                .nr = SYS_mmap,
-                .args = {o->addr, o->size, (uint64_t)o->prot, MAP_PRIVATE | MAP_FIXED, 0, o->offset},
-                .host_fd = o->kind == LOAD_MAP_FILE ? o->host_fd : -1};
+            struct mem_call m = {.nr = SYS_mmap,
+                                 .args = {o->addr, o->size, (uint64_t)o->prot,
+                                          MAP_PRIVATE | MAP_FIXED, 0, o->offset},
+                                 .host_fd = o->kind == LOAD_MAP_FILE ? o->host_fd : -1};
             if (o->kind == LOAD_MAP_ANON) {
                 m.args[3] |= MAP_ANONYMOUS | MAP_NORESERVE;
                 m.args[5] = 0;
@@ -390,8 +407,8 @@ static int load_bytes(struct platform_thread *th, const struct load_op *o)
     return 0;
 }
 
-int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count, uaddr_t entry,
-                 uaddr_t sp)
+int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                         uaddr_t entry, uaddr_t sp)
 {
     if (th->dead) {
         return -ESRCH;

@@ -40,7 +40,8 @@ static long boot_filter(struct chan *c)
         uint64_t filter;
     } program = {(uint16_t)c->args[0], ptr(chan_window(c))};
     long r = gate(__NR_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0, 0);
-    return r < 0 ? r : gate(__NR_seccomp, 1 /* SET_MODE_FILTER */, c->args[1], ptr(&program), 0, 0, 0);
+    return r < 0 ? r
+                 : gate(__NR_seccomp, 1 /* SET_MODE_FILTER */, c->args[1], ptr(&program), 0, 0, 0);
 }
 
 static void unmap_host_stack(uint64_t sp, uint64_t execfn)

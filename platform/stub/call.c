@@ -8,10 +8,10 @@
 
 #include "platform/stub/stub.h"
 
-#define ENOSYS_ 38
-#define EINTR_  4
-#define EINVAL_ 22
-#define ERESTARTSYS_ 512
+#define ENOSYS_                38
+#define EINTR_                 4
+#define EINVAL_                22
+#define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
 
 #define RO ((volatile struct stub_ro *)STUB_RO)
@@ -187,10 +187,12 @@ static void copy_ahead(struct chan *c, const uint64_t *args, uint64_t nr)
         }
         /* A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
         uint64_t out = kind >= PLATFORM_COPY_OUT_FIXED;
-        struct chan_range *r = range_add(c, args[i], out ? writable_size(args[i], size) : size, &used);
+        struct chan_range *r =
+            range_add(c, args[i], out ? writable_size(args[i], size) : size, &used);
         if (r) {
             r->is_out = (uint32_t)out;
-            c->range_count += out || guarded_copy(chan_window(c) + r->offset, (const void *)args[i], r->size) == 0;
+            c->range_count += out || guarded_copy(chan_window(c) + r->offset, (const void *)args[i],
+                                                  r->size) == 0;
         }
     }
 }
@@ -210,7 +212,8 @@ static long copy_back(struct chan *c)
 }
 
 /* The registers with which Linux starts a program: all zero but the stack pointer. */
-static __attribute__((noreturn)) void stub_start_program(struct area *area, uint64_t entry, uint64_t sp)
+static __attribute__((noreturn)) void stub_start_program(struct area *area, uint64_t entry,
+                                                         uint64_t sp)
 {
     for (int i = 0; i < 6; i++) {
         area->args[i] = 0;

@@ -13,12 +13,12 @@
 
 #include "platform/stub/stub.h"
 
-#define CLONE_VM_             0x100UL
-#define CLONE_VFORK_          0x4000UL
-#define CLONE_PARENT_SETTID_  0x100000UL
-#define CLONE_CHILD_SETTID_   0x1000000UL
-#define EAGAIN_ 11
-#define EINTR_  4
+#define CLONE_VM_            0x100UL
+#define CLONE_VFORK_         0x4000UL
+#define CLONE_PARENT_SETTID_ 0x100000UL
+#define CLONE_CHILD_SETTID_  0x1000000UL
+#define EAGAIN_              11
+#define EINTR_               4
 
 static uint64_t g_slots[SLOT_COUNT / 64] = {1};
 
@@ -52,8 +52,8 @@ static long slot_alloc(void)
         uint64_t old = __atomic_load_n(&g_slots[i], __ATOMIC_RELAXED);
         while (~old) {
             int bit = __builtin_ctzl(~old);
-            if (__atomic_compare_exchange_n(&g_slots[i], &old, old | 1UL << bit, 0, __ATOMIC_ACQ_REL,
-                                            __ATOMIC_RELAXED)) {
+            if (__atomic_compare_exchange_n(&g_slots[i], &old, old | 1UL << bit, 0,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
                 return (long)(i * 64 + (uint64_t)bit);
             }
         }

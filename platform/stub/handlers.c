@@ -17,12 +17,12 @@
 
 #include "platform/stub/stub.h"
 
-#define SIGILL_  4
-#define SIGTRAP_ 5
-#define SIGBUS_  7
-#define SIGFPE_  8
-#define SIGSEGV_ 11
-#define SIGSYS_  31
+#define SIGILL_        4
+#define SIGTRAP_       5
+#define SIGBUS_        7
+#define SIGFPE_        8
+#define SIGSEGV_       11
+#define SIGSYS_        31
 #define XSAVE_MAGIC1   0x46505853U
 #define XSAVE_SOFTWARE 464 /* offset of sw_reserved in the FXSAVE area */
 #define XSAVE_HEADER   512
@@ -36,14 +36,15 @@ void stub_thread_setup(struct area *area)
 
 void stub_handlers_setup(void)
 {
-    static const int signals[] = {SIGSYS_, SIGSEGV_, SIGBUS_, SIGILL_, SIGTRAP_, SIGFPE_, STUB_KICK};
+    static const int signals[] = {SIGSYS_,  SIGSEGV_, SIGBUS_,  SIGILL_,
+                                  SIGTRAP_, SIGFPE_,  STUB_KICK};
     struct {
         const void *handler;
         uint64_t flags;
         const void *restorer;
         uint64_t mask;
-    } action = {(const void *)stub_signal, 0x0c000004 /* SIGINFO|RESTORER|ONSTACK */, gate_sigreturn,
-                1UL << (STUB_KICK - 1)};
+    } action = {(const void *)stub_signal, 0x0c000004 /* SIGINFO|RESTORER|ONSTACK */,
+                gate_sigreturn, 1UL << (STUB_KICK - 1)};
     for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         gate(__NR_rt_sigaction, (uint64_t)signals[i], ptr(&action), 0, 8, 0, 0);
     }

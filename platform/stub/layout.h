@@ -74,20 +74,20 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_BUSY, CHAN_DONE, CHAN_PARKED };
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
     STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
-    STUB_REQ_CONTEXT, /* context in regs and window; args[0]: fpstate size */
-    STUB_REQ_FAULT,   /* the same; args[1..5]: signo, code, addr, trapno, error */
-    STUB_REQ_RESULT,  /* an order was carried out; args[0]: result */
-    STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
+    STUB_REQ_CONTEXT,              /* context in regs and window; args[0]: fpstate size */
+    STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
+    STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
+    STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
 };
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
 
 /* What the reply tells the stub to do; args in reply_args. */
 enum stub_order {
-    ORDER_RETURN,   /* ret is the system call's result */
-    ORDER_UPCALL,   /* the same, but come back with the full context first */
-    ORDER_CONTEXT,  /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
-    ORDER_MEM,      /* do one memory call: mem[0]; its result is the system call's */
+    ORDER_RETURN, /* ret is the system call's result */
+    ORDER_UPCALL, /* the same, but come back with the full context first */
+    ORDER_CONTEXT, /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
     ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
     ORDER_EXEC,     /* execveat of the stub image */
@@ -103,8 +103,8 @@ struct stub_mem_call {
 };
 
 struct stub_order_clone {
-    uint64_t flags;      /* for the host, CLONE_PARENT and the like included */
-    uint64_t stack;      /* the guest's; 0: as the parent */
+    uint64_t flags; /* for the host, CLONE_PARENT and the like included */
+    uint64_t stack; /* the guest's; 0: as the parent */
     uint64_t parent_tid, child_tid, tls;
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
@@ -112,15 +112,32 @@ struct stub_order_clone {
 
 /* Registers in sigcontext's order. */
 enum stub_reg {
-    REG_R8_, REG_R9_, REG_R10_, REG_R11_, REG_R12_, REG_R13_, REG_R14_, REG_R15_, REG_RDI_, REG_RSI_,
-    REG_RBP_, REG_RBX_, REG_RDX_, REG_RAX_, REG_RCX_, REG_RSP_, REG_RIP_, REG_EFLAGS_, REG_COUNT_
+    REG_R8_,
+    REG_R9_,
+    REG_R10_,
+    REG_R11_,
+    REG_R12_,
+    REG_R13_,
+    REG_R14_,
+    REG_R15_,
+    REG_RDI_,
+    REG_RSI_,
+    REG_RBP_,
+    REG_RBX_,
+    REG_RDX_,
+    REG_RAX_,
+    REG_RCX_,
+    REG_RSP_,
+    REG_RIP_,
+    REG_EFLAGS_,
+    REG_COUNT_
 };
 
 /*
  * What the stub copies ahead with a request, and copies out after it (platform/copy_plan.h). Bytes that are not
  * covered are reached by process_vm_readv and its like, which cost 3 us each.
  */
-#define COPY_MAX      6 /* ranges in one request */
+#define COPY_MAX 6 /* ranges in one request */
 struct chan_range {
     uint64_t addr; /* the guest's */
     uint32_t size;
@@ -153,9 +170,9 @@ struct chan {
 };
 
 #define WAKE_COUNT 4096
-struct stub_ro { /* read-only to guests */
-    uint32_t awake;    /* the poller is scanning */
-    uint32_t poll_cpu; /* on this CPU: spinning there would keep it from running */
+struct stub_ro {           /* read-only to guests */
+    uint32_t awake;        /* the poller is scanning */
+    uint32_t poll_cpu;     /* on this CPU: spinning there would keep it from running */
     uint32_t spin_request; /* loops before a request that nobody took rings the doorbell */
     uint32_t spin_busy;    /* loops before a taken request is slept on */
     uint32_t patch;        /* rewrite call sites */
@@ -169,7 +186,7 @@ struct stub_ro { /* read-only to guests */
 struct stub_info {
     uint32_t magic;
     uint32_t gate_count;
-    uint64_t gate_ips[6]; /* addresses behind the gate's syscall instructions */
+    uint64_t gate_ips[6];  /* addresses behind the gate's syscall instructions */
     uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
     uint64_t exec_path, exec_argv, exec_envp;
 };

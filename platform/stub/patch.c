@@ -21,14 +21,14 @@
 
 #include "platform/stub/stub.h"
 
-#define PATCH_AFTER   4 /* traps (3 us each) before a site is worth patching (10 us) */
-#define HIT_COUNT     1024
-#define RANGE_MAX     64
-#define TRAMPOLINE    32UL
-#define RANGE_SIZE    0x10000UL
-#define PROT_RX       5
-#define PROT_RWX      7
-#define MAP_ANON_HERE 0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
+#define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
+#define HIT_COUNT          1024
+#define RANGE_MAX          64
+#define TRAMPOLINE         32UL
+#define RANGE_SIZE         0x10000UL
+#define PROT_RX            5
+#define PROT_RWX           7
+#define MAP_ANON_HERE      0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
 
@@ -85,7 +85,8 @@ static uint64_t trampoline_near(uint64_t site)
         }
     }
     for (uint64_t step = 16UL << 20; step < 0x70000000UL; step += 64UL << 20) {
-        uint64_t below = (site & ~(RANGE_SIZE - 1)) - step, above = (site & ~(RANGE_SIZE - 1)) + step;
+        uint64_t below = (site & ~(RANGE_SIZE - 1)) - step,
+                 above = (site & ~(RANGE_SIZE - 1)) + step;
         int i = below < site && below >= 0x100000 ? range_add(below, RANGE_SIZE) : -1;
         if (i < 0 && site >= STUB_TEXT) {
             i = range_add(above, RANGE_SIZE);
@@ -101,7 +102,8 @@ static uint64_t trampoline_near(uint64_t site)
 /* A trampoline at one of the 256 addresses that a punned jump can name. Return: 0 none. */
 static uint64_t trampoline_punned(uint64_t base)
 {
-    for (uint64_t at = (base + TRAMPOLINE - 1) & ~(TRAMPOLINE - 1); at < base + 256; at += TRAMPOLINE) {
+    for (uint64_t at = (base + TRAMPOLINE - 1) & ~(TRAMPOLINE - 1); at < base + 256;
+         at += TRAMPOLINE) {
         uint64_t page = at & ~4095UL;
         if (!stub_in_trampoline(at) && range_add(page, 4096) < 0) {
             return 0;
@@ -185,7 +187,8 @@ static int is_writable(uint64_t ip)
 
 static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
 {
-    if (is_writable(site) || is_writable(site + size - 1) || mem_protect(site, size, PROT_RWX) != 0) {
+    if (is_writable(site) || is_writable(site + size - 1) ||
+        mem_protect(site, size, PROT_RWX) != 0) {
         return -1;
     }
     site_store(site, code, size);
@@ -212,7 +215,8 @@ static void patch_site(uint64_t ip, uint64_t rax)
         return;
     }
     zz = b[9];
-    if (b[7] == 0x48 && b[8] == 0x3d && zz <= 1 && b[10] == 0xf0 && b[11] == 0xff && b[12] == 0xff) {
+    if (b[7] == 0x48 && b[8] == 0x3d && zz <= 1 && b[10] == 0xf0 && b[11] == 0xff &&
+        b[12] == 0xff) {
         uint64_t base = ip + 3 + ((uint64_t)zz << 24) + 0x3d4800;
         uint64_t at = base < 0x7fff00000000UL ? trampoline_punned(base) : 0;
         if (at && trampoline_write(at, 0, 0, ip) == 0) {

@@ -9,7 +9,8 @@
 struct area {
     struct area *self;
     struct chan *chan;
-    volatile uint32_t kick; /* a kick came: come back with the full context before guest code runs */
+    volatile uint32_t
+        kick; /* a kick came: come back with the full context before guest code runs */
     uint32_t pad;
     uint64_t rip, rsp, nr; /* of the guest, during a system call */
     uint64_t args[6];
@@ -18,7 +19,8 @@ struct area {
     uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
     uint64_t nonce;
     uint64_t guest_tid, set_child_tid;
-    uint64_t sigreturn; /* the kick at the exit stands for rt_sigreturn: it needs the full context */
+    uint64_t
+        sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -43,15 +45,18 @@ struct stub_ucontext {
 
 /* entry_x86_64.S */
 long gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
-long gate_wait(struct area *area, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+long gate_wait(struct area *area, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+               uint64_t f);
 long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, uint64_t tls);
 __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
 long guarded_touch(void *byte);
-extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[], guarded_touch_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
-    gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[], gate_clone_ret[],
-    exit_thread_ret[], exit_check[], exit_kick[], guarded_copy_insn[], guarded_copy_fault[];
+extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
+    guarded_touch_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
+    gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], guarded_copy_insn[],
+    guarded_copy_fault[];
 
 /* call.c */
 void chan_call(struct area *area);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define ERESTARTSYS            512 /* restart if SA_RESTART or no handler; else EINTR */
-#define ERESTARTNOINTR         513 /* always restart */
-#define ERESTARTNOHAND         514 /* restart if no handler; else EINTR */
-#define ERESTART_RESTARTBLOCK  516 /* as NOHAND, but restart through restart_syscall */
+#define ERESTARTSYS           512 /* restart if SA_RESTART or no handler; else EINTR */
+#define ERESTARTNOINTR        513 /* always restart */
+#define ERESTARTNOHAND        514 /* restart if no handler; else EINTR */
+#define ERESTART_RESTARTBLOCK 516 /* as NOHAND, but restart through restart_syscall */

@@ -23,33 +23,34 @@ struct kernel {
     char domainname[65];
     char machine_release[65]; /* uname -r */
     size_t cpu_count;
-    uint64_t total_memory;    /* bytes, for /proc/meminfo and sysinfo */
-    int max_pids;             /* --pids; tasks */
+    uint64_t total_memory; /* bytes, for /proc/meminfo and sysinfo */
+    int max_pids;          /* --pids; tasks */
     int64_t boot_monotonic_ns, boot_realtime_ns;
 
     /* files */
-    struct mount_ns *mounts;           /* owned */
-    struct super_block *anon_sb;       /* ref: anon inodes, pipes; made at the first use */
-    struct super_block *shm_sb;        /* ref: memfd_create's files; made at the first use */
-    unsigned last_anon_dev;            /* minor of the newest file system's st_dev (major 0) */
-    struct super_block *devpts_sb;     /* borrowed while it is active: where /dev/ptmx makes its pairs */
+    struct mount_ns *mounts;     /* owned */
+    struct super_block *anon_sb; /* ref: anon inodes, pipes; made at the first use */
+    struct super_block *shm_sb;  /* ref: memfd_create's files; made at the first use */
+    unsigned last_anon_dev;      /* minor of the newest file system's st_dev (major 0) */
+    struct super_block
+        *devpts_sb; /* borrowed while it is active: where /dev/ptmx makes its pairs */
     struct hash_table dentries;
     struct list dentry_lru;
     size_t dentry_count, dentry_limit;
-    struct gofer_client *gofer;        /* owned; NULL with --host=none and no binds */
+    struct gofer_client *gofer; /* owned; NULL with --host=none and no binds */
 
     /* tasks */
-    struct hash_table pids;            /* struct pid by number: sentry/task/pid.c */
+    struct hash_table pids; /* struct pid by number: sentry/task/pid.c */
     int last_pid;
     size_t task_count;
-    struct thread_group *init;         /* ref: PID 1, has no guest code; reaps orphans */
-    struct list tasks;                 /* all tasks, by task.all_link */
-    uint64_t forks;                    /* since boot, for /proc/stat */
+    struct thread_group *init; /* ref: PID 1, has no guest code; reaps orphans */
+    struct list tasks;         /* all tasks, by task.all_link */
+    uint64_t forks;            /* since boot, for /proc/stat */
     uint64_t syscalls;
-    size_t queued_signals;             /* ksiginfos in all queues: RLIMIT_SIGPENDING */
+    size_t queued_signals; /* ksiginfos in all queues: RLIMIT_SIGPENDING */
 
     /* the end */
     bool shutting_down;
-    int exit_status;                   /* of the first program: wait(2) status */
+    int exit_status; /* of the first program: wait(2) status */
 };
 extern struct kernel *g_kernel;

@@ -12,7 +12,6 @@
 #include "lib/host.h"
 #include "sentry/base/events.h"
 
-
 static struct {
     struct ktimer **heap; /* owned; 1-based */
     size_t count, capacity;
@@ -79,8 +78,7 @@ static void rearm(void)
         return;
     }
     deadline = MAX(deadline, (int64_t)1); /* 0 would disarm */
-    struct itimerspec spec = {
-        .it_value = {deadline / NSEC_PER_SEC, deadline % NSEC_PER_SEC}};
+    struct itimerspec spec = {.it_value = {deadline / NSEC_PER_SEC, deadline % NSEC_PER_SEC}};
     int r = timerfd_settime(g_timers.fd, TFD_TIMER_ABSTIME, &spec, NULL);
     BUG_ON(r < 0);
     g_timers.armed_ns = deadline;

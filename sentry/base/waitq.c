@@ -27,8 +27,7 @@ bool waitq_active(const struct waitq *q)
 void waitq_wake(struct waitq *q, uint32_t events)
 {
     struct waitq_entry *e, *next;
-    list_for_each_entry_safe(e, next, &q->waiters, link)
-    {
+    list_for_each_entry_safe (e, next, &q->waiters, link) {
         if (!e->mask || !events || (e->mask & events)) {
             e->wake(e, events);
         }
@@ -60,7 +59,8 @@ static void sleep_timer_fire(struct ktimer *t)
 
 static bool interrupted(const struct kthread *k, enum wait_mode mode)
 {
-    return (mode == WAIT_INTERRUPTIBLE && k->interrupt) || (mode != WAIT_UNINTERRUPTIBLE && k->killed);
+    return (mode == WAIT_INTERRUPTIBLE && k->interrupt) ||
+           (mode != WAIT_UNINTERRUPTIBLE && k->killed);
 }
 
 int waitq_sleep(enum wait_mode mode, int64_t deadline_ns)

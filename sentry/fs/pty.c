@@ -19,10 +19,10 @@
 #include "sentry/base/errno.h"
 #include "sentry/base/timer.h"
 
-#define CHUNK      512 /* copied from a guest at a time */
+#define CHUNK             512 /* copied from a guest at a time */
 #define PTY_MASTER_BUFFER 4095U
-#define TENTH_NS   (NSEC_PER_SEC / 10)
-#define PENDING(p) ((p)->out_head - (p)->out_tail)
+#define TENTH_NS          (NSEC_PER_SEC / 10)
+#define PENDING(p)        ((p)->out_head - (p)->out_tail)
 
 static const struct file_ops pty_master_ops, pty_slave_ops;
 

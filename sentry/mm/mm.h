@@ -21,7 +21,7 @@ struct mm {
     uaddr_t start_stack;          /* sp at entry */
     uaddr_t arg_start, arg_end, env_start, env_end;
     uaddr_t vdso;
-    uint64_t auxv[64]; /* as the program got it; AT_NULL-terminated */
+    uint64_t auxv[64];        /* as the program got it; AT_NULL-terminated */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */
 };
 
@@ -41,4 +41,5 @@ struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 DEFINE_AUTO_PUT(mm)
 /* Remembers the guest's name of a host fd that is being mapped. Errors: -ENOMEM. */
-MUST_CHECK int mm_note_file(struct mm *mm, int host_fd, uint64_t dev, uint64_t ino, const char *name);
+MUST_CHECK int mm_note_file(struct mm *mm, int host_fd, uint64_t dev, uint64_t ino,
+                            const char *name);

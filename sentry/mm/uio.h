@@ -17,7 +17,7 @@ struct uio_range {
     size_t size;
 };
 struct uio {
-    struct mm *mm;           /* borrowed; NULL: kernel memory, base is a pointer */
+    struct mm *mm;            /* borrowed; NULL: kernel memory, base is a pointer */
     struct uio_range *ranges; /* borrowed or &single */
     size_t range_count;
     size_t offset; /* into ranges[0] */
@@ -26,7 +26,8 @@ struct uio {
     struct uio_range *owned; /* freed by uio_free */
 };
 
-void uio_init(struct uio *u, struct mm *mm, uaddr_t base, size_t size); /* size is clamped to MAX_RW_COUNT */
+void uio_init(struct uio *u, struct mm *mm, uaddr_t base,
+              size_t size); /* size is clamped to MAX_RW_COUNT */
 void uio_init_kernel(struct uio *u, void *base, size_t size);
 /* From a guest's struct iovec array. Errors: -EINVAL (count, negative sizes), -EFAULT, -ENOMEM. */
 MUST_CHECK int uio_init_iovec(struct uio *u, struct mm *mm, uaddr_t iov, size_t count);

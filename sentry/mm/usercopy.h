@@ -19,9 +19,10 @@ size_t copy_out_partial(struct mm *mm, uaddr_t dst, const void *src, size_t size
 /* A NUL-terminated string. Return: its length. Errors: -EFAULT; -ENAMETOOLONG when no NUL in size bytes. */
 MUST_CHECK ssize_t copy_in_str(struct mm *mm, char *dst, uaddr_t src, size_t size);
 /* An extensible struct (openat2, clone3): copy_struct_from_user's rules. Errors: -EFAULT, -E2BIG. */
-MUST_CHECK int copy_in_extensible(struct mm *mm, void *dst, size_t dst_size, uaddr_t src, size_t src_size);
+MUST_CHECK int copy_in_extensible(struct mm *mm, void *dst, size_t dst_size, uaddr_t src,
+                                  size_t src_size);
 /* Zeroes guest memory. */
 MUST_CHECK int clear_user(struct mm *mm, uaddr_t dst, size_t size);
 
-#define get_user(mm, dst_ptr, src)   copy_in(mm, dst_ptr, src, sizeof(*(dst_ptr)))
-#define put_user(mm, dst, src_ptr)   copy_out(mm, dst, src_ptr, sizeof(*(src_ptr)))
+#define get_user(mm, dst_ptr, src) copy_in(mm, dst_ptr, src, sizeof(*(dst_ptr)))
+#define put_user(mm, dst, src_ptr) copy_out(mm, dst, src_ptr, sizeof(*(src_ptr)))

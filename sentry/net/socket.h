@@ -58,6 +58,8 @@ struct socket_ops {
     MUST_CHECK int (*accept)(struct socket *s, unsigned flags, struct socket **out);
     MUST_CHECK int (*name)(struct socket *s, bool peer, struct socket_addr *out);
     MUST_CHECK int (*shutdown)(struct socket *s, unsigned how); /* SOCKET_SHUT_* */
+    /* What forbids sending before control messages are even looked at. NULL: nothing. */
+    MUST_CHECK int (*may_send)(struct socket *s);
     /* Bytes or -errno. May block, unless MSG_DONTWAIT. */
     MUST_CHECK ssize_t (*send)(struct socket *s, struct socket_msg *m);
     MUST_CHECK ssize_t (*receive)(struct socket *s, struct socket_msg *m);

@@ -118,11 +118,19 @@ static int unix_pair(const struct socket_caller *c, struct socket *a, struct soc
 
 /* --- the end --- */
 
+/* Something was not read. Linux passes over an empty message at the front, and so do we. */
+static bool has_unread(const struct unix_socket *u)
+{
+    const struct unix_message *first = list_first_entry(&u->messages, struct unix_message, link);
+
+    return first && (first->size > first->taken || u->message_count > 1);
+}
+
 /* The other end of a connection sees that this one is gone. */
 static void hang_up(struct unix_socket *u, struct unix_socket *peer, bool not_accepted)
 {
     peer->base.shutdown = SOCKET_SHUT_BOTH;
-    if (!list_empty(&u->messages) || not_accepted) {
+    if (has_unread(u) || not_accepted) {
         peer->base.error = ECONNRESET;
     }
     waitq_wake(&peer->base.q, 0);
@@ -288,6 +296,7 @@ const struct socket_ops g_unix_ops = {
     .accept = unix_accept,
     .name = unix_getname,
     .shutdown = unix_shutdown,
+    .may_send = unix_may_send,
     .send = unix_send,
     .receive = unix_receive,
     .poll = unix_poll,

@@ -152,6 +152,7 @@ void unix_wake_senders(struct unix_socket *u);
 
 /* unix_send.c, unix_receive.c */
 #define UNIX_CHUNK 36544 /* a stream is cut into messages of at most this */
+MUST_CHECK int unix_may_send(struct socket *s);
 MUST_CHECK ssize_t unix_send(struct socket *s, struct socket_msg *m);
 MUST_CHECK ssize_t unix_receive(struct socket *s, struct socket_msg *m);
 

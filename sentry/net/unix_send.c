@@ -192,6 +192,19 @@ static ssize_t send_datagram(struct unix_socket *u, struct socket_msg *m)
     return (ssize_t)size;
 }
 
+/* Packets need a connection, whatever is to be sent. */
+int unix_may_send(struct socket *s)
+{
+    if (s->type != SOCK_SEQPACKET) {
+        return 0;
+    }
+    int r = socket_take_error(s);
+    if (r < 0) {
+        return r;
+    }
+    return unix_socket(s)->state == UNIX_CONNECTED ? 0 : -ENOTCONN;
+}
+
 /**
  * unix_send - send(2) and its kin.
  *
@@ -206,15 +219,13 @@ ssize_t unix_send(struct socket *s, struct socket_msg *m)
 {
     struct unix_socket *u = unix_socket(s);
 
+    int r = unix_may_send(s);
+
+    if (r < 0) {
+        return r;
+    }
     if (s->type == SOCK_SEQPACKET) {
-        int r = socket_take_error(s);
-        if (r < 0) {
-            return r;
-        }
-        if (u->state != UNIX_CONNECTED) {
-            return -ENOTCONN;
-        }
-        m->addr.size = 0;
+        m->addr.size = 0; /* ignored */
     }
     if (m->flags & MSG_OOB) {
         return -EOPNOTSUPP;

@@ -18,10 +18,10 @@ struct thread_group;
 
 #define KSIG_MAX 64
 typedef uint64_t ksigset_t; /* bit sig-1 */
-#define KSIG_BIT(sig) (1ULL << ((sig)-1))
+#define KSIG_BIT(sig)    (1ULL << ((sig)-1))
 #define KSIG_UNBLOCKABLE (KSIG_BIT(SIGKILL) | KSIG_BIT(SIGSTOP))
 
-struct ksigaction { /* the kernel's struct sigaction, as rt_sigaction(2) passes it */
+struct ksigaction {  /* the kernel's struct sigaction, as rt_sigaction(2) passes it */
     uaddr_t handler; /* SIG_DFL 0, SIG_IGN 1 */
     uint64_t flags;  /* SA_* */
     uaddr_t restorer;
@@ -93,13 +93,15 @@ MUST_CHECK int signal_set_user_mask(struct task *t, uaddr_t mask, size_t size);
 void signal_restore_mask_unless(struct task *t, bool interrupted);
 /* sp lies on t's alternate stack, and the stack is armed. */
 bool signal_on_altstack(const struct task *t, uaddr_t sp);
-#define KERNEL_MINSIGSTKSZ 2048 /* the kernel's constant; the C library's MINSIGSTKSZ asks the auxv */
+#define KERNEL_MINSIGSTKSZ                                                                         \
+    2048 /* the kernel's constant; the C library's MINSIGSTKSZ asks the auxv */
 /* An empty siginfo of the given kind, sent by the current user of it: SI_USER, SI_TKILL. */
 void siginfo_init(siginfo_t *info, int sig, int code, int pid, uint32_t uid);
 /* Told of each signal that a task acts on; NULL: nobody listens. Set once at start, by --strace. */
 extern void (*g_signal_trace)(struct task *t, const siginfo_t *info);
 /* Told of each signal that dumps core, before the process ends, on the thread that takes it; NULL: nobody listens. Set
  * once at start, by --backtrace. Context: may block. */
-extern void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx, const siginfo_t *info);
+extern void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx,
+                              const siginfo_t *info);
 /* The disposition of sig as /proc/PID/status shows it. */
 void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught);

@@ -22,7 +22,8 @@ struct fs_context { /* CLONE_FS: Linux's fs_struct */
     struct path root, cwd;
     uint32_t umask;
 };
-MUST_CHECK int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask, struct fs_context **out);
+MUST_CHECK int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask,
+                              struct fs_context **out);
 MUST_CHECK int fs_context_copy(const struct fs_context *fs, struct fs_context **out);
 struct fs_context *fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
@@ -31,15 +32,16 @@ void fs_context_put(struct fs_context *fs);
 struct pid {
     struct hash_node hash;
     int nr;
-    struct refcount ref;      /* each of task, group, session holds one: the number is taken while any does */
-    struct task *task;        /* borrowed: thread with this tid, or NULL */
-    struct thread_group *tg;  /* borrowed: process with this tgid (also as a zombie), or NULL */
-    struct list pgrp_members; /* thread_group.pgrp_link */
+    struct refcount
+        ref; /* each of task, group, session holds one: the number is taken while any does */
+    struct task *task;           /* borrowed: thread with this tid, or NULL */
+    struct thread_group *tg;     /* borrowed: process with this tgid (also as a zombie), or NULL */
+    struct list pgrp_members;    /* thread_group.pgrp_link */
     struct list session_members; /* thread_group.session_link */
 };
 /* A fresh number, or the given one (fixed > 0). Errors: -EAGAIN. */
 MUST_CHECK int pid_alloc(int fixed, struct pid **out);
-#define FIRST_PROGRAM_PID 2 /* PID 1 is the sentry's own init */
+#define FIRST_PROGRAM_PID 2   /* PID 1 is the sentry's own init */
 struct pid *pid_find(int nr); /* borrowed, or NULL */
 struct pid *pid_get(struct pid *p);
 void pid_put(struct pid *p);
@@ -51,52 +53,53 @@ struct itimer { /* ITIMER_REAL */
 
 struct thread_group {
     struct refcount ref;
-    struct pid *pid;               /* ref: tgid */
-    struct list threads;           /* struct task.group_link; the leader first while it lives */
-    int live_threads;              /* not yet past exit */
-    int quick_threads;             /* not yet begun to exit: the last one gives the process's status */
-    struct task *leader;           /* ref: kept until the group is reaped */
-    struct thread_group *parent;   /* borrowed: children are moved to init when it exits */
-    struct list children;          /* thread_group.sibling */
+    struct pid *pid;     /* ref: tgid */
+    struct list threads; /* struct task.group_link; the leader first while it lives */
+    int live_threads;    /* not yet past exit */
+    int quick_threads;   /* not yet begun to exit: the last one gives the process's status */
+    struct task *leader; /* ref: kept until the group is reaped */
+    struct thread_group *parent; /* borrowed: children are moved to init when it exits */
+    struct list children;        /* thread_group.sibling */
     struct list sibling;
-    struct waitq wait_children;    /* the parent's wait4 sleeps here */
-    struct pid *pgrp;              /* ref */
-    struct pid *session;           /* ref */
+    struct waitq wait_children; /* the parent's wait4 sleeps here */
+    struct pid *pgrp;           /* ref */
+    struct pid *session;        /* ref */
     struct list pgrp_link, session_link;
-    struct tty *tty;               /* borrowed: controlling terminal or NULL */
+    struct tty *tty; /* borrowed: controlling terminal or NULL */
 
-    struct sighand *sighand;       /* ref (tasks share it; kept here) */
-    struct sigpending pending;     /* process-directed */
-    int exit_signal;               /* to the parent at exit; SIGCHLD for fork */
-    bool exiting;                  /* exit_group began: exit_status is decided */
-    bool zombie;                   /* all threads gone, not yet waited for */
-    int exit_status;               /* wait(2) status */
+    struct sighand *sighand;                /* ref (tasks share it; kept here) */
+    struct sigpending pending;              /* process-directed */
+    int exit_signal;                        /* to the parent at exit; SIGCHLD for fork */
+    bool exiting;                           /* exit_group began: exit_status is decided */
+    bool zombie;                            /* all threads gone, not yet waited for */
+    int exit_status;                        /* wait(2) status */
     bool stopped, stop_reported, continued; /* job control */
     int stop_signal;
-    bool has_execed;               /* setpgid rule */
-    bool from_outside;             /* the first program: whoever started the sandbox is its shell, so its group is no orphan */
+    bool has_execed; /* setpgid rule */
+    bool
+        from_outside; /* the first program: whoever started the sandbox is its shell, so its group is no orphan */
     bool dumpable;
     struct rlimit limits[RLIM_NLIMITS];
     struct itimer real_timer;
-    struct list posix_timers;      /* sentry/task/posix_timers.c */
-    struct waitq exit_wait;        /* pidfd poll */
-    int64_t start_ns;              /* CLOCK_MONOTONIC */
-    struct rusage children_usage;  /* of waited-for children */
-    struct timeval utime, stime;   /* of the process, filled at exit */
-    struct path exe;               /* refs: /proc/self/exe */
+    struct list posix_timers;     /* sentry/task/posix_timers.c */
+    struct waitq exit_wait;       /* pidfd poll */
+    int64_t start_ns;             /* CLOCK_MONOTONIC */
+    struct rusage children_usage; /* of waited-for children */
+    struct timeval utime, stime;  /* of the process, filled at exit */
+    struct path exe;              /* refs: /proc/self/exe */
     int oom_score_adj;
     uint32_t personality;
     bool child_subreaper, no_new_privs;
     int pdeath_signal;
 
-    struct waitq thread_wait;      /* a thread of the group is gone: exec waits here */
-    struct task *exec_task;        /* borrowed: the thread that is making the group single, or NULL */
-    int stop_count;                /* threads that still have to enter the group stop */
-    bool vm_borrowed;              /* CLONE_VM child (vfork) that has not execed: its space is its parent's */
-    bool host_killed;              /* the host process was told to die: no guest memory any more */
+    struct waitq thread_wait; /* a thread of the group is gone: exec waits here */
+    struct task *exec_task;   /* borrowed: the thread that is making the group single, or NULL */
+    int stop_count;           /* threads that still have to enter the group stop */
+    bool vm_borrowed; /* CLONE_VM child (vfork) that has not execed: its space is its parent's */
+    bool host_killed; /* the host process was told to die: no guest memory any more */
     bool thp_disable;
-    struct rusage usage;           /* of the process itself, filled at exit */
-    struct itimer cpu_timers[3];   /* ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU: sentry/task/itimer.c */
+    struct rusage usage;         /* of the process itself, filled at exit */
+    struct itimer cpu_timers[3]; /* ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU: sentry/task/itimer.c */
     int64_t cpu_timer_expiry_ns[3]; /* CPU time at which they fire; 0: not armed */
     int next_timer_id;
     size_t timer_count;
@@ -104,35 +107,36 @@ struct thread_group {
 
 struct task {
     struct refcount ref;
-    struct kthread *kthread;       /* borrowed: runs task_main; NULL for init and after exit */
-    struct platform_thread *pt;    /* owned; NULL for init and after exit */
-    struct pid *pid;               /* ref: tid */
-    struct thread_group *tg;       /* ref */
+    struct kthread *kthread;    /* borrowed: runs task_main; NULL for init and after exit */
+    struct platform_thread *pt; /* owned; NULL for init and after exit */
+    struct pid *pid;            /* ref: tid */
+    struct thread_group *tg;    /* ref */
     struct list group_link, all_link;
 
-    struct mm *mm;                 /* ref; NULL after exit */
-    struct fd_table *files;        /* ref; NULL after exit */
-    struct fs_context *fs;         /* ref; NULL after exit */
-    struct cred *cred;             /* ref */
+    struct mm *mm;          /* ref; NULL after exit */
+    struct fd_table *files; /* ref; NULL after exit */
+    struct fs_context *fs;  /* ref; NULL after exit */
+    struct cred *cred;      /* ref */
     char comm[16];
 
     ksigset_t blocked;
-    ksigset_t saved_mask;          /* for sigsuspend, pselect...: restored at return */
+    ksigset_t saved_mask; /* for sigsuspend, pselect...: restored at return */
     bool restore_saved_mask;
-    struct sigpending pending;     /* thread-directed */
+    struct sigpending pending; /* thread-directed */
     stack_t altstack;
-    bool must_exit;                /* group exit, exec by another thread, or a fatal signal */
+    bool must_exit; /* group exit, exec by another thread, or a fatal signal */
     uaddr_t clear_child_tid, robust_list;
     size_t robust_list_size;
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */
 
     /* the current system call, for restart, --strace, crash reports */
-    long syscall_nr;               /* -1: none */
+    long syscall_nr; /* -1: none */
     uint64_t syscall_args[6];
     uaddr_t syscall_ip, syscall_sp;
-    struct file *mapped_file;      /* ref: its host fd is mapped as the guest resumes; dropped at its next event */
-    bool context_replaced;         /* exec or sigreturn set a whole context: keep no result */
-    bool exec_started;             /* exec loaded a program that has not run yet */
+    struct file *
+        mapped_file; /* ref: its host fd is mapped as the guest resumes; dropped at its next event */
+    bool context_replaced; /* exec or sigreturn set a whole context: keep no result */
+    bool exec_started;     /* exec loaded a program that has not run yet */
     /* restart_syscall(2): set by handlers that return -ERESTART_RESTARTBLOCK */
     long (*restart)(struct task *t);
     uint64_t restart_args[4];
@@ -140,23 +144,23 @@ struct task {
     int nice, sched_policy, sched_priority;
     uint64_t cpu_affinity[16];
 
-    ksigset_t real_blocked;        /* sigtimedwait: the mask outside the wait */
-    bool stop_pending, stopped;    /* group stop: has to enter it; is in it */
-    int exit_status;               /* of exit(2), in wait(2)'s encoding */
-    bool exited;                   /* past the middle of task_exit */
-    uaddr_t host_clear_tid;        /* CLONE_CHILD_CLEARTID: the host clears and wakes this one itself */
+    ksigset_t real_blocked;     /* sigtimedwait: the mask outside the wait */
+    bool stop_pending, stopped; /* group stop: has to enter it; is in it */
+    int exit_status;            /* of exit(2), in wait(2)'s encoding */
+    bool exited;                /* past the middle of task_exit */
+    uaddr_t host_clear_tid; /* CLONE_CHILD_CLEARTID: the host clears and wakes this one itself */
     uint64_t fault_trapno, fault_error; /* of the last fault, for sigcontext */
     uaddr_t fault_addr;
     uint64_t timer_slack_ns, default_timer_slack_ns;
     bool sched_reset_on_fork;
-    int ioprio;                    /* 0: not set */
+    int ioprio; /* 0: not set */
 };
 
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 DEFINE_AUTO_PUT(task)
-struct task *task_current(void);                 /* whose kthread runs; borrowed; NULL in other kernel work */
-struct task *task_find(int tid);                 /* with a reference, or NULL */
+struct task *task_current(void); /* whose kthread runs; borrowed; NULL in other kernel work */
+struct task *task_find(int tid); /* with a reference, or NULL */
 struct thread_group *thread_group_find(int pid); /* with a reference, or NULL (zombies included) */
 struct thread_group *thread_group_get(struct thread_group *tg);
 void thread_group_put(struct thread_group *tg);
@@ -207,8 +211,8 @@ void task_set_main(void (*entry)(void *task));
 /* Makes PID 1 (no guest code). */
 MUST_CHECK int task_init_pid1(void);
 /* The first guest process (PID 2): fs, files, cred and pt are consumed. Its kthread starts with task_main. */
-MUST_CHECK int task_new_first(struct platform_thread *pt, struct fs_context *fs, struct fd_table *files, struct cred *cred,
-                              struct task **out);
+MUST_CHECK int task_new_first(struct platform_thread *pt, struct fs_context *fs,
+                              struct fd_table *files, struct cred *cred, struct task **out);
 
 /* This task ends; status (wait(2) encoding) counts when exit_group has decided on none and the task has none of its own. The last one of the group makes the zombie. Called on its own kthread, at its very end. */
 void task_exit(struct task *t, int status);
@@ -239,7 +243,8 @@ MUST_CHECK long task_wait(struct task *t, int idtype, int id, int options, struc
 
 /* A walk for this task: root, cwd, cred, umask. dirfd: AT_FDCWD or an fd; *start keeps the reference. */
 struct walk;
-MUST_CHECK int task_walk(struct task *t, int dirfd, unsigned flags, struct walk *w, struct path *start);
+MUST_CHECK int task_walk(struct task *t, int dirfd, unsigned flags, struct walk *w,
+                         struct path *start);
 /* Copies a path name in. buf: PATH_MAX bytes. Errors: -EFAULT -ENAMETOOLONG, -ENOENT when empty and !allow_empty. */
 MUST_CHECK int task_path_in(struct task *t, uaddr_t name, char *buf, bool allow_empty);
 /* CPU time, page faults and maximum RSS of a live process, from the host. */

@@ -97,7 +97,9 @@ static int change_attr(const struct path *p, struct inode_attr *attr)
     kmutex_unlock(&inode->lock);
     if (r == 0) {
         /* One time alone looks like what usually changes it. */
-        vfs_notify(p->dentry, which == ATTR_ATIME ? IN_ACCESS : which == ATTR_MTIME ? IN_MODIFY : IN_ATTRIB);
+        vfs_notify(p->dentry, which == ATTR_ATIME   ? IN_ACCESS
+                              : which == ATTR_MTIME ? IN_MODIFY
+                                                    : IN_ATTRIB);
     }
     return r;
 }

@@ -10,17 +10,17 @@
 
 struct dentry {
     struct refcount ref;
-    struct dentry *parent; /* ref; NULL for a root */
-    struct inode *inode;   /* ref; NULL: negative */
+    struct dentry *parent;  /* ref; NULL for a root */
+    struct inode *inode;    /* ref; NULL: negative */
     struct super_block *sb; /* borrowed: the tree's root keeps it */
     struct hash_node hash;  /* in the kernel's dentry table, by (parent, name) */
     struct list siblings, children;
-    struct list lru;        /* on the unused list while nobody holds a reference */
-    uint32_t mount_count;   /* mounts on it (in any parent mount) */
-    bool unhashed;          /* deleted: /proc shows " (deleted)" */
-    bool hashed;            /* in the table, which holds a reference of its own */
+    struct list lru;      /* on the unused list while nobody holds a reference */
+    uint32_t mount_count; /* mounts on it (in any parent mount) */
+    bool unhashed;        /* deleted: /proc shows " (deleted)" */
+    bool hashed;          /* in the table, which holds a reference of its own */
     uint16_t name_size;
-    char *name;             /* owned, NUL-terminated */
+    char *name; /* owned, NUL-terminated */
 };
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
@@ -39,14 +39,14 @@ struct mount {
     struct list siblings, children, all;
     unsigned flags; /* MNT_* */
     int id;
-    char *source;   /* owned: first field of /proc/mounts */
-    char *options;  /* owned: extra options text for /proc/mounts, may be "" */
+    char *source;  /* owned: first field of /proc/mounts */
+    char *options; /* owned: extra options text for /proc/mounts, may be "" */
 };
-#define MNT_RDONLY 1u
-#define MNT_NOSUID 2u
-#define MNT_NODEV  4u
-#define MNT_NOEXEC 8u
-#define MNT_NOATIME 16u
+#define MNT_RDONLY   1u
+#define MNT_NOSUID   2u
+#define MNT_NODEV    4u
+#define MNT_NOEXEC   8u
+#define MNT_NOATIME  16u
 #define MNT_RELATIME 32u
 
 struct path {
@@ -76,7 +76,8 @@ void mount_ns_free(struct mount_ns *ns);
 /* umount(2) of one mount. Errors: -EBUSY something is mounted below it, or it is the root, or in use. detach: MNT_DETACH. */
 MUST_CHECK int mount_remove(struct mount_ns *ns, struct mount *m, bool detach);
 /* Mounts sb on at (NULL dentry: as the root). source/options are copied. */
-MUST_CHECK int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb, unsigned flags,
-                         const char *source, const char *options, struct mount **out_borrowed);
+MUST_CHECK int mount_add(struct mount_ns *ns, const struct path *at, struct super_block *sb,
+                         unsigned flags, const char *source, const char *options,
+                         struct mount **out_borrowed);
 /* A second view of what from names, on at. Flags and texts are those of from's mount. Errors: -ENOMEM -ENOTDIR. */
 MUST_CHECK int mount_bind(struct mount_ns *ns, const struct path *at, const struct path *from);

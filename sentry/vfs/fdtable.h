@@ -12,11 +12,13 @@ struct fd_table *fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
 bool fd_table_shared(const struct fd_table *t);
 /* The lowest free fd >= min and < limit gets file (a reference is taken). Errors: -EMFILE, -EINVAL (min), -ENOMEM. */
-MUST_CHECK int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, bool cloexec);
+MUST_CHECK int fd_table_install(struct fd_table *t, struct file *f, int min, int limit,
+                                bool cloexec);
 /* No number below limit is free: open(2) asks before it creates or truncates anything. */
 bool fd_table_full(const struct fd_table *t, int limit);
 /* dup2: whatever fd was is closed. Errors: -EBADF (fd >= limit), -ENOMEM. owner: see fd_table_close. */
-MUST_CHECK int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, bool cloexec);
+MUST_CHECK int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit,
+                                   bool cloexec);
 /* The file with a reference, or -EBADF. fd_table_lookup refuses O_PATH files; _any does not. */
 MUST_CHECK int fd_table_lookup(struct fd_table *t, int fd, struct file **out);
 MUST_CHECK int fd_table_lookup_any(struct fd_table *t, int fd, struct file **out);

@@ -16,7 +16,8 @@ struct mm;
 
 /* A directory entry sink. Return false to stop (no room): the entry was not taken. */
 struct dir_context {
-    bool (*emit)(struct dir_context *c, const char *name, size_t size, uint64_t ino, unsigned char type, int64_t next_pos);
+    bool (*emit)(struct dir_context *c, const char *name, size_t size, uint64_t ino,
+                 unsigned char type, int64_t next_pos);
     int64_t pos; /* where to begin; advanced to behind the last entry taken */
 };
 /* What a file mapping needs: a host fd that shows the bytes, and where in it. */
@@ -45,7 +46,8 @@ struct file_ops {
     /* prot/flags as mmap(2) has them. NULL: -ENODEV. */
     MUST_CHECK int (*mmap)(struct file *f, int prot, int flags, struct file_map *out);
     MUST_CHECK int (*fsync)(struct file *f, bool data_only); /* NULL: -EINVAL */
-    MUST_CHECK int (*fallocate)(struct file *f, int mode, int64_t offset, int64_t size); /* NULL: -EOPNOTSUPP */
+    MUST_CHECK int (*fallocate)(struct file *f, int mode, int64_t offset,
+                                int64_t size); /* NULL: -EOPNOTSUPP */
     /* One fd of it is being closed (locks are dropped above). NULL: nothing. */
     void (*flush)(struct file *f);
     /* The last reference is gone; frees private. */
@@ -64,15 +66,15 @@ struct file_watch {
 struct file {
     struct refcount ref;
     const struct file_ops *ops;
-    struct path path;     /* refs; mnt may be NULL (anonymous) */
-    struct inode *inode;  /* ref */
-    unsigned flags;       /* O_* status flags; access mode in O_ACCMODE; O_PATH */
+    struct path path;    /* refs; mnt may be NULL (anonymous) */
+    struct inode *inode; /* ref */
+    unsigned flags;      /* O_* status flags; access mode in O_ACCMODE; O_PATH */
     int64_t pos;
     struct kmutex pos_lock; /* read/write/lseek of one description are atomic to each other */
-    struct cred *cred;    /* ref: the opener's */
-    void *private;        /* the file system's */
-    struct list watches;  /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
-    bool counted_writer;  /* it is one of inode->writers */
+    struct cred *cred;      /* ref: the opener's */
+    void *private;          /* the file system's */
+    struct list watches;    /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
+    bool counted_writer;    /* it is one of inode->writers */
     int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
 };
 static inline bool file_readable(const struct file *f)
@@ -85,14 +87,17 @@ static inline bool file_writable(const struct file *f)
 }
 
 /* An anonymous file ("anon_inode:[eventfd]", "pipe:"): takes the inode's reference. cred: borrowed. */
-MUST_CHECK int file_new_anon(const struct file_ops *ops, const char *name, struct inode *inode_consumed,
-                             unsigned flags, const struct cred *cred, void *private, struct file **out);
+MUST_CHECK int file_new_anon(const struct file_ops *ops, const char *name,
+                             struct inode *inode_consumed, unsigned flags, const struct cred *cred,
+                             void *private, struct file **out);
 /* A fresh anonymous inode on the kernel's anon_inodefs. mode: S_IFIFO|0600, 0600 ... */
 MUST_CHECK int inode_new_anon(uint32_t mode, const struct cred *cred, struct inode **out);
 /* Opens inode without a name (an overlay's lower file). Context: may block. */
-MUST_CHECK int file_open_inode(struct inode *inode, unsigned flags, const struct cred *cred, struct file **out);
+MUST_CHECK int file_open_inode(struct inode *inode, unsigned flags, const struct cred *cred,
+                               struct file **out);
 /* Opens inode as path names it: what vfs_open does last. No permission checks. path.mnt may be NULL. May block. */
-MUST_CHECK int file_open_path(const struct path *path, unsigned flags, const struct cred *cred, struct file **out);
+MUST_CHECK int file_open_path(const struct path *path, unsigned flags, const struct cred *cred,
+                              struct file **out);
 /* The object was read: atime, by the mount's and the file's rules (relatime). */
 void path_accessed(const struct path *p);
 void file_accessed(struct file *f);

@@ -40,15 +40,15 @@ struct super_block {
     const char *type_name; /* "tmpfs", "proc" ...: for /proc/mounts */
     dev_t dev;             /* st_dev */
     uint64_t next_ino;
-    unsigned flags;        /* SB_* */
-    struct dentry *root;   /* ref */
-    uint32_t magic;        /* f_type */
-    uint32_t active;       /* mounts (and overlays) that use it; see super_activate */
+    unsigned flags;            /* SB_* */
+    struct dentry *root;       /* ref */
+    uint32_t magic;            /* f_type */
+    uint32_t active;           /* mounts (and overlays) that use it; see super_activate */
     struct kmutex rename_lock; /* held while a directory moves to another parent */
-    void *private;         /* the file system's; free()d with the super_block */
+    void *private;             /* the file system's; free()d with the super_block */
 };
-#define SB_RDONLY    1u
-#define SB_NO_DCACHE 2u /* names may appear and vanish by themselves (proc): never cache lookups */
+#define SB_RDONLY     1u
+#define SB_NO_DCACHE  2u /* names may appear and vanish by themselves (proc): never cache lookups */
 #define SB_REVALIDATE 4u /* shared with the host: cached names and attributes need asking again */
 
 struct inode_attr { /* for setattr: which fields are meant */
@@ -68,16 +68,21 @@ struct inode_ops {
     /* Finds name in dir. 0 with a reference in *out, or -ENOENT ... NULL: not a directory. */
     MUST_CHECK int (*lookup)(struct inode *dir, const struct name *name, struct inode **out);
     /* These make a new inode, linked into dir as name; owner and mode (umask applied) as given. NULL: -EPERM. */
-    MUST_CHECK int (*create)(struct inode *dir, const struct name *name, uint32_t mode, const struct cred *cred, struct inode **out);
-    MUST_CHECK int (*mkdir)(struct inode *dir, const struct name *name, uint32_t mode, const struct cred *cred, struct inode **out);
-    MUST_CHECK int (*mknod)(struct inode *dir, const struct name *name, uint32_t mode, dev_t rdev, const struct cred *cred, struct inode **out);
-    MUST_CHECK int (*symlink)(struct inode *dir, const struct name *name, const char *target, const struct cred *cred, struct inode **out);
+    MUST_CHECK int (*create)(struct inode *dir, const struct name *name, uint32_t mode,
+                             const struct cred *cred, struct inode **out);
+    MUST_CHECK int (*mkdir)(struct inode *dir, const struct name *name, uint32_t mode,
+                            const struct cred *cred, struct inode **out);
+    MUST_CHECK int (*mknod)(struct inode *dir, const struct name *name, uint32_t mode, dev_t rdev,
+                            const struct cred *cred, struct inode **out);
+    MUST_CHECK int (*symlink)(struct inode *dir, const struct name *name, const char *target,
+                              const struct cred *cred, struct inode **out);
     MUST_CHECK int (*link)(struct inode *dir, const struct name *name, struct inode *inode);
     MUST_CHECK int (*unlink)(struct inode *dir, const struct name *name, struct inode *inode);
     MUST_CHECK int (*rmdir)(struct inode *dir, const struct name *name, struct inode *inode);
     /* Both directories are locked. target: NULL or what new_name names now. flags: RENAME_*. */
-    MUST_CHECK int (*rename)(struct inode *old_dir, const struct name *old_name, struct inode *inode,
-                             struct inode *new_dir, const struct name *new_name, struct inode *target, unsigned flags);
+    MUST_CHECK int (*rename)(struct inode *old_dir, const struct name *old_name,
+                             struct inode *inode, struct inode *new_dir,
+                             const struct name *new_name, struct inode *target, unsigned flags);
     /* *out: malloc'ed text, NUL-terminated. NULL: not a symbolic link. */
     MUST_CHECK int (*readlink)(struct inode *inode, char **out);
     /* A link that jumps (/proc/self/exe, /proc/self/fd/N): *out gets references. NULL: follow readlink. */
@@ -90,7 +95,8 @@ struct inode_ops {
     MUST_CHECK int (*open)(struct inode *inode, struct file *f);
     /* Extended attributes. value/list: kernel memory of size bytes; size 0 asks how much. NULL: -EOPNOTSUPP. */
     MUST_CHECK ssize_t (*getxattr)(struct inode *inode, const char *name, void *value, size_t size);
-    MUST_CHECK int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size, int flags);
+    MUST_CHECK int (*setxattr)(struct inode *inode, const char *name, const void *value,
+                               size_t size, int flags);
     MUST_CHECK ssize_t (*listxattr)(struct inode *inode, char *list, size_t size);
     MUST_CHECK int (*removexattr)(struct inode *inode, const char *name);
     /* A cached name of a SB_REVALIDATE or proc directory: still true? NULL: yes. */
@@ -103,7 +109,8 @@ struct inode_ops {
      */
     void (*walk_ahead)(struct inode *dir, const char *text);
     /* O_TMPFILE: a regular file in dir's file system without a name (nlink 0). NULL: -EOPNOTSUPP. */
-    MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred, struct inode **out);
+    MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
+                              struct inode **out);
 };
 
 struct inode {
@@ -118,15 +125,15 @@ struct inode {
     dev_t dev;       /* st_dev: sb->dev, unless the file system shows several (host trees) */
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* CLOCK_REALTIME */
     uint32_t blksize;
-    uint32_t i_flags;        /* INODE_* */
-    uint32_t seals;          /* F_SEAL_*: with INODE_SEALABLE; sentry/vfs/seal.c */
-    struct kmutex lock;      /* directories: names; files: size and data against writers */
-    struct list locks;       /* POSIX and flock locks: sentry/vfs/locks.c */
+    uint32_t i_flags;   /* INODE_* */
+    uint32_t seals;     /* F_SEAL_*: with INODE_SEALABLE; sentry/vfs/seal.c */
+    struct kmutex lock; /* directories: names; files: size and data against writers */
+    struct list locks;  /* POSIX and flock locks: sentry/vfs/locks.c */
     struct waitq lock_wait;
-    struct pipe *fifo;       /* a FIFO's pipe while it is open; sentry/fs/pipe.c */
-    void *bound_socket;      /* a bound AF_UNIX socket: sentry/net/unix.c */
-    uint32_t write_denied;   /* > 0: being executed: open for writing is -ETXTBSY */
-    uint32_t writers;        /* open for writing */
+    struct pipe *fifo;           /* a FIFO's pipe while it is open; sentry/fs/pipe.c */
+    void *bound_socket;          /* a bound AF_UNIX socket: sentry/net/unix.c */
+    uint32_t write_denied;       /* > 0: being executed: open for writing is -ETXTBSY */
+    uint32_t writers;            /* open for writing */
     struct inotify_marks *marks; /* who watches it: sentry/fs/inotify.c; NULL: nobody */
 };
 
@@ -141,8 +148,8 @@ struct inode {
 #define MAY_READ  4
 
 /* Sets up an embedded base: one reference, fresh ino, times now. sb: a reference is taken. */
-void inode_init(struct inode *inode, struct super_block *sb, const struct inode_ops *ops, uint32_t mode,
-                uint32_t uid, uint32_t gid);
+void inode_init(struct inode *inode, struct super_block *sb, const struct inode_ops *ops,
+                uint32_t mode, uint32_t uid, uint32_t gid);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode);
 DEFINE_AUTO_PUT(inode)
@@ -152,11 +159,13 @@ MUST_CHECK int inode_permission(struct inode *inode, const struct cred *cred, in
 MUST_CHECK int inode_setattr_simple(struct inode *inode, const struct inode_attr *attr);
 
 /* Owner and mode of a new inode in dir, with BSD group semantics where dir is set-gid. For create, mkdir, ... */
-void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t *mode, uint32_t *uid, uint32_t *gid);
+void inode_init_owner(const struct inode *dir, const struct cred *cred, uint32_t *mode,
+                      uint32_t *uid, uint32_t *gid);
 /* fsuid owns it, or CAP_FOWNER. */
 bool inode_owner_or_capable(const struct inode *inode, const struct cred *cred);
 
-MUST_CHECK int super_new(struct super_block **out, const struct super_ops *ops, const char *type_name, uint32_t magic);
+MUST_CHECK int super_new(struct super_block **out, const struct super_ops *ops,
+                         const char *type_name, uint32_t magic);
 struct super_block *super_get(struct super_block *sb);
 void super_put(struct super_block *sb);
 /*

@@ -23,30 +23,34 @@ struct walk {
     uint32_t umask;
     unsigned flags; /* WALK_* */
 };
-#define WALK_FOLLOW      1u  /* follow a symlink as the last component */
-#define WALK_DIRECTORY   2u  /* the result must be a directory */
-#define WALK_EMPTY_PATH  4u  /* "" names start itself */
-#define WALK_NO_XDEV     8u  /* openat2 RESOLVE_*: */
-#define WALK_NO_SYMLINKS 16u
+#define WALK_FOLLOW        1u /* follow a symlink as the last component */
+#define WALK_DIRECTORY     2u /* the result must be a directory */
+#define WALK_EMPTY_PATH    4u /* "" names start itself */
+#define WALK_NO_XDEV       8u /* openat2 RESOLVE_*: */
+#define WALK_NO_SYMLINKS   16u
 #define WALK_NO_MAGICLINKS 32u
-#define WALK_BENEATH     64u
-#define WALK_IN_ROOT     128u
+#define WALK_BENEATH       64u
+#define WALK_IN_ROOT       128u
 
 /* Errors: -ENOENT -ENOTDIR -ELOOP -EACCES -ENAMETOOLONG -EXDEV; a negative dentry is -ENOENT. */
 MUST_CHECK int vfs_lookup(const struct walk *w, const char *name, struct path *out);
 /* flags: O_*; all of open(2)'s rules (O_CREAT, O_EXCL, O_TRUNC, O_TMPFILE, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_NOATIME). */
-MUST_CHECK int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mode, struct file **out);
+MUST_CHECK int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mode,
+                        struct file **out);
 /* Opens what a path names already (for exec, /proc/self/fd/N), with open(2)'s permission checks. flags may have
  * VFS_O_EXEC (Linux's __FMODE_EXEC): execute permission and a mount without noexec instead of read permission. */
 #define VFS_O_EXEC 040u
-MUST_CHECK int vfs_open_path(const struct path *p, unsigned flags, const struct cred *cred, struct file **out);
+MUST_CHECK int vfs_open_path(const struct path *p, unsigned flags, const struct cred *cred,
+                             struct file **out);
 MUST_CHECK int vfs_mkdir(const struct walk *w, const char *name, uint32_t mode);
 MUST_CHECK int vfs_mknod(const struct walk *w, const char *name, uint32_t mode, dev_t rdev);
 MUST_CHECK int vfs_symlink(const struct walk *w, const char *target, const char *name);
-MUST_CHECK int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *new_w, const char *new_name);
+MUST_CHECK int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *new_w,
+                        const char *new_name);
 MUST_CHECK int vfs_unlink(const struct walk *w, const char *name);
 MUST_CHECK int vfs_rmdir(const struct walk *w, const char *name);
-MUST_CHECK int vfs_rename(const struct walk *old_w, const char *old_name, const struct walk *new_w, const char *new_name, unsigned flags);
+MUST_CHECK int vfs_rename(const struct walk *old_w, const char *old_name, const struct walk *new_w,
+                          const char *new_name, unsigned flags);
 /* *out: malloc'ed. */
 MUST_CHECK int vfs_readlink(const struct path *p, const struct cred *cred, char **out);
 /* Up-to-date attributes. */
@@ -59,9 +63,11 @@ MUST_CHECK int vfs_ftruncate(struct file *f, int64_t size);
 /* ns values, or UTIME_NOW_NS / UTIME_OMIT_NS. */
 #define UTIME_NOW_NS  INT64_MIN
 #define UTIME_OMIT_NS (INT64_MIN + 1)
-MUST_CHECK int vfs_utimes(const struct path *p, const struct cred *cred, int64_t atime_ns, int64_t mtime_ns);
+MUST_CHECK int vfs_utimes(const struct path *p, const struct cred *cred, int64_t atime_ns,
+                          int64_t mtime_ns);
 /* access(2): may is MAY_* bits; use a cred with real ids. */
 MUST_CHECK int vfs_access(const struct path *p, const struct cred *cred, int may);
 /* Mounts sb at an existing directory (or file) named by an absolute guest path, making missing directories first when make_dirs. */
-MUST_CHECK int vfs_mount_at(struct mount_ns *ns, const char *guest_path, bool make_dirs, struct super_block *sb, unsigned flags,
-                            const char *source, const char *options);
+MUST_CHECK int vfs_mount_at(struct mount_ns *ns, const char *guest_path, bool make_dirs,
+                            struct super_block *sb, unsigned flags, const char *source,
+                            const char *options);

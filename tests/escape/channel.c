@@ -39,8 +39,9 @@ static void states(void)
 
 static void numbers(void)
 {
-    static const uint64_t nrs[] = {0x40000, 0x40001, 0x40002, 0x40003, 0x40004, 0x40005, 0x40100, 0x2000, 600,
-                                   1UL << 32, 1UL << 63, ~0UL, 0x40000000, 0x7fffffff};
+    static const uint64_t nrs[] = {0x40000,   0x40001, 0x40002,    0x40003,   0x40004,
+                                   0x40005,   0x40100, 0x2000,     600,       1UL << 32,
+                                   1UL << 63, ~0UL,    0x40000000, 0x7fffffff};
     for (size_t i = 0; i < sizeof(nrs) / sizeof(nrs[0]); i++) {
         for (int k = 0; k < 4; k++) {
             if (fork() == 0) {
@@ -61,7 +62,8 @@ static void numbers(void)
 /* Sizes of a floating-point state around the window's and the kernel's own limits; hostile registers. */
 static void contexts(void)
 {
-    static const uint64_t sizes[] = {0, 1, 511, 512, 4096, 8191, 8192, 8193, 0x1f000, 0x1f001, 1UL << 32, ~0UL};
+    static const uint64_t sizes[] = {0,    1,    511,     512,     4096,      8191,
+                                     8192, 8193, 0x1f000, 0x1f001, 1UL << 32, ~0UL};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (int kind = 0; kind < 3; kind++) {
             if (fork() == 0) {
@@ -72,7 +74,10 @@ static void contexts(void)
                 }
                 memset((char *)c + WINDOW_OFFSET, 0xff, 16384);
                 signal(SIGSEGV, SIG_DFL);
-                forge(kind == 0 ? STUB_REQ_CONTEXT : kind == 1 ? STUB_REQ_FAULT : SYS_rt_sigreturn, args, CHAN_REQ);
+                forge(kind == 0   ? STUB_REQ_CONTEXT
+                      : kind == 1 ? STUB_REQ_FAULT
+                                  : SYS_rt_sigreturn,
+                      args, CHAN_REQ);
                 _exit(0);
             }
         }
@@ -187,8 +192,12 @@ static void race_all(void)
 /* The same against clone: other flags and slots than were ordered. */
 static void *clone_racer(void *arg)
 {
-    static const uint64_t flags[] = {CLONE_NEWUSER | SIGCHLD, CLONE_VM | SIGCHLD, CLONE_FILES | SIGCHLD, SIGCHLD,
-                                     CLONE_PARENT | SIGCHLD | CLONE_VM | CLONE_VFORK, CLONE_UNTRACED};
+    static const uint64_t flags[] = {CLONE_NEWUSER | SIGCHLD,
+                                     CLONE_VM | SIGCHLD,
+                                     CLONE_FILES | SIGCHLD,
+                                     SIGCHLD,
+                                     CLONE_PARENT | SIGCHLD | CLONE_VM | CLONE_VFORK,
+                                     CLONE_UNTRACED};
     struct chan *c = my_channel();
     for (unsigned i = 0; !g_stop; i++) {
         c->clone.flags = flags[i % 6];
@@ -215,6 +224,68 @@ static void race_clone(void)
             _exit(0);
         }
         wait(NULL);
+    }
+}
+
+/* Carries a forged request to its reply, as the stub would. */
+static void converse(uint64_t nr, const uint64_t args[6])
+{
+    struct chan *c = my_channel();
+    forge(nr, args, CHAN_REQ | CHAN_NO_POLL);
+    for (int i = 0; i < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
+        ring();
+        GATE(SYS_sched_yield);
+    }
+    c->state = CHAN_IDLE;
+}
+
+/*
+ * A child that was ordered, but never says that it lives, while its parent denies it: nobody knows it. It may
+ * look on at what it shared with its parent, but must not see the channel of whoever comes next.
+ */
+static const char g_magic[] = "said-by-the-next-guest";
+static void unknown_child(void)
+{
+    volatile long *shared = mmap(NULL, 4096, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status;
+    pid_t parent = fork();
+    if (parent == 0) {
+        struct chan *c = my_channel();
+        converse(SYS_clone, (uint64_t[6]){SIGCHLD});
+        long r = gate(0, SYS_clone, c->clone.flags, 0, 0, c->clone.child_tid, c->clone.tls, 0);
+        if (r == 0) {
+            for (int i = 0; i < 4000; i++) {
+                shared[1]++;
+                for (char *p = (char *)CHAN_BASE; p < (char *)CHAN_BASE + CHAN_STRIDE; p += 64) {
+                    shared[0] += memcmp(p, g_magic, sizeof(g_magic)) == 0;
+                }
+            }
+            gate(0, SYS_exit, 0, 0, 0, 0, 0, 0);
+        }
+        converse(STUB_REQ_RESULT, (uint64_t[6]){(uint64_t)-EAGAIN});
+        gate(0, SYS_exit_group, 0, 0, 0, 0, 0, 0);
+    }
+    if (!wait_until(parent, &status, now() + 5)) {
+        kill(parent, SIGKILL);
+        waitpid(parent, &status, 0);
+    }
+    long before = shared[1];
+    for (int i = 0; i < 10; i++) {
+        if (fork() == 0) {
+            for (char *p = (char *)CHAN_BASE + WINDOW_OFFSET + 8192; p < (char *)CHAN_BASE + 60000;
+                 p += 64) {
+                memcpy(p, g_magic, sizeof(g_magic));
+            }
+            usleep(20000);
+            _exit(0);
+        }
+        wait(NULL);
+    }
+    printf("  the unknown child looked %ld times, %ld of them after its parent's end\n", shared[1],
+           shared[1] - before);
+    fflush(stdout);
+    if (shared[0]) {
+        BREACH("another guest's channel was seen");
     }
 }
 
@@ -261,7 +332,8 @@ static void same_slot(void)
         pthread_create(&t[i], NULL, parked, NULL);
         usleep(10000);
         for (int w = 0; w < 64; w++) {
-            words[w] = words[w] >> 32 ? words[w] : words[w] & 1; /* small bitmaps: "slots are free again" */
+            words[w] = words[w] >> 32 ? words[w]
+                                      : words[w] & 1; /* small bitmaps: "slots are free again" */
         }
     }
     write(g_pipe[1], "abcd", 4);
@@ -315,7 +387,10 @@ static void write_shared_page(void)
 }
 static void signal_stack(void)
 {
-    uint64_t stacks[][3] = {{STUB_RO, 0, 0x5000}, {STUB_TEXT, 0, 0x10000}, {0xffffffff80000000UL, 0, 0x10000}, {0, 0, 0x10000}};
+    uint64_t stacks[][3] = {{STUB_RO, 0, 0x5000},
+                            {STUB_TEXT, 0, 0x10000},
+                            {0xffffffff80000000UL, 0, 0x10000},
+                            {0, 0, 0x10000}};
     for (int i = 0; i < 4; i++) {
         if (fork() == 0) {
             GATE(SYS_sigaltstack, stacks[i], 0);
@@ -329,7 +404,8 @@ static void signal_stack(void)
 static void big_windows(void)
 {
     /* buffers that lie in the slice, or run into it: the kernel neither reads nor writes there for a guest */
-    static const uint64_t at[] = {STUB_TEXT, STUB_RO, CHAN_BASE, CHAN_BASE + WINDOW_OFFSET, AREA_BASE, STUB_TEXT - 8};
+    static const uint64_t at[] = {STUB_TEXT, STUB_RO,      CHAN_BASE, CHAN_BASE + WINDOW_OFFSET,
+                                  AREA_BASE, STUB_TEXT - 8};
     int fd = open("/dev/zero", O_RDWR);
     uint32_t before = *(volatile uint32_t *)STUB_RO;
     for (int i = 0; i < 6; i++) {
@@ -351,6 +427,7 @@ static const struct attack g_attacks[] = {
     {"race with the kernel's reads", race_request},
     {"race with everything", race_all},
     {"race with an ordered clone", race_clone},
+    {"a child that nobody knows", unknown_child},
     {"a request while one is parked", request_while_parked},
     {"one slot for all threads", same_slot},
     {"wipe the stub's data", wipe_stub_data},

@@ -75,7 +75,8 @@ static inline bool healthy(void)
     if (pid == 0) {
         _exit(write(p[1], "alive", 5) == 5 ? 3 : 4);
     }
-    bool ok = pid > 0 && read(p[0], buf, 8) == 5 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3;
+    bool ok = pid > 0 && read(p[0], buf, 8) == 5 && waitpid(pid, &status, 0) == pid &&
+              WEXITSTATUS(status) == 3;
     close(p[0]);
     close(p[1]);
     return ok;
@@ -139,7 +140,8 @@ static inline int run_attacks(const struct attack *attacks, size_t count)
             what = "no process could be made";
         } else if (!wait_until(pid, &status, now() + 20)) {
             kill(pid, SIGKILL);
-            what = wait_until(pid, &status, now() + 10) ? "it hung" : "it hung, and could not be killed";
+            what = wait_until(pid, &status, now() + 10) ? "it hung"
+                                                        : "it hung, and could not be killed";
         } else if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
             what = "a breach";
         }
@@ -184,8 +186,10 @@ static inline long gate(unsigned which, uint64_t nr, uint64_t a, uint64_t b, uin
                      : "rcx", "r11", "memory");
     return (long)ret;
 }
-#define GATE(nr, ...)                        GATE_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define GATE_(nr, a, b, c, d, e, f, ...)     gate(0, (uint64_t)(nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+#define GATE(nr, ...) GATE_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define GATE_(nr, a, b, c, d, e, f, ...)                                                           \
+    gate(0, (uint64_t)(nr), (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d),            \
+         (uint64_t)(e), (uint64_t)(f))
 #define GATE_MUST_FAIL(nr, ...)                                                                    \
     do {                                                                                           \
         long got_ = GATE(nr, ##__VA_ARGS__);                                                       \

@@ -28,7 +28,8 @@ static bool leads_out(int fd)
 }
 static void try_path(const char *path)
 {
-    static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY | O_TRUNC, O_RDWR | O_CREAT, O_RDONLY | O_NOFOLLOW, O_PATH};
+    static const int flags[] = {
+        O_RDONLY, O_RDWR, O_WRONLY | O_TRUNC, O_RDWR | O_CREAT, O_RDONLY | O_NOFOLLOW, O_PATH};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         int fd = open(path, flags[i], 0600);
         if (flags[i] == O_PATH && fd >= 0) {
@@ -54,8 +55,10 @@ static void by_name(void)
     strcpy(p, canary() + 1);
     try_path(path);
     try_path("../secret/canary");
-    static const char *const prefixes[] = {"/proc/self/root", "/proc/self/cwd", "/proc/1/root", "/proc/1/cwd", "/proc/2/root",
-                                           "/proc/self/task/1/root", "/dev/fd/0/..", "/proc/self/fd/0/..", "/proc/self/cwd/../secret/.."};
+    static const char *const prefixes[] = {
+        "/proc/self/root", "/proc/self/cwd",     "/proc/1/root",
+        "/proc/1/cwd",     "/proc/2/root",       "/proc/self/task/1/root",
+        "/dev/fd/0/..",    "/proc/self/fd/0/..", "/proc/self/cwd/../secret/.."};
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         snprintf(path, sizeof(path), "%s%s", prefixes[i], canary());
         try_path(path);
@@ -74,7 +77,7 @@ static void by_symlink(void)
     try_path("made-relative");
     symlink("../secret", "made-dir");
     try_path("made-dir/canary");
-    try_path("host-link");     /* the host made these: to the canary, its folder, and / */
+    try_path("host-link"); /* the host made these: to the canary, its folder, and / */
     try_path("host-dir/canary");
     snprintf(path, sizeof(path), "host-root%s", canary());
     try_path(path);
@@ -98,7 +101,10 @@ static void by_link(void)
 }
 static void by_handle(void)
 {
-    struct { struct file_handle h; unsigned char data[128]; } h;
+    struct {
+        struct file_handle h;
+        unsigned char data[128];
+    } h;
     int id, dir = open("/", O_RDONLY | O_DIRECTORY);
     for (uint64_t ino = 0; ino < 300; ino++) {
         for (int type = 1; type < 3; type++) {
@@ -111,13 +117,16 @@ static void by_handle(void)
         }
     }
     h.h.handle_bytes = 128;
-    if (name_to_handle_at(AT_FDCWD, ".", &h.h, &id, 0) == 0 && open_by_handle_at(dir, &h.h, O_RDONLY) < 0) {
+    if (name_to_handle_at(AT_FDCWD, ".", &h.h, &id, 0) == 0 &&
+        open_by_handle_at(dir, &h.h, O_RDONLY) < 0) {
         return;
     }
 }
 static void by_openat2(void)
 {
-    struct { uint64_t flags, mode, resolve; } how = {0};
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {0};
     for (how.resolve = 0; how.resolve < 64; how.resolve++) {
         if (leads_out((int)syscall(SYS_openat2, AT_FDCWD, "../secret/canary", &how, sizeof(how))) ||
             leads_out((int)syscall(SYS_openat2, AT_FDCWD, canary(), &how, sizeof(how))) ||
@@ -135,7 +144,8 @@ static void by_cwd(void)
     int fd = open("/usr", O_RDONLY | O_DIRECTORY);
     mkdir("/tmp/jail", 0700);
     mkdir("/tmp/jail/in", 0700);
-    if (chroot("/tmp/jail") == 0) { /* the classic way out of a chroot leads to the sandbox's own root */
+    if (chroot("/tmp/jail") ==
+        0) { /* the classic way out of a chroot leads to the sandbox's own root */
         chroot("in");
         fchdir(fd);
         for (int i = 0; i < 50; i++) {
@@ -149,19 +159,33 @@ static void by_cwd(void)
 /* Devices by number: they are the sandbox's own, or none. */
 static void devices(void)
 {
-    static const struct { mode_t kind; int major, minor; } list[] = {
-        {S_IFCHR, 1, 1}, {S_IFCHR, 1, 2}, {S_IFCHR, 1, 4}, {S_IFCHR, 1, 11}, {S_IFCHR, 10, 232}, {S_IFCHR, 10, 229}, {S_IFCHR, 10, 200},
-        {S_IFCHR, 4, 1}, {S_IFCHR, 7, 0}, {S_IFBLK, 8, 0}, {S_IFBLK, 254, 0}, {S_IFBLK, 259, 0}, {S_IFBLK, 7, 0}, {S_IFBLK, 1, 0}, {S_IFBLK, 253, 0}};
+    static const struct {
+        mode_t kind;
+        int major, minor;
+    } list[] = {{S_IFCHR, 1, 1},    {S_IFCHR, 1, 2},    {S_IFCHR, 1, 4},    {S_IFCHR, 1, 11},
+                {S_IFCHR, 10, 232}, {S_IFCHR, 10, 229}, {S_IFCHR, 10, 200}, {S_IFCHR, 4, 1},
+                {S_IFCHR, 7, 0},    {S_IFBLK, 8, 0},    {S_IFBLK, 254, 0},  {S_IFBLK, 259, 0},
+                {S_IFBLK, 7, 0},    {S_IFBLK, 1, 0},    {S_IFBLK, 253, 0}};
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         char name[64];
         snprintf(name, sizeof(name), "/tmp/dev%zu", i);
-        if (mknod(name, list[i].kind | 0600, makedev(list[i].major, list[i].minor)) == 0 && open(name, O_RDONLY | O_NONBLOCK) >= 0) {
+        if (mknod(name, list[i].kind | 0600, makedev(list[i].major, list[i].minor)) == 0 &&
+            open(name, O_RDONLY | O_NONBLOCK) >= 0) {
             BREACH("device %d:%d", list[i].major, list[i].minor);
         }
     }
-    static const char *const names[] = {"/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun", "/dev/vda", "/dev/vda1",
-                                        "/dev/sda", "/dev/nvme0n1", "/dev/loop0", "/dev/loop-control", "/dev/mapper/control", "/dev/tty1", "/dev/vhost-net",
-                                        "/dev/userfaultfd", "/dev/cpu/0/msr", "/dev/dri/card0", "/dev/input/event0", "/dev/hpet", "/dev/rtc0", "/dev/ttyS0"};
+    static const char *const names[] = {"/dev/mem",          "/dev/kmem",
+                                        "/dev/port",         "/dev/kmsg",
+                                        "/dev/kvm",          "/dev/fuse",
+                                        "/dev/net/tun",      "/dev/vda",
+                                        "/dev/vda1",         "/dev/sda",
+                                        "/dev/nvme0n1",      "/dev/loop0",
+                                        "/dev/loop-control", "/dev/mapper/control",
+                                        "/dev/tty1",         "/dev/vhost-net",
+                                        "/dev/userfaultfd",  "/dev/cpu/0/msr",
+                                        "/dev/dri/card0",    "/dev/input/event0",
+                                        "/dev/hpet",         "/dev/rtc0",
+                                        "/dev/ttyS0"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (open(names[i], O_RDONLY | O_NONBLOCK) >= 0) {
             BREACH("%s", names[i]);
@@ -170,17 +194,31 @@ static void devices(void)
 }
 static void kernel_knobs(void)
 {
-    static const char *const names[] = {"/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/drop_caches",
-                                        "/proc/sys/kernel/randomize_va_space", "/proc/sys/fs/binfmt_misc/register", "/proc/1/oom_score_adj", "/proc/self/uid_map",
-                                        "/proc/1/mem", "/sys/kernel/uevent_helper", "/sys/fs/cgroup/cgroup.procs", "/proc/timer_list", "/proc/irq/0/smp_affinity"};
+    static const char *const names[] = {"/proc/sysrq-trigger",
+                                        "/proc/sys/kernel/core_pattern",
+                                        "/proc/sys/kernel/modprobe",
+                                        "/proc/sys/vm/drop_caches",
+                                        "/proc/sys/kernel/randomize_va_space",
+                                        "/proc/sys/fs/binfmt_misc/register",
+                                        "/proc/1/oom_score_adj",
+                                        "/proc/self/uid_map",
+                                        "/proc/1/mem",
+                                        "/sys/kernel/uevent_helper",
+                                        "/sys/fs/cgroup/cgroup.procs",
+                                        "/proc/timer_list",
+                                        "/proc/irq/0/smp_affinity"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         int fd = open(names[i], O_WRONLY);
         if (fd >= 0 && write(fd, "|/bin/false\n", 12) > 0 && strncmp(names[i], "/proc/self", 10)) {
             BREACH("%s was written", names[i]);
         }
     }
-    static const char *const secrets[] = {"/proc/kcore", "/proc/kallsyms", "/proc/kmsg", "/proc/vmallocinfo", "/proc/iomem", "/proc/keys", "/proc/sched_debug",
-                                          "/sys/kernel/notes", "/proc/config.gz", "/sys/firmware/dmi/tables/DMI", "/proc/slabinfo", "/proc/1/environ"};
+    static const char *const secrets[] = {"/proc/kcore",       "/proc/kallsyms",
+                                          "/proc/kmsg",        "/proc/vmallocinfo",
+                                          "/proc/iomem",       "/proc/keys",
+                                          "/proc/sched_debug", "/sys/kernel/notes",
+                                          "/proc/config.gz",   "/sys/firmware/dmi/tables/DMI",
+                                          "/proc/slabinfo",    "/proc/1/environ"};
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
         char c;
         int fd = open(secrets[i], O_RDONLY | O_NONBLOCK);
@@ -191,8 +229,24 @@ static void kernel_knobs(void)
 }
 static void private_places(void)
 {
-    static const char *const names[] = {"/etc/shadow", "/etc/gshadow", "/etc/ssl/private", "/root/.ssh", "/root/.bashrc", "/root/.cargo", "/home/user", "/var/log", "/var/lib/dpkg",
-                                        "/boot/vmlinuz", "/proc/1/root/root", "/etc/sudoers", "/etc/ssh/ssh_host_rsa_key", "/run/systemd", "/srv", "/mnt/host", "/media/x", "/lost+found/x"};
+    static const char *const names[] = {"/etc/shadow",
+                                        "/etc/gshadow",
+                                        "/etc/ssl/private",
+                                        "/root/.ssh",
+                                        "/root/.bashrc",
+                                        "/root/.cargo",
+                                        "/home/user",
+                                        "/var/log",
+                                        "/var/lib/dpkg",
+                                        "/boot/vmlinuz",
+                                        "/proc/1/root/root",
+                                        "/etc/sudoers",
+                                        "/etc/ssh/ssh_host_rsa_key",
+                                        "/run/systemd",
+                                        "/srv",
+                                        "/mnt/host",
+                                        "/media/x",
+                                        "/lost+found/x"};
     if (!getenv("DEFAULT_VIEW")) {
         return;
     }
@@ -205,7 +259,8 @@ static void private_places(void)
         for (struct dirent *e; d && (e = readdir(d));) {
             filled |= e->d_name[0] != '.';
         }
-        if (filled || (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && read(fd, &c, 1) > 0)) {
+        if (filled ||
+            (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && read(fd, &c, 1) > 0)) {
             BREACH("%s", names[i]);
         }
     }
@@ -213,7 +268,9 @@ static void private_places(void)
 /* What is written here must not arrive on the host: the script looks. */
 static void writes(void)
 {
-    static const char *const names[] = {"host-file", "/usr/bin/made-by-escape", "/etc/made-by-escape", "/etc/passwd", "/usr/lib/made-by-escape"};
+    static const char *const names[] = {"host-file", "/usr/bin/made-by-escape",
+                                        "/etc/made-by-escape", "/etc/passwd",
+                                        "/usr/lib/made-by-escape"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         int fd = open(names[i], O_RDWR | O_CREAT | O_APPEND, 04777);
         if (fd >= 0) {
@@ -265,7 +322,8 @@ static void race_symlink(void)
     symlink("..", "link");
     pthread_create(&t, NULL, swap_link, NULL);
     for (double end = now() + 2; now() < end;) {
-        if (leads_out(open("race/outside", O_RDONLY)) || leads_out(open("race/../outside", O_RDONLY)) ||
+        if (leads_out(open("race/outside", O_RDONLY)) ||
+            leads_out(open("race/../outside", O_RDONLY)) ||
             leads_out(open("race/../../outside", O_RDONLY))) {
             BREACH("out by a swapped link");
         }
@@ -295,7 +353,8 @@ static void race_dotdot(void)
     mkdir("a/b/c/d", 0755);
     pthread_create(&t, NULL, move_dir, NULL);
     for (double end = now() + 2; now() < end;) {
-        if (leads_out(open("a/b/c/d/../../../../../outside", O_RDONLY)) || leads_out(open("a/b/c/d/../../../../../../outside", O_RDONLY))) {
+        if (leads_out(open("a/b/c/d/../../../../../outside", O_RDONLY)) ||
+            leads_out(open("a/b/c/d/../../../../../../outside", O_RDONLY))) {
             BREACH("out by a moved folder");
         }
     }

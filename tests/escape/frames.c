@@ -49,9 +49,11 @@ static void sigreturn_with(const struct frame *f, bool at_gate)
     copy = *f;
     uint64_t target = at_gate ? stub()->gate_ips[0] - 2 : 0;
     if (at_gate) {
-        __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1" ::"r"(&copy), "r"(target) : "memory");
+        __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1" ::"r"(&copy), "r"(target)
+                         : "memory");
     } else {
-        __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\tud2" ::"r"(&copy) : "memory");
+        __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\tud2" ::"r"(&copy)
+                         : "memory");
     }
     __builtin_unreachable();
 }
@@ -77,7 +79,8 @@ static void each(const struct frame *f)
 
 static void selectors(void)
 {
-    static const uint16_t values[] = {0, 3, 8, 0x10, 0x13, 0x18, 0x23, 0x28, 0x2b, 0x30, 0x33, 0x40, 0x43, 0x7b, 0x7, 0xf, 0xffff};
+    static const uint16_t values[] = {0,    3,    8,    0x10, 0x13, 0x18, 0x23, 0x28,  0x2b,
+                                      0x30, 0x33, 0x40, 0x43, 0x7b, 0x7,  0xf,  0xffff};
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         struct frame f = sane();
         f.cs = values[i];
@@ -105,8 +108,17 @@ static void eflags(void)
 }
 static void addresses(void)
 {
-    static const uint64_t at[] = {0, 0xffffffff81000000UL, 0x8000000000000000UL, 0x7ffffffff000UL, 0x7fffffffffffUL,
-                                  0x800000000000UL, 0xffff800000000000UL, STUB_TEXT, STUB_RO, AREA_BASE, 1};
+    static const uint64_t at[] = {0,
+                                  0xffffffff81000000UL,
+                                  0x8000000000000000UL,
+                                  0x7ffffffff000UL,
+                                  0x7fffffffffffUL,
+                                  0x800000000000UL,
+                                  0xffff800000000000UL,
+                                  STUB_TEXT,
+                                  STUB_RO,
+                                  AREA_BASE,
+                                  1};
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         struct frame f = sane();
         f.regs[REG_RIP_] = at[i];
@@ -167,7 +179,8 @@ static void edges(void)
         pid_t pid = fork();
         if (pid == 0) {
             if (g_gate) {
-                __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1" ::"r"(p + at), "r"(stub()->gate_ips[0] - 2));
+                __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1" ::"r"(p + at),
+                                 "r"(stub()->gate_ips[0] - 2));
             }
             __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\tud2" ::"r"(p + at));
         }
@@ -223,15 +236,19 @@ static void frame_race(void)
 /* Handlers whose stack, code or restorer can't be. */
 static void bad_handlers(void)
 {
-    static const uint64_t at[] = {STUB_TEXT, STUB_RO, 0xffffffff81000000UL, 0x800000000000UL, 3, STUB_TEXT - 8};
+    static const uint64_t at[] = {STUB_TEXT,        STUB_RO, 0xffffffff81000000UL,
+                                  0x800000000000UL, 3,       STUB_TEXT - 8};
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         for (int where = 0; where < 3; where++) {
             if (fork() == 0) {
-                uint64_t action[4] = {where == 0 ? at[i] : (uint64_t)on_signal, 0x0c000004, where == 1 ? at[i] : (uint64_t)landed, 0};
+                uint64_t action[4] = {where == 0 ? at[i] : (uint64_t)on_signal, 0x0c000004,
+                                      where == 1 ? at[i] : (uint64_t)landed, 0};
                 alarm(3);
                 if (where == 2) {
-                    __asm__ volatile("mov %0, %%rsp\n\tmov $39, %%eax\n\tsyscall\n\tmov %%eax, %%edi\n\tmov $12, %%esi\n\t"
-                                     "mov $62, %%eax\n\tsyscall\n\tud2" ::"r"(at[i] + 64) : "memory");
+                    __asm__ volatile("mov %0, %%rsp\n\tmov $39, %%eax\n\tsyscall\n\tmov %%eax, "
+                                     "%%edi\n\tmov $12, %%esi\n\t"
+                                     "mov $62, %%eax\n\tsyscall\n\tud2" ::"r"(at[i] + 64)
+                                     : "memory");
                 }
                 syscall(SYS_rt_sigaction, SIGUSR1, action, 0, 8);
                 raise(SIGUSR1);

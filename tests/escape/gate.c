@@ -48,7 +48,10 @@ static void sockets(void)
 static void other_processes(void)
 {
     char buf[64];
-    struct { void *p; size_t n; } local = {buf, 64}, remote = {(void *)0x700000000000, 64};
+    struct {
+        void *p;
+        size_t n;
+    } local = {buf, 64}, remote = {(void *)0x700000000000, 64};
     for (int pid = -1; pid < 300; pid++) {
         GATE_MUST_FAIL(SYS_ptrace, 16 /* ATTACH */, pid, 0, 0);
         GATE_MUST_FAIL(SYS_ptrace, 0x4206 /* SEIZE */, pid, 0, 0);
@@ -81,17 +84,28 @@ static void programs(void)
     for (int fd = 0; fd < 2000; fd++) {
         GATE_MUST_FAIL(SYS_execveat, fd, "", argv, argv, AT_EMPTY_PATH);
     }
-    GATE_MUST_FAIL(SYS_execveat, STUB_FD_IMAGE, stub()->exec_path, stub()->exec_argv, stub()->exec_envp, AT_EMPTY_PATH);
+    GATE_MUST_FAIL(SYS_execveat, STUB_FD_IMAGE, stub()->exec_path, stub()->exec_argv,
+                   stub()->exec_envp, AT_EMPTY_PATH);
     GATE_MUST_FAIL(SYS_uselib, g_path);
 }
 
 static void clones(void)
 {
-    static const uint64_t flags[] = {
-        SIGCHLD, SIGCHLD | CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, CLONE_VM | SIGCHLD,
-        CLONE_FILES | SIGCHLD, CLONE_PARENT | SIGCHLD, CLONE_VM | CLONE_VFORK | SIGCHLD, CLONE_UNTRACED | SIGCHLD,
-        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, CLONE_PTRACE | SIGCHLD,
-        CLONE_PIDFD | SIGCHLD, CLONE_NEWNET | SIGCHLD, CLONE_IO | SIGCHLD, CLONE_PARENT | CLONE_VM | CLONE_VFORK | SIGCHLD};
+    static const uint64_t flags[] = {SIGCHLD,
+                                     SIGCHLD | CLONE_NEWUSER,
+                                     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD,
+                                     CLONE_VM | SIGCHLD,
+                                     CLONE_FILES | SIGCHLD,
+                                     CLONE_PARENT | SIGCHLD,
+                                     CLONE_VM | CLONE_VFORK | SIGCHLD,
+                                     CLONE_UNTRACED | SIGCHLD,
+                                     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                         CLONE_THREAD | CLONE_SYSVSEM,
+                                     CLONE_PTRACE | SIGCHLD,
+                                     CLONE_PIDFD | SIGCHLD,
+                                     CLONE_NEWNET | SIGCHLD,
+                                     CLONE_IO | SIGCHLD,
+                                     CLONE_PARENT | CLONE_VM | CLONE_VFORK | SIGCHLD};
     static char stack[65536];
     uint64_t clone3[11] = {CLONE_NEWUSER, 0, 0, 0, SIGCHLD};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -145,10 +159,15 @@ static void privileges(void)
 /* Every number there is, and some that are not. The few calls that the gate allows are not tried here. */
 static void every_number(void)
 {
-    static const int allowed[] = {SYS_rt_sigreturn, SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
-                                  SYS_set_tid_address, SYS_membarrier, SYS_close, SYS_exit, SYS_exit_group, SYS_futex,
-                                  SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mmap,
-                                  335 /* uretprobe: no filter is asked; the host sends SIGILL */};
+    static const int allowed[] = {
+        SYS_rt_sigreturn, SYS_rt_sigaction,
+        SYS_sigaltstack,  SYS_sched_yield,
+        SYS_gettid,       SYS_set_tid_address,
+        SYS_membarrier,   SYS_close,
+        SYS_exit,         SYS_exit_group,
+        SYS_futex,        SYS_munmap,
+        SYS_mprotect,     SYS_madvise,
+        SYS_mmap,         335 /* uretprobe: no filter is asked; the host sends SIGILL */};
     static const uint64_t bits[] = {0, 0x40000000 /* x32 */, 0x80000000, 0x20000000};
     for (size_t b = 0; b < 4; b++) {
         for (uint64_t nr = 0; nr < 700; nr++) {
@@ -199,13 +218,15 @@ static void every_fd(void)
 /* The stub's slice keeps its mappings: text that the filter trusts by address, the page that all guests read. */
 static void slice(void)
 {
-    static const uint64_t at[] = {STUB_TEXT, STUB_DATA, STUB_RO, CHAN_BASE, AREA_BASE, STUB_TEXT + 0xfffff000UL};
+    static const uint64_t at[] = {STUB_TEXT, STUB_DATA, STUB_RO,
+                                  CHAN_BASE, AREA_BASE, STUB_TEXT + 0xfffff000UL};
     for (size_t i = 0; i < 6; i++) {
         GATE_MUST_FAIL(SYS_mprotect, at[i], 4096, 7);
         GATE_MUST_FAIL(SYS_munmap, at[i], 4096);
         GATE_MUST_FAIL(SYS_madvise, at[i], 4096, MADV_DONTNEED);
         GATE_MUST_FAIL(SYS_mmap, at[i], 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        GATE_MUST_FAIL(SYS_mmap, at[i] & ~0xffffffffUL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        GATE_MUST_FAIL(SYS_mmap, at[i] & ~0xffffffffUL, 4096, 7,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         GATE_MUST_FAIL(SYS_mremap, at[i], 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, 0x10000000);
         GATE_MUST_FAIL(SYS_mremap, at[i], 4096, 8192, MREMAP_MAYMOVE, 0);
         GATE_MUST_FAIL(SYS_mremap, at[i], 0, 4096, MREMAP_MAYMOVE, 0);
@@ -221,7 +242,8 @@ static void slice(void)
     GATE_MUST_FAIL(SYS_munmap, STUB_TEXT - 0xfffff000, 0x100000000);
     GATE_MUST_FAIL(SYS_mprotect, STUB_TEXT - 4096, -1UL, 7);
     GATE_MUST_FAIL(SYS_mprotect, STUB_TEXT, 0x100001000, 7);
-    GATE_MUST_FAIL(SYS_mmap, STUB_TEXT - 4096, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    GATE_MUST_FAIL(SYS_mmap, STUB_TEXT - 4096, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                   0);
     GATE_MUST_FAIL(SYS_brk, STUB_TEXT);
     if (*(volatile uint32_t *)STUB_TEXT != STUB_MAGIC) {
         BREACH("the stub's text is another");
@@ -265,15 +287,24 @@ static void futexes(void)
 {
     static uint32_t word;
     uint32_t *ro = ((struct stub_ro *)STUB_RO)->wake;
-    static const int refused[] = {FUTEX_FD, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAIT_REQUEUE_PI,
-                                  FUTEX_CMP_REQUEUE_PI, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI2, 99};
+    static const int refused[] = {FUTEX_FD,
+                                  FUTEX_LOCK_PI,
+                                  FUTEX_UNLOCK_PI,
+                                  FUTEX_TRYLOCK_PI,
+                                  FUTEX_WAIT_REQUEUE_PI,
+                                  FUTEX_CMP_REQUEUE_PI,
+                                  FUTEX_REQUEUE,
+                                  FUTEX_CMP_REQUEUE,
+                                  FUTEX_LOCK_PI2,
+                                  99};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         GATE_MUST_FAIL(SYS_futex, &word, refused[i], 1, 1, ro, 0);
         GATE_MUST_FAIL(SYS_futex, ro, refused[i], 1, 1, &word, 0);
     }
     GATE_MUST_FAIL(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1, ro, FUTEX_OP(FUTEX_OP_SET, 77, 0, 0));
     for (size_t i = 0; i < WAKE_COUNT; i++) {
-        GATE(SYS_futex, ro + i, FUTEX_WAKE, 1000); /* wakes sleepers too early, who must look again */
+        GATE(SYS_futex, ro + i, FUTEX_WAKE,
+             1000); /* wakes sleepers too early, who must look again */
         GATE(SYS_futex, ro + i, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 1000, 1000, &word, ro[i]);
     }
     GATE_MUST_FAIL(SYS_futex_requeue, &word, 0, 1, 1);

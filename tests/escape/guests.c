@@ -53,7 +53,8 @@ static void memory_of_others(void)
 static void namespaces(void)
 {
     char path[64];
-    static const char *const names[] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time"};
+    static const char *const names[] = {"user", "pid", "mnt",    "net",
+                                        "ipc",  "uts", "cgroup", "time"};
     for (int pid = 0; pid < 3; pid++) {
         for (int i = 0; i < 8; i++) {
             snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid ? pid : getpid(), names[i]);
@@ -69,7 +70,9 @@ static void namespaces(void)
 }
 static void mounts(void)
 {
-    static const char *const kinds[] = {"sysfs", "debugfs", "cgroup2", "ext4", "overlay", "fuse", "securityfs", "9p", "nfs", "bpf", "tracefs"};
+    static const char *const kinds[] = {"sysfs",   "debugfs", "cgroup2",    "ext4",
+                                        "overlay", "fuse",    "securityfs", "9p",
+                                        "nfs",     "bpf",     "tracefs"};
     mkdir("/tmp/m", 0700);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         MUST_FAIL(mount("none", "/tmp/m", kinds[i], 0, ""));
@@ -104,10 +107,23 @@ static void machine(void)
 }
 static void sockets(void)
 {
-    static const int families[] = {AF_PACKET, AF_NETLINK, 40 /* VSOCK */, 38 /* ALG */, 44 /* XDP */, 31 /* BLUETOOTH */, 29 /* CAN */, 9 /* X25 */, 21 /* RDS */, 30 /* TIPC */, 16};
-    const char *name = getenv("SECRET_START"); /* the socket's name begins so: tried with all endings that fit in time */
+    static const int families[] = {AF_PACKET,
+                                   AF_NETLINK,
+                                   40 /* VSOCK */,
+                                   38 /* ALG */,
+                                   44 /* XDP */,
+                                   31 /* BLUETOOTH */,
+                                   29 /* CAN */,
+                                   9 /* X25 */,
+                                   21 /* RDS */,
+                                   30 /* TIPC */,
+                                   16};
+    const char *name = getenv(
+        "SECRET_START"); /* the socket's name begins so: tried with all endings that fit in time */
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)env_int("PORT"))};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)env_int("PORT"))};
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
         int fd = socket(families[i], SOCK_RAW, 0);
         if (fd >= 0 && families[i] != AF_NETLINK) {
@@ -126,7 +142,9 @@ static void sockets(void)
             BREACH("an abstract socket of the host is listed");
         }
     }
-    static const char *const known[] = {"/run/dbus/system_bus_socket", "/run/systemd/private", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/dev/log"};
+    static const char *const known[] = {"/run/dbus/system_bus_socket", "/run/systemd/private",
+                                        "/var/run/docker.sock", "/run/containerd/containerd.sock",
+                                        "/dev/log"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && fd >= 0; i++) {
         strcpy(un.sun_path, known[i]);
         MUST_FAIL(connect(fd, (void *)&un, sizeof(un)));
@@ -142,7 +160,8 @@ static void abstract_socket(void)
         return;
     }
     memcpy(un.sun_path + 1, name, strlen(name));
-    MUST_FAIL(connect(fd, (void *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))));
+    MUST_FAIL(connect(fd, (void *)&un,
+                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))));
 }
 /* Each fork bomb, each hoard, ends in an errno; --pids and --memory are set. */
 static void fork_bomb(void)

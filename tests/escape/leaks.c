@@ -38,7 +38,8 @@ static void look_below(const char *dir, int depth)
     for (struct dirent *e; d && (e = readdir(d));) {
         char path[4096];
         struct stat st;
-        if (snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= (int)sizeof(path) || e->d_name[0] == '.') {
+        if (snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= (int)sizeof(path) ||
+            e->d_name[0] == '.') {
             continue;
         }
         if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth > 0) {
@@ -96,14 +97,21 @@ static void memory(void)
         if (strstr(line, "/work/") && !strstr(line, "leaks")) {
             BREACH("a host path in maps: %s", line);
         }
-        if (sscanf(line, "%lx-%lx %c", &start, &end, &r) == 3 && r == 'r' && end - start < (64UL << 20) && start < 0x7fffffffffffUL &&
-            range_is_secret(start, end)) {
+        if (sscanf(line, "%lx-%lx %c", &start, &end, &r) == 3 && r == 'r' &&
+            end - start < (64UL << 20) && start < 0x7fffffffffffUL && range_is_secret(start, end)) {
             BREACH("the secret in memory: %s", line);
         }
     }
-    static const struct { uint64_t start, size; } slice[] = {{STUB_TEXT, 4096}, {STUB_DATA, 4096}, {STUB_RO, 0x5000}, {CHAN_BASE, CHAN_STRIDE * 8}, {AREA_BASE, AREA_STRIDE * 8}};
+    static const struct {
+        uint64_t start, size;
+    } slice[] = {{STUB_TEXT, 4096},
+                 {STUB_DATA, 4096},
+                 {STUB_RO, 0x5000},
+                 {CHAN_BASE, CHAN_STRIDE * 8},
+                 {AREA_BASE, AREA_STRIDE * 8}};
     for (int i = 0; i < 5; i++) {
-        if (stub()->magic == STUB_MAGIC && range_is_secret(slice[i].start, slice[i].start + slice[i].size)) {
+        if (stub()->magic == STUB_MAGIC &&
+            range_is_secret(slice[i].start, slice[i].start + slice[i].size)) {
             BREACH("the secret in the slice at %#lx", slice[i].start);
         }
     }
@@ -161,8 +169,10 @@ static void used_channels(void)
             write(p[1], buf, sizeof(buf));
             read(p[0], buf, sizeof(buf));
             if (stub()->magic == STUB_MAGIC) {
-                memcpy((char *)CHAN_BASE + WINDOW_OFFSET + 4096, buf, 50000); /* and as a bulk copy would leave it */
-                memcpy((char *)CHAN_BASE + CHAN_STRIDE * 3, buf, 50000); /* in a slot that it never used */
+                memcpy((char *)CHAN_BASE + WINDOW_OFFSET + 4096, buf,
+                       50000); /* and as a bulk copy would leave it */
+                memcpy((char *)CHAN_BASE + CHAN_STRIDE * 3, buf,
+                       50000); /* in a slot that it never used */
             }
             _exit(0);
         }
@@ -171,7 +181,8 @@ static void used_channels(void)
         if (pid == 0) {
             setgid(1000);
             setuid(1000);
-            if (stub()->magic == STUB_MAGIC && memmem((void *)CHAN_BASE, CHAN_STRIDE * 8, magic, sizeof(magic))) {
+            if (stub()->magic == STUB_MAGIC &&
+                memmem((void *)CHAN_BASE, CHAN_STRIDE * 8, magic, sizeof(magic))) {
                 BREACH("another guest's data in a used channel (round %d)", round);
             }
             _exit(0);

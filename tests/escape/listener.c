@@ -23,8 +23,10 @@ int main(int argc, char **argv)
         return 2;
     }
     strncpy(un.sun_path + 1, argv[1], sizeof(un.sun_path) - 2);
-    if (bind(p[0].fd, (void *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argv[1]))) < 0 ||
-        bind(p[1].fd, (void *)&in, sizeof(in)) < 0 || listen(p[0].fd, 5) < 0 || listen(p[1].fd, 5) < 0) {
+    if (bind(p[0].fd, (void *)&un,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argv[1]))) < 0 ||
+        bind(p[1].fd, (void *)&in, sizeof(in)) < 0 || listen(p[0].fd, 5) < 0 ||
+        listen(p[1].fd, 5) < 0) {
         perror("listener");
         return 1;
     }

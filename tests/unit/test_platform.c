@@ -23,12 +23,13 @@
     do {                                                                                           \
         long long left_ = (long long)(a), right_ = (long long)(b);                                 \
         if (left_ != right_) {                                                                     \
-            fprintf(stderr, "%s:%d: %s: %#llx, not %#llx\n", __FILE__, __LINE__, #a, left_, right_); \
+            fprintf(stderr, "%s:%d: %s: %#llx, not %#llx\n", __FILE__, __LINE__, #a, left_,        \
+                    right_);                                                                       \
             _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
 
-#define CODE 0x400000UL
+#define CODE  0x400000UL
 #define STACK 0x500000UL
 
 static struct platform_thread *g_first;
@@ -45,8 +46,14 @@ static const struct program *g_program;
 static void load(struct platform_thread *th)
 {
     const struct load_op ops[] = {
-        {.kind = LOAD_MAP_ANON, .addr = CODE, .size = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE | PROT_EXEC},
-        {.kind = LOAD_MAP_ANON, .addr = STACK, .size = 16 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE},
+        {.kind = LOAD_MAP_ANON,
+         .addr = CODE,
+         .size = PAGE_SIZE,
+         .prot = PROT_READ | PROT_WRITE | PROT_EXEC},
+        {.kind = LOAD_MAP_ANON,
+         .addr = STACK,
+         .size = 16 * PAGE_SIZE,
+         .prot = PROT_READ | PROT_WRITE},
         {.kind = LOAD_COPY, .addr = CODE, .size = g_program->size, .data = g_program->code},
     };
     CHECK_EQUAL(platform_load(th, ops, ARRAY_COUNT(ops), CODE, STACK + 16 * PAGE_SIZE), 0);
@@ -110,8 +117,8 @@ static void expect_call(struct platform_thread *th, uint64_t nr, uint64_t arg0)
 }
 
 /* mov $39,%eax; mov $7,%edi; syscall; mov %eax,%edi; mov $60,%eax; syscall; ud2 */
-static const unsigned char g_calls[] = {0xb8, 39, 0, 0, 0, 0xbf, 7, 0, 0, 0, 0x0f, 5,
-                                        0x89, 0xc7, 0xb8, 60, 0, 0, 0, 0x0f, 5, 0x0f, 0x0b};
+static const unsigned char g_calls[] = {0xb8, 39,   0,    0,  0, 0xbf, 7, 0,    0, 0,    0x0f, 5,
+                                        0x89, 0xc7, 0xb8, 60, 0, 0,    0, 0x0f, 5, 0x0f, 0x0b};
 
 static void kernel_calls(struct platform_thread *th)
 {
@@ -169,7 +176,8 @@ static void interrupt__guest_runs__event(void **state)
 }
 
 /* mov $57,%eax; syscall; mov %eax,%edi; mov $60,%eax; syscall */
-static const unsigned char g_fork[] = {0xb8, 57, 0, 0, 0, 0x0f, 5, 0x89, 0xc7, 0xb8, 60, 0, 0, 0, 0x0f, 5};
+static const unsigned char g_fork[] = {0xb8, 57,   0,  0, 0, 0x0f, 5,    0x89,
+                                       0xc7, 0xb8, 60, 0, 0, 0,    0x0f, 5};
 
 static void kernel_fork(struct platform_thread *th)
 {
@@ -189,7 +197,8 @@ static void kernel_fork(struct platform_thread *th)
     CHECK_EQUAL(word, 0);
     CHECK_EQUAL(platform_copy_in(platform_space(th), &word, PLATFORM_SLICE_START, 4), 0);
 
-    struct mem_call m = {.nr = SYS_mmap, .args = {0, 8192, 3, MAP_PRIVATE | MAP_ANONYMOUS, 0, 0}, .host_fd = -1};
+    struct mem_call m = {
+        .nr = SYS_mmap, .args = {0, 8192, 3, MAP_PRIVATE | MAP_ANONYMOUS, 0, 0}, .host_fd = -1};
     long a = platform_mem(child, &m);
     CHECK_EQUAL(!(a > 0), 0);
     CHECK_EQUAL(platform_copy_in(platform_space(child), &word, (uaddr_t)a, 4), 4);
