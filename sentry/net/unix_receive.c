@@ -146,6 +146,7 @@ static ssize_t receive_stream(struct unix_socket *u, struct socket_msg *m)
             more = wait_for_data(u, deadline_ns);
         }
     } while (more > 0);
+    m->scm.has_creds = true; /* at the end of the stream: of nobody, which reads as 0 */
     return r.done ? (ssize_t)r.done : more;
 }
 

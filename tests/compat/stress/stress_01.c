@@ -8,6 +8,7 @@
 #include "tests/compat/compat.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 
 static atomic_long g_handled[THREADS];
 static atomic_bool g_stop;
+static atomic_int g_ready;
 static __thread int t_index;
 
 static double now(void)
@@ -75,6 +77,7 @@ static void *worker(void *arg)
 {
     int p[2];
     t_index = (int)(long)arg;
+    atomic_fetch_add(&g_ready, 1); /* from here on signals are counted for it */
     CHECK(pipe(p) == 0);
     for (unsigned round = 0; !atomic_load(&g_stop); round++) {
         step(t_index, round, p);
@@ -104,6 +107,9 @@ int main(void)
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
     for (long i = 0; i < THREADS; i++) {
         CHECK(pthread_create(&threads[i], NULL, worker, (void *)i) == 0);
+    }
+    while (atomic_load(&g_ready) < THREADS) {
+        sched_yield();
     }
     CHECK(pthread_create(&fork_thread, NULL, forker, NULL) == 0);
     for (double end = now() + SECONDS; now() < end;) {
