@@ -61,18 +61,19 @@ static size_t addr_path(const struct socket_addr *a, char path[sizeof(struct soc
 
 /* --- abstract names --- */
 
-static uint64_t abstract_hash(const struct socket_addr *a)
+/* Each type of socket has names of its own. */
+static uint64_t abstract_hash(const struct socket_addr *a, int type)
 {
-    return hash_bytes(a->bytes, a->size, 0);
+    return hash_bytes(a->bytes, a->size, (uint64_t)type);
 }
 
-static struct unix_socket *abstract_find(const struct socket_addr *a)
+static struct unix_socket *abstract_find(const struct socket_addr *a, int type)
 {
-    uint64_t hash = abstract_hash(a);
+    uint64_t hash = abstract_hash(a, type);
 
     for (struct hash_node *n = hash_chain(&g_abstract, hash); n; n = n->next) {
         struct unix_socket *u = container_of(n, struct unix_socket, name_link);
-        if (n->hash == hash && u->name->addr.size == a->size &&
+        if (n->hash == hash && u->base.type == type && u->name->addr.size == a->size &&
             memcmp(u->name->addr.bytes, a->bytes, a->size) == 0) {
             return u;
         }
@@ -84,14 +85,14 @@ static int abstract_bind(struct unix_socket *u, const struct socket_addr *a)
 {
     struct unix_name *name;
 
-    if (abstract_find(a)) {
+    if (abstract_find(a, u->base.type)) {
         return -EADDRINUSE;
     }
     int r = name_new(a, &name);
     if (r < 0) {
         return r;
     }
-    r = hash_insert(&g_abstract, &u->name_link, abstract_hash(a));
+    r = hash_insert(&g_abstract, &u->name_link, abstract_hash(a, u->base.type));
     if (r < 0) {
         unix_name_put(name);
         return r;
@@ -231,7 +232,7 @@ int unix_find(const struct socket_caller *c, const struct socket_addr *a, int ty
     struct unix_socket *u;
 
     if (is_abstract(a)) {
-        u = abstract_find(a);
+        u = abstract_find(a, type);
         if (!u) {
             return -ECONNREFUSED;
         }

@@ -83,7 +83,7 @@ static int read_message(struct unix_socket *u, struct socket_msg *m, struct unix
         return error;
     }
     if (m->flags & MSG_PEEK) {
-        return !m->scm.files && uio_size(m->data) > 0;
+        return !m->scm.files; /* Linux goes on to the next files even when the buffer is full */
     }
     msg->taken += size;
     if (size < left) {
@@ -137,10 +137,10 @@ static ssize_t receive_stream(struct unix_socket *u, struct socket_msg *m)
     if (m->flags & MSG_OOB) {
         return -EOPNOTSUPP;
     }
-    r.target = m->flags & MSG_WAITALL ? size : MAX(MIN(low, size), (size_t)1);
+    r.target = MAX(m->flags & MSG_WAITALL ? size : MIN(low, size), (size_t)1);
     do {
         more = read_queue(u, m, &r);
-        if (more > 0 && (r.done >= r.target || (r.done && (m->flags & MSG_PEEK)))) {
+        if (more > 0 && (r.done >= r.target || (r.named && (m->flags & MSG_PEEK)))) {
             more = 0;
         } else if (more > 0) {
             more = wait_for_data(u, deadline_ns);

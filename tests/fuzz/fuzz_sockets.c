@@ -66,13 +66,15 @@ static size_t any_size(int fd)
 
 static int any_flags(void)
 {
-    static const int flags[] = {0, MSG_PEEK, MSG_TRUNC, MSG_PEEK | MSG_TRUNC, MSG_WAITALL, MSG_EOR, MSG_CMSG_CLOEXEC};
+    static const int flags[] = {0,           MSG_PEEK, MSG_TRUNC,       MSG_PEEK | MSG_TRUNC,
+                                MSG_WAITALL, MSG_EOR,  MSG_CMSG_CLOEXEC};
     return MSG_DONTWAIT | (rnd(2) ? 0 : flags[rnd(sizeof(flags) / sizeof(flags[0]))]);
 }
 
 static socklen_t any_addr(struct sockaddr_un *a)
 {
-    static const char *names[] = {"a", "b", "c", "./a", "d/a", "none/a", "d", "l", "plain", "plain/x"};
+    static const char *names[] = {"a",      "b", "c", "./a",   "d/a",
+                                  "none/a", "d", "l", "plain", "plain/x"};
     memset(a, 0, sizeof(*a));
     a->sun_family = rnd(15) ? AF_UNIX : rnd(2) ? AF_UNSPEC : AF_INET;
     switch (rnd(8)) {
@@ -123,7 +125,8 @@ static void show_addr(const struct sockaddr_un *a, socklen_t size)
     if (size == OFFSET + 6 && a->sun_path[0] == '\0') {
         printf("  a name of the kernel's\n");
     } else {
-        printf("  address %u %08x\n", size, sum((const char *)a, size < sizeof(*a) ? size : sizeof(*a)));
+        printf("  address %u %08x\n", size,
+               sum((const char *)a, size < sizeof(*a) ? size : sizeof(*a)));
     }
 }
 
@@ -190,7 +193,8 @@ static void send_files(void)
     struct iovec io = {g_buf, size};
     struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c};
     for (int k = 0; k < count; k++) {
-        list[k] = rnd(30) ? g_file : -1; /* no sockets: Linux frees those in circles some time later */
+        list[k] =
+            rnd(30) ? g_file : -1; /* no sockets: Linux frees those in circles some time later */
     }
     c.h.cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
     m.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
@@ -204,8 +208,12 @@ static void receive_files(void)
     struct sockaddr_un a = {0};
     int i = any(), list[32], count = 0;
     struct iovec io[2] = {{g_buf, rnd(50)}, {g_buf + 100, rnd(100)}};
-    struct msghdr m = {.msg_iov = io, .msg_iovlen = 2, .msg_control = &c, .msg_controllen = rnd(3) ? sizeof(c) : rnd(sizeof(c)),
-                       .msg_name = &a, .msg_namelen = sizeof(a)};
+    struct msghdr m = {.msg_iov = io,
+                       .msg_iovlen = 2,
+                       .msg_control = &c,
+                       .msg_controllen = rnd(3) ? sizeof(c) : rnd(sizeof(c)),
+                       .msg_name = &a,
+                       .msg_namelen = sizeof(a)};
     size_t room = m.msg_controllen;
     memset(&c, 0, sizeof(c));
     ssize_t r = recvmsg(fd_of(i), &m, any_flags());
@@ -264,8 +272,9 @@ static void connecting(void)
 
 static void options(void)
 {
-    static const int names[] = {SO_TYPE,   SO_ERROR,    SO_ACCEPTCONN, SO_SNDBUF,   SO_RCVBUF,  SO_PASSCRED, SO_DOMAIN,
-                                SO_LINGER, SO_PEERCRED, SO_RCVLOWAT,   SO_SNDTIMEO, SO_PROTOCOL};
+    static const int names[] = {SO_TYPE,     SO_ERROR,    SO_ACCEPTCONN, SO_SNDBUF,
+                                SO_RCVBUF,   SO_PASSCRED, SO_DOMAIN,     SO_LINGER,
+                                SO_PEERCRED, SO_RCVLOWAT, SO_SNDTIMEO,   SO_PROTOCOL};
     int i = any(), name = names[rnd(sizeof(names) / sizeof(names[0]))];
     int values[4] = {rnd(3) ? (int)rnd(2) : (int)rnd(100000), 0, 0, 0};
     socklen_t n = rnd(20);
@@ -276,8 +285,8 @@ static void options(void)
     memset(values, 0, sizeof(values));
     n = n > sizeof(values) ? sizeof(values) : n;
     result("getsockopt", i, getsockopt(fd_of(i), SOL_SOCKET, name, values, &n));
-    if (name == SO_PEERCRED && n >= sizeof(int)) {
-        values[0] = values[0] == getpid();
+    if (name == SO_PEERCRED) {
+        values[0] = n >= sizeof(int) && values[0] == getpid();
     }
     printf("  %d: %u %d %d %d\n", name, n, values[0], values[1], values[2]);
 }
@@ -329,8 +338,9 @@ static void on_pipe(int sig)
 
 int main(int argc, char **argv)
 {
-    static void (*const steps[])(void) = {create,        send_data,  send_data,  receive_data, receive_data, send_files,
-                                          receive_files, connecting, connecting, connecting,   options,      names};
+    static void (*const steps[])(void) = {create,       send_data,  send_data,     receive_data,
+                                          receive_data, send_files, receive_files, connecting,
+                                          connecting,   connecting, options,       names};
     int count = argc > 2 ? atoi(argv[2]) : 1000;
     g_state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     struct sigaction sa = {.sa_handler = on_pipe};

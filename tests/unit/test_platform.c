@@ -65,6 +65,7 @@ static void kernel_main(void *arg)
     load(g_first);
     g_program->kernel(g_first);
     platform_kill(g_first);
+    platform_set_owner(g_first, NULL); /* this kthread ends before the host process is reaped */
     g_done = true;
 }
 

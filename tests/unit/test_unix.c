@@ -272,7 +272,7 @@ static void close__long_chain__no_recursion(void **state)
 {
     struct world *w = *state;
     struct file *prev = NULL, *s[2];
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 6000; i++) {
         new_pair(w, SOCK_STREAM, s);
         if (prev) {
             assert_int_equal(put_files(w, s[0], &prev, 1), 1);

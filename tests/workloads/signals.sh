@@ -9,7 +9,7 @@ sleep 100 & p=$!; kill -STOP $p; sleep 0.1; grep ^State /proc/$p/status; kill -C
 yes | head -n 1; echo "${PIPESTATUS[@]}"
 set -m
 (trap "echo group; exit 4" TERM; while :; do sleep 0.05; done) & g=$!; sleep 0.3; kill -TERM -- -$g; wait $g; echo $?
-sleep 100 & sleep 100 & jobs -r | wc -l; kill %1 %2; wait 2>/dev/null; jobs | wc -l
+sleep 100 & sleep 100 & jobs -r | wc -l; kill %1 %2; wait; jobs -r | wc -l
 set +m
 (trap "" TERM; kill -TERM $BASHPID; echo survived)
 timeout 0.2 sleep 100; echo $?; timeout -s KILL 0.2 sleep 100; echo $?

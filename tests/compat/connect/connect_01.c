@@ -59,7 +59,8 @@ static void connection(int type)
     CHECK_ERRNO(to(c, "l"), EISCONN);
     CHECK_EQ(ready(l), POLLIN);
     CHECK_EQ(write(c, "early", 5), 5);
-    CHECK(getpeername(c, (void *)&a, &size) == 0 && size == OFFSET + 2 && strcmp(a.sun_path, "l") == 0);
+    CHECK(getpeername(c, (void *)&a, &size) == 0 && size == OFFSET + 2 &&
+          strcmp(a.sun_path, "l") == 0);
     memset(&a, 'x', sizeof(a));
     size = sizeof(a);
     s = accept4(l, (void *)&a, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -67,7 +68,8 @@ static void connection(int type)
     CHECK_EQ(fcntl(s, F_GETFL), O_RDWR | O_NONBLOCK);
     CHECK_EQ(fcntl(s, F_GETFD), FD_CLOEXEC);
     size = sizeof(a);
-    CHECK(getsockname(s, (void *)&a, &size) == 0 && size == OFFSET + 2 && strcmp(a.sun_path, "l") == 0);
+    CHECK(getsockname(s, (void *)&a, &size) == 0 && size == OFFSET + 2 &&
+          strcmp(a.sun_path, "l") == 0);
     CHECK_EQ(read(s, buf, sizeof(buf)), 5);
     CHECK_EQ(write(s, "late", 4), 4);
     size = sizeof(a);

@@ -52,7 +52,8 @@ static void numbers(void)
 
 static void flags(void)
 {
-    const int options[] = {SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST, SO_DONTROUTE, SO_OOBINLINE, SO_PASSCRED};
+    const int options[] = {SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST,
+                           SO_DONTROUTE, SO_OOBINLINE, SO_PASSCRED};
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         if (options[i] == SO_REUSEPORT) {
@@ -75,13 +76,15 @@ static void structs(void)
     CHECK(setsockopt(g_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
     CHECK(getsockopt(g_fd, SOL_SOCKET, SO_RCVTIMEO, &got, &size) == 0 && size == sizeof(got));
     CHECK(got.tv_sec == 1 && got.tv_usec == 500000);
-    CHECK(getsockopt(g_fd, SOL_SOCKET, SO_SNDTIMEO, &got, &size) == 0 && got.tv_sec == 0 && got.tv_usec == 0);
+    CHECK(getsockopt(g_fd, SOL_SOCKET, SO_SNDTIMEO, &got, &size) == 0 && got.tv_sec == 0 &&
+          got.tv_usec == 0);
     tv.tv_usec = 1000000;
     CHECK_ERRNO(setsockopt(g_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), EDOM);
     CHECK_ERRNO(setsockopt(g_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, 8), EINVAL);
     CHECK(setsockopt(g_fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0);
     size = sizeof(lg);
-    CHECK(getsockopt(g_fd, SOL_SOCKET, SO_LINGER, &lg, &size) == 0 && lg.l_onoff == 1 && lg.l_linger == 10);
+    CHECK(getsockopt(g_fd, SOL_SOCKET, SO_LINGER, &lg, &size) == 0 && lg.l_onoff == 1 &&
+          lg.l_linger == 10);
     CHECK_ERRNO(setsockopt(g_fd, SOL_SOCKET, SO_LINGER, &l, 4), EINVAL);
 }
 

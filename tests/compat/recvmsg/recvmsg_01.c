@@ -21,9 +21,11 @@ union control {
 
 static ssize_t send_cred(int s, struct ucred u, size_t size)
 {
-    union control c = {.h = {.cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS}};
+    union control c = {
+        .h = {.cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS}};
     struct iovec io = {"c", 1};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
 
     memcpy(CMSG_DATA(&c.h), &u, sizeof(u));
     return sendmsg(s, &m, 0);
@@ -34,12 +36,14 @@ static struct ucred receive(int s, ssize_t want)
     union control c;
     char buf[16];
     struct iovec io = {buf, sizeof(buf)};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
     struct ucred u;
 
     CHECK_EQ(recvmsg(s, &m, 0), want);
     CHECK_EQ(m.msg_flags, 0);
-    CHECK(m.msg_controllen == sizeof(c) && c.h.cmsg_type == SCM_CREDENTIALS && c.h.cmsg_len == CMSG_LEN(sizeof(u)));
+    CHECK(m.msg_controllen == sizeof(c) && c.h.cmsg_type == SCM_CREDENTIALS &&
+          c.h.cmsg_len == CMSG_LEN(sizeof(u)));
     memcpy(&u, CMSG_DATA(&c.h), sizeof(u));
     return u;
 }
@@ -54,13 +58,15 @@ static void pass(int type)
     int s[2], status;
     char buf[4], small[20];
     struct iovec io = {buf, sizeof(buf)};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = small, .msg_controllen = sizeof(small)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = small, .msg_controllen = sizeof(small)};
 
     CHECK(socketpair(AF_UNIX, type, 0, s) == 0);
     CHECK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &g_on, sizeof(g_on)) == 0);
     CHECK(write(s[0], "x", 1) == 1);
     CHECK(is_me(receive(s[1], 1)));
-    CHECK_EQ(send_cred(s[0], (struct ucred){getpid(), getuid(), getgid()}, sizeof(struct ucred)), 1);
+    CHECK_EQ(send_cred(s[0], (struct ucred){getpid(), getuid(), getgid()}, sizeof(struct ucred)),
+             1);
     CHECK(is_me(receive(s[1], 1)));
     CHECK_ERRNO(send_cred(s[0], (struct ucred){getpid(), getuid(), getgid()}, 8), EINVAL);
     CHECK(write(s[0], "a", 1) == 1);
@@ -96,7 +102,8 @@ static void named(void)
     CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
     CHECK(setsockopt(s[0], SOL_SOCKET, SO_PASSCRED, &g_on, sizeof(g_on)) == 0);
     CHECK(write(s[0], "x", 1) == 1);
-    CHECK(getsockname(s[0], (void *)&a, &size) == 0 && size == offsetof(struct sockaddr_un, sun_path) + 6);
+    CHECK(getsockname(s[0], (void *)&a, &size) == 0 &&
+          size == offsetof(struct sockaddr_un, sun_path) + 6);
     close(s[0]);
     close(s[1]);
 }
@@ -142,7 +149,8 @@ static void peers(void)
     CHECK_ERRNO(getsockopt(l, SOL_SOCKET, SO_PEERGROUPS, groups, &size), ENODATA);
     size = sizeof(groups);
     n = getgroups(64, mine);
-    CHECK(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 && size == (socklen_t)n * sizeof(gid_t));
+    CHECK(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 &&
+          size == (socklen_t)n * sizeof(gid_t));
     CHECK(memcmp(groups, mine, size) == 0);
     CHECK(bind(l, (void *)&a, sizeof(a)) == 0 && listen(l, 1) == 0);
     CHECK(is_me(peer(l)));

@@ -85,7 +85,8 @@ static void times(void)
     clock_gettime(CLOCK_MONOTONIC, &before);
     CHECK_ERRNO(read(g_s[1], buf, 1), EAGAIN);
     clock_gettime(CLOCK_MONOTONIC, &after);
-    CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >= 29000000L);
+    CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >=
+          29000000L);
     CHECK(write(g_s[0], "xy", 2) == 2);
     CHECK_EQ(recv(g_s[1], buf, 4, MSG_WAITALL), 2);
     timeout(g_s[1], SO_RCVTIMEO, 900);

@@ -24,7 +24,11 @@ static void vectors(int type)
 
     CHECK(socketpair(AF_UNIX, type, 0, s) == 0);
     CHECK_EQ(sendmsg(s[0], &m, 0), 6);
-    m = (struct msghdr){.msg_iov = in, .msg_iovlen = 2, .msg_name = name, .msg_namelen = sizeof(name), .msg_flags = -1};
+    m = (struct msghdr){.msg_iov = in,
+                        .msg_iovlen = 2,
+                        .msg_name = name,
+                        .msg_namelen = sizeof(name),
+                        .msg_flags = -1};
     CHECK_EQ(recvmsg(s[1], &m, 0), 6);
     CHECK(memcmp(c, "ab", 2) == 0 && memcmp(d, "cdef", 4) == 0);
     CHECK_EQ(m.msg_namelen, 0);
@@ -47,7 +51,8 @@ static void vectors(int type)
 
 static void faults(int type)
 {
-    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), buf[8];
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+         buf[8];
     int s[2];
 
     CHECK(page != MAP_FAILED && munmap(page + 4096, 4096) == 0);
@@ -69,7 +74,8 @@ static void faults(int type)
 
 static void addresses(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "a"}, b = {.sun_family = AF_UNIX, .sun_path = "b"}, got;
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "a"},
+                       b = {.sun_family = AF_UNIX, .sun_path = "b"}, got;
     struct iovec io = {"x", 1};
     struct msghdr m = {.msg_name = &b, .msg_namelen = sizeof(b), .msg_iov = &io, .msg_iovlen = 1};
     char buf[4];
@@ -78,7 +84,8 @@ static void addresses(void)
     CHECK(bind(x, (void *)&a, sizeof(a)) == 0 && bind(y, (void *)&b, sizeof(b)) == 0);
     CHECK_EQ(sendmsg(x, &m, 0), 1);
     io.iov_base = buf;
-    m = (struct msghdr){.msg_name = &got, .msg_namelen = sizeof(got), .msg_iov = &io, .msg_iovlen = 1};
+    m = (struct msghdr){
+        .msg_name = &got, .msg_namelen = sizeof(got), .msg_iov = &io, .msg_iovlen = 1};
     CHECK_EQ(recvmsg(y, &m, 0), 1);
     CHECK(m.msg_namelen == OFFSET + 2 && strcmp(got.sun_path, "a") == 0);
     m = (struct msghdr){.msg_name = &b, .msg_namelen = sizeof(b)};
@@ -98,7 +105,8 @@ static void control(void)
         char bytes[64];
     } c = {.h = {.cmsg_len = CMSG_LEN(4), .cmsg_level = 12345, .cmsg_type = 1}};
     struct iovec io = {"x", 1};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(4)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(4)};
     char buf[4];
     int s[2];
 
@@ -114,7 +122,10 @@ static void control(void)
     CHECK_ERRNO(sendmsg(s[0], &m, 0), EFAULT);
     m.msg_controllen = 1UL << 40;
     CHECK_ERRNO(sendmsg(s[0], &m, 0), ENOBUFS);
-    m = (struct msghdr){.msg_iov = &(struct iovec){buf, 4}, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    m = (struct msghdr){.msg_iov = &(struct iovec){buf, 4},
+                        .msg_iovlen = 1,
+                        .msg_control = &c,
+                        .msg_controllen = sizeof(c)};
     CHECK_EQ(recvmsg(s[1], &m, MSG_CMSG_CLOEXEC), 1);
     CHECK_EQ(m.msg_controllen, 0);
     CHECK_EQ(m.msg_flags, MSG_CMSG_CLOEXEC);

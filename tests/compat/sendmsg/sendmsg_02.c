@@ -19,9 +19,14 @@ union control {
 
 static ssize_t send_fds(int s, const int *fd, unsigned count, const char *text)
 {
-    union control c = {.h = {.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    union control c = {.h = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
+                             .cmsg_level = SOL_SOCKET,
+                             .cmsg_type = SCM_RIGHTS}};
     struct iovec io = {(void *)text, strlen(text)};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct msghdr m = {.msg_iov = &io,
+                       .msg_iovlen = 1,
+                       .msg_control = &c,
+                       .msg_controllen = CMSG_SPACE(count * sizeof(int))};
 
     memcpy(CMSG_DATA(&c.h), fd, count * sizeof(int));
     return sendmsg(s, &m, 0);

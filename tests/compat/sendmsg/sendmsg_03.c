@@ -18,9 +18,12 @@ static void send_fd(int s, int fd)
     union {
         struct cmsghdr h;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    } c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                 .cmsg_level = SOL_SOCKET,
+                 .cmsg_type = SCM_RIGHTS}};
     struct iovec io = {"x", 1};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
 
     memcpy(CMSG_DATA(&c.h), &fd, sizeof(int));
     CHECK_EQ(sendmsg(s, &m, 0), 1);
@@ -34,7 +37,8 @@ static int take_fd(int s)
     } c;
     char x;
     struct iovec io = {&x, 1};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
     int fd;
 
     CHECK_EQ(recvmsg(s, &m, 0), 1);
@@ -98,7 +102,8 @@ static void ring(void)
 {
     int a[2], b[2], c[2], keep;
 
-    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, a) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, b) == 0 &&
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, a) == 0 &&
+          socketpair(AF_UNIX, SOCK_STREAM, 0, b) == 0 &&
           socketpair(AF_UNIX, SOCK_SEQPACKET, 0, c) == 0);
     send_fd(a[0], b[1]);
     send_fd(b[0], c[1]);
@@ -129,7 +134,8 @@ static void not_accepted(void)
     struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "l"};
     int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    CHECK(bind(l, (void *)&a, sizeof(a)) == 0 && listen(l, 1) == 0 && connect(c, (void *)&a, sizeof(a)) == 0);
+    CHECK(bind(l, (void *)&a, sizeof(a)) == 0 && listen(l, 1) == 0 &&
+          connect(c, (void *)&a, sizeof(a)) == 0);
     int w = canary(c);
     send_fd(c, l);
     send_fd(c, c);
@@ -168,9 +174,12 @@ static int too_many(void)
     union {
         struct cmsghdr h;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    } c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                 .cmsg_level = SOL_SOCKET,
+                 .cmsg_type = SCM_RIGHTS}};
     struct iovec io = {"x", 1};
-    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
     int s[2], fd = 0, sent = 0;
 
     CHECK(setgid(12345) == 0 && setuid(12345) == 0 && setrlimit(RLIMIT_NOFILE, &rl) == 0);

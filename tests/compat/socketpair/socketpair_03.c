@@ -109,7 +109,8 @@ static void blocked(void)
         close(s[0]);
         usleep(30000);
         for (int i = 0; i < 32; i++) {
-            CHECK_EQ(write(s[1], buf, sizeof(buf)), sizeof(buf)); /* 2 MiB: it has to wait for the reader */
+            CHECK_EQ(write(s[1], buf, sizeof(buf)),
+                     sizeof(buf)); /* 2 MiB: it has to wait for the reader */
         }
         _exit(0);
     }
