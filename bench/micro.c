@@ -170,16 +170,26 @@ static const struct {
     void (*run)(void);
     int count;
 } benches[] = {
-    {"getppid", run_getppid, 20000},   {"sigprocmask", run_sigprocmask, 20000},
-    {"pread-4k", run_read4k, 10000},   {"pread-64k", run_read64k, 2000},
-    {"pwrite-4k", run_write4k, 10000}, {"open+close", run_open_close, 5000},
-    {"stat", run_stat, 10000},         {"stat-enoent", run_stat_enoent, 10000},
-    {"fstat", run_fstat, 10000},       {"lseek", run_lseek, 10000},
-    {"epoll_wait-0", run_epoll0, 10000}, {"pipe-write+read", run_pipe, 10000},
-    {"mmap+munmap", run_mmap, 5000},   {"fault-1MiB", run_fault_mib, 50},
-    {"futex-wake", run_futex_wake, 20000}, {"signal", run_signal, 2000},
-    {"fork+wait", run_fork_wait, 100}, {"fork+exec", run_fork_exec, 50},
-    {"vfork+exec", run_vfork_exec, 50}, {"thread", run_thread, 300},
+    {"getppid", run_getppid, 20000},
+    {"sigprocmask", run_sigprocmask, 20000},
+    {"pread-4k", run_read4k, 10000},
+    {"pread-64k", run_read64k, 2000},
+    {"pwrite-4k", run_write4k, 10000},
+    {"open+close", run_open_close, 5000},
+    {"stat", run_stat, 10000},
+    {"stat-enoent", run_stat_enoent, 10000},
+    {"fstat", run_fstat, 10000},
+    {"lseek", run_lseek, 10000},
+    {"epoll_wait-0", run_epoll0, 10000},
+    {"pipe-write+read", run_pipe, 10000},
+    {"mmap+munmap", run_mmap, 5000},
+    {"fault-1MiB", run_fault_mib, 50},
+    {"futex-wake", run_futex_wake, 20000},
+    {"signal", run_signal, 2000},
+    {"fork+wait", run_fork_wait, 100},
+    {"fork+exec", run_fork_exec, 50},
+    {"vfork+exec", run_vfork_exec, 50},
+    {"thread", run_thread, 300},
 };
 
 static int compare(const void *a, const void *b)
