@@ -49,14 +49,14 @@
     X(cap_header, 8)                                                                               \
     X(cap_data, 24)
 
+/* clang-format off: it can't make up its mind about this list */
 #define SYSCALL_KINDS(X)                                                                           \
-    X(FD)                                                                                          \
-    X(DIRFD)                                                                                       \
-    X(INT)                                                                                         \
-    X(FLAGS)                                                                                       \
-    X(PID) X(SIG) X(CLOCK) X(UINT) X(MODE) X(UID) X(GID) X(DEV32) X(SIZE) X(OFF) X(LONG) X(ULONG)  \
-        X(DEV) X(ADDR) X(PTR) X(IN_STR) X(OUT_STR) X(IN_BUF) X(OUT_BUF) X(IN_STRUCT) X(OUT_STRUCT) \
-            X(INOUT_STRUCT) X(IN_IOVEC) X(OUT_IOVEC)
+    X(FD) X(DIRFD) X(INT) X(FLAGS) X(PID) X(SIG)                                                   \
+    X(CLOCK) X(UINT) X(MODE) X(UID) X(GID) X(DEV32)                                                \
+    X(SIZE) X(OFF) X(LONG) X(ULONG) X(DEV) X(ADDR)                                                 \
+    X(PTR) X(IN_STR) X(OUT_STR) X(IN_BUF) X(OUT_BUF) X(IN_STRUCT)                                  \
+    X(OUT_STRUCT) X(INOUT_STRUCT) X(IN_IOVEC) X(OUT_IOVEC)
+/* clang-format on */
 enum arg_kind {
 #define X(kind) KIND_##kind,
     SYSCALL_KINDS(X)
