@@ -49,7 +49,8 @@
     X(cap_header, 8)                                                                               \
     X(cap_data, 24)
 
-/* clang-format off: it can't make up its mind about this list */
+/* The formatter never settles on this list. */
+/* clang-format off */
 #define SYSCALL_KINDS(X)                                                                           \
     X(FD) X(DIRFD) X(INT) X(FLAGS) X(PID) X(SIG)                                                   \
     X(CLOCK) X(UINT) X(MODE) X(UID) X(GID) X(DEV32)                                                \
