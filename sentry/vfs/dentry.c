@@ -185,27 +185,41 @@ struct dentry *dcache_find(struct dentry *parent, const struct name *name)
     return NULL;
 }
 
-static bool still_true(struct dentry *d)
+static bool is_named(const struct dentry *d, const struct dentry *parent, const struct name *name)
+{
+    return d->hashed && d->parent == parent && d->name_size == name->size &&
+           memcmp(d->name, name->text, name->size) == 0;
+}
+
+static bool still_true(struct dentry *d, struct dentry *parent, const struct name *name)
 {
     if (!(d->sb->flags & (SB_NO_DCACHE | SB_REVALIDATE)) || d->mount_count > 0) {
         return true;
     }
-    struct inode *dir = d->parent->inode;
-    const struct name name = {d->name, d->name_size};
-    return dir->ops->revalidate ? dir->ops->revalidate(dir, &name, d->inode)
+    struct inode *dir = parent->inode;
+    return dir->ops->revalidate ? dir->ops->revalidate(dir, name, d->inode)
                                 : !(d->sb->flags & SB_NO_DCACHE);
 }
 
-/* Context: may block (revalidation). */
+/*
+ * Context: may block (revalidation). Unless the caller holds the parent's lock, a rename may take d's name
+ * away meanwhile: then it answers nothing, and the caller looks again under the lock.
+ */
 static struct dentry *find_valid(struct dentry *parent, const struct name *name)
 {
     struct dentry *d = dcache_find(parent, name);
-    if (d && !still_true(d)) {
-        dentry_unhash(d); /* may be in use: its holders keep the old inode */
-        dentry_put(d);
-        d = NULL;
+    if (!d) {
+        return NULL;
     }
-    return d;
+    bool valid = still_true(d, parent, name);
+    if (is_named(d, parent, name)) {
+        if (valid) {
+            return d;
+        }
+        dentry_unhash(d); /* may be in use: its holders keep the old inode */
+    }
+    dentry_put(d);
+    return NULL;
 }
 
 int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out)

@@ -94,7 +94,7 @@ static void memory(void)
     while (f && fgets(line, sizeof(line), f)) {
         unsigned long start, end;
         char r;
-        if (strstr(line, "/work/") && !strstr(line, "leaks")) {
+        if (strstr(line, "/build/") && !strstr(line, "leaks")) {
             BREACH("a host path in maps: %s", line);
         }
         if (sscanf(line, "%lx-%lx %c", &start, &end, &r) == 3 && r == 'r' &&

@@ -1,9 +1,9 @@
 # Signals and job control as a shell uses them: traps, groups, stop and continue, killed pipelines.
 . "$(dirname "$0")/lib.sh"
+# The EXIT trap comes last: a child that is killed before it executes would run it, too.
 # stderr: bash tells there of PIDs, and of jobs in the order in which they happen to end
 same_as_native bash -c 'exec 2>/dev/null
 trap "echo usr1" USR1; kill -USR1 $$; trap - USR1
-trap "echo exiting" EXIT
 sleep 100 & p=$!; kill $p; wait $p; echo "killed: $?"
 sleep 100 & p=$!; kill -STOP $p; sleep 0.1; grep ^State /proc/$p/status; kill -CONT $p; sleep 0.1; grep ^State /proc/$p/status; kill -KILL $p; wait $p 2>/dev/null; echo $?
 yes | head -n 1; echo "${PIPESTATUS[@]}"
@@ -16,6 +16,7 @@ timeout 0.2 sleep 100; echo $?; timeout -s KILL 0.2 sleep 100; echo $?
 sh -c "kill -ABRT \$\$" 2>/dev/null; echo $?
 trap "echo chld" CHLD; /bin/true; trap - CHLD
 ( sleep 0.1; kill -ALRM $$ ) & trap "echo alarm; got=1" ALRM; while [ -z "$got" ]; do sleep 0.02; done
-kill -0 $$; echo $?; kill -0 999999; echo $?; kill -l | head -n 2; exit 9' bash
+kill -0 $$; echo $?; kill -0 999999; echo $?; kill -l | head -n 2
+trap "echo exiting" EXIT; exit 9' bash
 expect_native survived
 finish
