@@ -105,7 +105,7 @@ static inline int wait_until(pid_t pid, int *status, double end)
 }
 
 /* Runs fn in a child that may well spin for ever on the ruins of its own stub, but must die when it is killed. */
-static inline void expendable(void (*fn)(void))
+static inline void expendable_for(void (*fn)(void), double seconds)
 {
     int status;
     pid_t pid = fork();
@@ -113,7 +113,7 @@ static inline void expendable(void (*fn)(void))
         fn();
         _exit(0);
     }
-    if (!wait_until(pid, &status, now() + 1)) {
+    if (!wait_until(pid, &status, now() + seconds)) {
         kill(pid, SIGKILL);
         if (!wait_until(pid, &status, now() + 5)) {
             BREACH("a process can't be killed");
@@ -122,6 +122,11 @@ static inline void expendable(void (*fn)(void))
     if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
         _exit(BREACH_STATUS);
     }
+}
+
+static inline void expendable(void (*fn)(void))
+{
+    expendable_for(fn, 1);
 }
 
 static inline int run_attacks(const struct attack *attacks, size_t count)
