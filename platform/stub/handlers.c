@@ -163,6 +163,7 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
 static void on_exit_kick(struct area *area, struct stub_ucontext *u)
 {
     u->regs[REG_RIP_] = area->rip;
+    u->regs[REG_R11_] = 0x246; /* where Linux leaves the flags; ours held the area */
     if (area->sigreturn) {
         area->sigreturn = 0;
         upcall_sigreturn(area, u);
