@@ -46,3 +46,13 @@ size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
  * sentry itself allows. 0: none. Called in the first stub, before it executes; inherited by all.
  */
 void engine_limit_tasks(size_t max_tasks);
+
+/*
+ * The host's clone flags for a guest's: a thread gets exactly what a thread needs, a process shares nothing but
+ * memory, and is our child whoever makes it.
+ */
+uint64_t engine_clone_flags(uint64_t guest_flags);
+/* The host's mmap for LOAD_MAP_FILE and LOAD_MAP_ANON. Errors: -ENOMEM it would touch the slice. */
+MUST_CHECK int engine_load_map(const struct load_op *o, struct mem_call *out);
+/* LOAD_COPY and LOAD_ZERO. Errors: -EFAULT. */
+MUST_CHECK int engine_load_bytes(struct platform_space *s, const struct load_op *o);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -262,4 +264,46 @@ void engine_limit_tasks(size_t max_tasks)
     if (max_tasks) {
         setrlimit(RLIMIT_NPROC, &limit);
     }
+}
+
+#define HOST_THREAD_FLAGS                                                                          \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+
+uint64_t engine_clone_flags(uint64_t guest_flags)
+{
+    uint64_t extra = guest_flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID);
+    if (guest_flags & CLONE_THREAD) {
+        return HOST_THREAD_FLAGS | extra;
+    }
+    return CLONE_PARENT | SIGCHLD | (guest_flags & (CLONE_VM | CLONE_VFORK)) | extra;
+}
+
+int engine_load_map(const struct load_op *o, struct mem_call *out)
+{
+    bool file = o->kind == LOAD_MAP_FILE;
+    if (platform_range_reserved(o->addr, o->size)) {
+        return -ENOMEM;
+    }
+    *out = (struct mem_call){
+        .nr = SYS_mmap,
+        .args = {o->addr, o->size, (uint64_t)o->prot,
+                 MAP_PRIVATE | MAP_FIXED | (file ? 0U : MAP_ANONYMOUS | MAP_NORESERVE), 0,
+                 file ? o->offset : 0},
+        .host_fd = file ? o->host_fd : -1};
+    return 0;
+}
+
+int engine_load_bytes(struct platform_space *s, const struct load_op *o)
+{
+    static const char zeroes[PAGE_SIZE];
+    size_t done = 0;
+    while (done < o->size) {
+        size_t chunk = o->kind == LOAD_ZERO ? MIN(o->size - done, PAGE_SIZE) : o->size - done;
+        const char *src = o->kind == LOAD_ZERO ? zeroes : (const char *)o->data + done;
+        if (platform_copy_out(s, o->addr + done, src, chunk) != chunk) {
+            return -EFAULT;
+        }
+        done += chunk;
+    }
+    return 0;
 }

@@ -10,9 +10,6 @@
 
 #include "lib/host.h"
 
-#define HOST_THREAD_FLAGS                                                                          \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-
 static int child_new(struct platform_thread *th, uint64_t flags, struct platform_thread **out)
 {
     struct platform_space *space;
@@ -83,10 +80,7 @@ int ptrace_clone(struct platform_thread *th, const struct platform_clone *c,
     if (r < 0) {
         return r;
     }
-    uint64_t extra = c->flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID);
-    uint64_t flags = c->flags & CLONE_THREAD
-                         ? HOST_THREAD_FLAGS | extra
-                         : CLONE_PARENT | SIGCHLD | (c->flags & (CLONE_VM | CLONE_VFORK)) | extra;
+    uint64_t flags = engine_clone_flags(c->flags);
     uint32_t old_tid = 0;
     if (c->flags & CLONE_PARENT_SETTID) {
         engine_vm_read(th->proc->pid, &old_tid, c->parent_tid, sizeof(old_tid));
@@ -169,31 +163,17 @@ int ptrace_exec(struct platform_thread *th, struct platform_boot *out_boot)
 
 static int load_op(struct platform_thread *th, const struct load_op *o)
 {
-    static const char zeroes[PAGE_SIZE];
     struct mem_call m = {.host_fd = -1};
+    long r;
     switch (o->kind) {
     case LOAD_MAP_FILE:
-    case LOAD_MAP_ANON: {
-        bool file = o->kind == LOAD_MAP_FILE;
-        m = (struct mem_call){
-            .nr = SYS_mmap,
-            .args = {o->addr, o->size, (uint64_t)o->prot,
-                     MAP_PRIVATE | MAP_FIXED | (file ? 0U : MAP_ANONYMOUS | MAP_NORESERVE), 0,
-                     file ? o->offset : 0},
-            .host_fd = file ? o->host_fd : -1};
-        long r = platform_range_reserved(o->addr, o->size) ? -ENOMEM : tracee_mem(th, &m);
+    case LOAD_MAP_ANON:
+        r = engine_load_map(o, &m);
+        r = r < 0 ? r : tracee_mem(th, &m);
         return r < 0 ? (int)r : 0;
-    }
     case LOAD_COPY:
-        return platform_copy_out(th->space, o->addr, o->data, o->size) == o->size ? 0 : -EFAULT;
     case LOAD_ZERO:
-        for (uint64_t done = 0; done < o->size; done += PAGE_SIZE) {
-            size_t chunk = MIN(o->size - done, PAGE_SIZE);
-            if (platform_copy_out(th->space, o->addr + done, zeroes, chunk) != chunk) {
-                return -EFAULT;
-            }
-        }
-        return 0;
+        return engine_load_bytes(th->space, o);
     case LOAD_PROTECT:
         m.nr = SYS_mprotect;
         m.args[0] = o->addr;

@@ -14,10 +14,6 @@
 #include "lib/log.h"
 #include "platform/seccomp/seccomp.h"
 
-/* What the host's clone gets: for threads exactly what a thread needs, for processes nothing shared but memory. */
-#define HOST_THREAD_FLAGS                                                                          \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-
 struct host_process *process_find(int pid)
 {
     uint64_t hash = hash_u64((uint64_t)pid);
@@ -112,15 +108,6 @@ struct platform_thread *pending_find(uint32_t nonce)
     return NULL;
 }
 
-static uint64_t host_clone_flags(uint64_t flags)
-{
-    uint64_t extra = flags & (CLONE_SETTLS | CLONE_CHILD_CLEARTID);
-    if (flags & CLONE_THREAD) {
-        return HOST_THREAD_FLAGS | extra;
-    }
-    return CLONE_PARENT | SIGCHLD | (flags & (CLONE_VM | CLONE_VFORK)) | extra;
-}
-
 static int child_new(struct platform_thread *th, const struct platform_clone *c,
                      struct platform_thread **out)
 {
@@ -185,7 +172,7 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     if (r < 0) {
         return r;
     }
-    struct stub_order_clone o = {.flags = host_clone_flags(c->flags),
+    struct stub_order_clone o = {.flags = engine_clone_flags(c->flags),
                                  .stack = c->stack,
                                  .parent_tid = c->parent_tid,
                                  .child_tid = c->child_tid,

@@ -364,18 +364,11 @@ static int load_maps(struct platform_thread *th, const struct load_op *ops, size
     for (size_t i = 0; i < op_count; i++) {
         const struct load_op *o = &ops[i];
         if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
-            struct mem_call m = {.nr = SYS_mmap,
-                                 .args = {o->addr, o->size, (uint64_t)o->prot,
-                                          MAP_PRIVATE | MAP_FIXED, 0, o->offset},
-                                 .host_fd = o->kind == LOAD_MAP_FILE ? o->host_fd : -1};
-            if (o->kind == LOAD_MAP_ANON) {
-                m.args[3] |= MAP_ANONYMOUS | MAP_NORESERVE;
-                m.args[5] = 0;
+            struct mem_call m;
+            int r = engine_load_map(o, &m);
+            if (r == 0) {
+                r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
             }
-            if (platform_range_reserved(o->addr, o->size)) {
-                return -ENOMEM;
-            }
-            int r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
             if (r < 0) {
                 return r;
             }
@@ -388,21 +381,6 @@ static int load_maps(struct platform_thread *th, const struct load_op *ops, size
             }
             count = 0;
         }
-    }
-    return 0;
-}
-
-static int load_bytes(struct platform_thread *th, const struct load_op *o)
-{
-    static const char zeroes[PAGE_SIZE];
-    size_t done = 0;
-    while (done < o->size) {
-        size_t chunk = o->kind == LOAD_ZERO ? MIN(o->size - done, PAGE_SIZE) : o->size - done;
-        const char *src = o->kind == LOAD_ZERO ? zeroes : (const char *)o->data + done;
-        if (platform_copy_out(th->space, o->addr + done, src, chunk) != chunk) {
-            return -EFAULT;
-        }
-        done += chunk;
     }
     return 0;
 }
@@ -422,7 +400,7 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
     }
     for (size_t i = 0; r == 0 && i < op_count; i++) {
         if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
-            r = load_bytes(th, &ops[i]);
+            r = engine_load_bytes(th->space, &ops[i]);
         }
     }
     for (size_t i = 0; r == 0 && i < op_count; i++) {
