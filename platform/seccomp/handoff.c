@@ -26,8 +26,8 @@
 #define POLL_START_COUNT 4
 #define POLL_START_NS    (200 * NSEC_PER_USEC)
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
-#define POLL_GAP_NS      (30 * NSEC_PER_USEC) /* an empty round takes 50 ns */
-#define POLL_BACKOFF_NS  (20 * NSEC_PER_MSEC)
+#define POLL_GAP_NS      (100 * NSEC_PER_USEC) /* an empty round takes 50 ns, a timer tick 10-60 us */
+#define POLL_BACKOFF     8 /* times the gap: it was a time slice of somebody else's */
 #define SPIN_REQUEST     250 /* pauses (30 ns) before an unanswered request rings the doorbell */
 #define SPIN_BUSY        200 /* pauses before a request that is being served is slept on */
 
@@ -125,7 +125,7 @@ static bool poll_go_on(int64_t *last, int64_t *idle_since)
 {
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     if (*last && now - *last > POLL_GAP_NS) {
-        atomic_store(&g_poll_not_before, now + POLL_BACKOFF_NS);
+        atomic_store(&g_poll_not_before, now + POLL_BACKOFF * (now - *last));
         return false;
     }
     *last = now;

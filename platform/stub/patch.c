@@ -26,6 +26,8 @@
 #define RANGE_MAX          64
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
+#define LOW_START          0x100000UL /* above what mmap_min_addr keeps, below where programs are linked */
+#define LOW_END            0x400000UL
 #define PROT_RX            5
 #define PROT_RWX           7
 #define MAP_ANON_HERE      0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
@@ -72,6 +74,12 @@ static int range_add(uint64_t start, uint64_t size)
     return (int)g_range_count - 1;
 }
 
+static uint64_t range_first(int i)
+{
+    g_ranges[i].next += TRAMPOLINE;
+    return g_ranges[i].start;
+}
+
 /* A free trampoline that a 5-byte jump at site reaches. Below the program rather than above: brk grows up. */
 static uint64_t trampoline_near(uint64_t site)
 {
@@ -84,16 +92,21 @@ static uint64_t trampoline_near(uint64_t site)
             return g_ranges[i].next - TRAMPOLINE;
         }
     }
+    uint64_t here = site & ~(RANGE_SIZE - 1);
     for (uint64_t step = 16UL << 20; step < 0x70000000UL; step += 64UL << 20) {
-        uint64_t below = (site & ~(RANGE_SIZE - 1)) - step,
-                 above = (site & ~(RANGE_SIZE - 1)) + step;
-        int i = below < site && below >= 0x100000 ? range_add(below, RANGE_SIZE) : -1;
+        int i = here >= LOW_START + step ? range_add(here - step, RANGE_SIZE) : -1;
         if (i < 0 && site >= STUB_TEXT) {
-            i = range_add(above, RANGE_SIZE);
+            i = range_add(here + step, RANGE_SIZE);
         }
         if (i >= 0) {
-            g_ranges[i].next += TRAMPOLINE;
-            return g_ranges[i].start;
+            return range_first(i);
+        }
+    }
+    /* A program at a fixed low address, as the linker's default 4 MiB. */
+    for (uint64_t low = LOW_START; low < site && low < LOW_END; low += RANGE_SIZE) {
+        int i = site - low < 0x70000000UL ? range_add(low, RANGE_SIZE) : -1;
+        if (i >= 0) {
+            return range_first(i);
         }
     }
     return 0;
