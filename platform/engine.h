@@ -25,6 +25,7 @@ struct engine_ops {
     void (*kill)(struct platform_thread *th);
     int (*host_pid)(const struct platform_thread *th);
     int (*host_tid)(const struct platform_thread *th);
+    uaddr_t (*call_sp)(const struct platform_thread *th);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -103,6 +103,11 @@ int platform_host_tid(const struct platform_thread *th)
     return g_engine->host_tid(th);
 }
 
+uaddr_t platform_call_sp(const struct platform_thread *th)
+{
+    return g_engine->call_sp(th);
+}
+
 struct platform_space *platform_space(struct platform_thread *th)
 {
     return g_engine->space(th);

@@ -53,8 +53,6 @@ struct platform_event {
         struct {
             uint64_t nr;
             uint64_t args[6];
-            uaddr_t ip; /* of the instruction after `syscall` */
-            uaddr_t sp;
         } call;
         struct {
             int signo;       /* SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP */
@@ -120,6 +118,8 @@ void platform_set_result(struct platform_thread *th, long result);
  *         and platform_switch returns its next event.
  */
 MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
+/* The guest's stack pointer at the system call that is being served, as the guest has it. */
+uaddr_t platform_call_sp(const struct platform_thread *th);
 /* Replaces the context with which platform_switch will resume. Only after platform_get_context
  * (or a FAULT/INTERRUPT event) and before the next platform_switch. Validates nothing but segment
  * registers and flags, which it forces to what a user may have. */

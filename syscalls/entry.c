@@ -26,8 +26,6 @@ static long serve_call(struct task *t, const struct platform_event *ev)
 {
     t->syscall_nr = (uint32_t)ev->call.nr; /* as Linux: the rest of rax does not count */
     memcpy(t->syscall_args, ev->call.args, sizeof(t->syscall_args));
-    t->syscall_ip = ev->call.ip;
-    t->syscall_sp = ev->call.sp;
     t->context_replaced = false;
     g_kernel->syscalls++;
     uint64_t ticket = recent_enter(t, ev->call.nr, ev->call.args);

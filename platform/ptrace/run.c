@@ -118,8 +118,6 @@ static bool call_stop(struct platform_thread *th, struct platform_event *out)
     out->call.args[3] = r->r10;
     out->call.args[4] = r->r8;
     out->call.args[5] = r->r9;
-    out->call.ip = r->rip;
-    out->call.sp = r->rsp;
     r->rax = (uint64_t)-ENOSYS;
     r->orig_rax = UINT64_MAX;
     th->regs_dirty = true;

@@ -142,6 +142,16 @@ static int first_stub_start(struct platform_thread *th, size_t max_tasks)
     return 0;
 }
 
+static void copy_plan_publish(const uint16_t (*plan)[6])
+{
+    memcpy(g_seccomp.ro->copy_plan, plan, sizeof(g_seccomp.ro->copy_plan));
+    for (int nr = 0; nr < PLATFORM_COPY_NR_COUNT; nr++) {
+        for (int i = 0; i < 6; i++) {
+            g_seccomp.ro->has_copy[nr] |= plan[nr][i] != 0;
+        }
+    }
+}
+
 static int seccomp_start(const struct platform_config *config, struct platform_thread **out,
                          struct platform_boot *out_boot)
 {
@@ -158,7 +168,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
         return g_seccomp.ro_fd;
     }
     if (config->copy_plan) {
-        memcpy(g_seccomp.ro->copy_plan, config->copy_plan, sizeof(g_seccomp.ro->copy_plan));
+        copy_plan_publish(config->copy_plan);
     }
     int r = space_new(&space);
     if (r < 0) {
@@ -197,6 +207,11 @@ static int seccomp_host_tid(const struct platform_thread *th)
     return th->tid;
 }
 
+static uaddr_t seccomp_call_sp(const struct platform_thread *th)
+{
+    return th->chan ? *(volatile uint64_t *)&th->chan->sp : 0;
+}
+
 static struct platform_space *seccomp_space(struct platform_thread *th)
 {
     return th->space;
@@ -219,6 +234,7 @@ const struct engine_ops g_seccomp_engine = {
     .kill = seccomp_kill,
     .host_pid = seccomp_host_pid,
     .host_tid = seccomp_host_tid,
+    .call_sp = seccomp_call_sp,
     .space = seccomp_space,
     .exec = seccomp_exec,
     .load = seccomp_load_program,

@@ -28,8 +28,7 @@
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
 #define POLL_GAP_NS      (100 * NSEC_PER_USEC) /* an empty round takes 50 ns, a timer tick 10-60 us */
 #define POLL_BACKOFF     8 /* times the gap: it was a time slice of somebody else's */
-#define SPIN_REQUEST     250 /* pauses (30 ns) before an unanswered request rings the doorbell */
-#define SPIN_BUSY        200 /* pauses before a request that is being served is slept on */
+#define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
 
 static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps while it is 0 */
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
@@ -104,18 +103,12 @@ static bool poll_once(void)
         }
         baton_take();
         struct platform_thread *th = g_poll_slots[i].th;
-        bool taken = th && channel_accept(th, 0);
-        struct chan *c = taken ? th->chan : NULL;
-        baton_drop();
-        if (taken) {
+        if (th && channel_accept(th, 0)) {
             found = true;
-            uint32_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
-            if ((state & CHAN_STATE_MASK) == CHAN_BUSY) {
-                __atomic_compare_exchange_n(&c->state, &state,
-                                            CHAN_PARKED | (state & CHAN_SLEEPING), false,
-                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-            }
+            baton_run();
+            channel_park(g_poll_slots[i].th);
         }
+        baton_drop();
     }
     return found;
 }
@@ -135,13 +128,21 @@ static bool poll_go_on(int64_t *last, int64_t *idle_since)
     return now - *idle_since <= POLL_IDLE_NS;
 }
 
+/* Only when it changes: every guest has the line in its cache. */
+static void poll_cpu_set(uint32_t cpu)
+{
+    if (g_seccomp.ro->poll_cpu != (cpu & 0xfff)) {
+        __atomic_store_n(&g_seccomp.ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
+    }
+}
+
 static void poll_until_idle(void)
 {
     struct stub_ro *ro = g_seccomp.ro;
     unsigned cpu;
     int64_t last = 0, idle_since = 0;
     __rdtscp(&cpu);
-    __atomic_store_n(&ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
+    poll_cpu_set(cpu);
     __atomic_store_n(&ro->awake, 1, __ATOMIC_SEQ_CST);
     for (unsigned round = 0;; round++) {
         if (poll_once()) {
@@ -153,7 +154,7 @@ static void poll_until_idle(void)
             continue;
         }
         __rdtscp(&cpu);
-        __atomic_store_n(&ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
+        poll_cpu_set(cpu);
         if (!poll_go_on(&last, &idle_since)) {
             break;
         }
@@ -194,7 +195,6 @@ static int thread_start(void *(*entry)(void *))
 int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
-    g_seccomp.ro->spin_busy = SPIN_BUSY;
     g_seccomp.ro->patch = g_seccomp.patch;
     int r = thread_start(doorbell_thread);
     if (r == 0 && g_seccomp.cpu_count > 1) {

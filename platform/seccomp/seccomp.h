@@ -47,6 +47,15 @@ struct host_process {
 enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
 #define EXPECT_MEM_MAX 64
 
+/* A buffer of the guest's that lies in the window. */
+struct copy_range {
+    uaddr_t addr; /* the guest's */
+    uint32_t size, offset; /* in the window */
+    uint32_t filled;       /* output: bytes that are there */
+    int arg;
+    bool is_out;
+};
+
 struct platform_thread {
     struct hash_node hash; /* by host tid, once known */
     struct list proc_link;
@@ -70,13 +79,12 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
-    uaddr_t ip, sp;
     bool has_context; /* it came with the user context: regs, and fpstate in the window */
     bool context_changed;
     uint64_t regs[REG_COUNT_];
     uint32_t fpstate_size, fpstate_reply;
     uint32_t range_count; /* what came ahead, and may go back, in the window; checked copies */
-    struct chan_range ranges[COPY_MAX];
+    struct copy_range ranges[6];
     long result;
     bool has_tail;
     struct mem_call tail;
@@ -126,6 +134,8 @@ void thread_set_slot(struct platform_thread *th, uint32_t slot);
 void thread_destroy(struct platform_thread *th);
 /* Takes the request in th's channel if there is one. notify_id 0: seen by the poller. Return: taken. */
 bool channel_accept(struct platform_thread *th, uint64_t notify_id);
+/* th (or NULL) has not been answered at once: its guest may sleep. */
+void channel_park(struct platform_thread *th);
 /* Answers the current request. */
 void channel_reply(struct platform_thread *th, enum stub_order order);
 /* Sleeps until the next request; -ESRCH when the thread died. Context: may block. */

@@ -145,7 +145,7 @@ static struct platform_thread *request_of(const struct platform_space *s)
 static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t addr, size_t size)
 {
     for (uint32_t i = 0; i < th->range_count; i++) {
-        const struct chan_range *r = &th->ranges[i];
+        const struct copy_range *r = &th->ranges[i];
         size_t there = r->is_out ? r->filled : r->size;
         if (addr >= r->addr && addr - r->addr < there) {
             size_t skip = addr - r->addr, n = MIN(size, there - skip);
@@ -160,7 +160,7 @@ static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t ad
 static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const void *src, size_t size)
 {
     for (uint32_t i = 0; i < th->range_count; i++) {
-        struct chan_range *r = &th->ranges[i];
+        struct copy_range *r = &th->ranges[i];
         if (r->is_out && addr >= r->addr && addr - r->addr <= r->filled &&
             addr - r->addr < r->size) {
             size_t skip = addr - r->addr, n = MIN(size, (size_t)r->size - skip);

@@ -178,8 +178,6 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     out->kind = PLATFORM_SYSCALL;
     out->call.nr = th->nr;
     memcpy(out->call.args, th->args, sizeof(th->args));
-    out->call.ip = th->ip;
-    out->call.sp = th->sp;
 }
 
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
@@ -251,13 +249,10 @@ long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
         return r;
     }
     uint64_t nr = th->nr, args[6];
-    uaddr_t ip = th->ip, sp = th->sp;
     memcpy(args, th->args, sizeof(args));
     long result = mem_list(th, &call, &fd, 1);
     th->nr = nr;
     memcpy(th->args, args, sizeof(args));
-    th->ip = ip;
-    th->sp = sp;
     return result;
 }
 

@@ -97,12 +97,11 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
         while (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) != CHAN_DONE) {
             gate(__NR_futex, ptr(&c->state), 0 /* FUTEX_WAIT */, CHAN_REQ, 0, 0, 0);
         }
-        __atomic_store_n(&c->state, CHAN_IDLE, __ATOMIC_RELAXED);
         gate(__NR_close, (uint64_t)listener, 0, 0, 0, 0, 0);
         c->nr = STUB_REQ_BOOT;
-        chan_call(area);
+        chan_call(area, 0);
     } else {
-        chan_call(area);
+        chan_call(area, 0);
     }
     stub_load(area);
 }

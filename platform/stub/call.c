@@ -56,19 +56,12 @@ static void chan_wait(struct area *area, struct chan *c)
         uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
         switch (state & CHAN_STATE_MASK) {
         case CHAN_DONE:
-            __atomic_store_n(&c->state, CHAN_IDLE, __ATOMIC_RELAXED);
             return;
         case CHAN_REQ:
             if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
                 ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
                 gate(GATE_DOORBELL, area->slot, 0, 0, 0, 0, 0);
                 spins = 0;
-                continue;
-            }
-            break;
-        case CHAN_BUSY:
-            if (spins >= RO->spin_busy) {
-                chan_park(c, state);
                 continue;
             }
             break;
@@ -81,10 +74,10 @@ static void chan_wait(struct area *area, struct chan *c)
     }
 }
 
-void chan_call(struct area *area)
+void chan_call(struct area *area, uint32_t flags)
 {
     struct chan *c = area->chan;
-    __atomic_store_n(&c->state, CHAN_REQ, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     chan_wait(area, c);
     while (c->order == ORDER_COMEBACK) {
         c->nr = STUB_REQ_COMEBACK;
@@ -96,11 +89,10 @@ void chan_call(struct area *area)
 void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
 {
     struct chan *c = area->chan;
-    c->range_count = 0;
     c->nr = nr;
     c->args[0] = a0;
     c->args[1] = a1;
-    chan_call(area);
+    chan_call(area, 0);
 }
 
 long stub_mem(const struct stub_mem_call *m)
@@ -137,22 +129,6 @@ static void stub_exec(void)
     stub_die();
 }
 
-/* Adds a range to the request; what does not fit is left to the sentry's slower ways. */
-static struct chan_range *range_add(struct chan *c, uint64_t addr, uint64_t size, uint64_t *used)
-{
-    if (c->range_count == COPY_MAX || !addr || !size || *used >= WINDOW_SIZE) {
-        return 0;
-    }
-    struct chan_range *r = &c->ranges[c->range_count];
-    uint64_t room = WINDOW_SIZE - *used;
-    r->addr = addr;
-    r->size = (uint32_t)(size < room ? size : room);
-    r->offset = (uint32_t)*used;
-    r->filled = 0;
-    *used += (r->size + 63UL) & ~63UL;
-    return r;
-}
-
 #define OUT_CHECKED_MAX 0x10000UL
 
 /* How many bytes from addr on can be written, looking at most OUT_CHECKED_MAX far. */
@@ -167,46 +143,55 @@ static uint64_t writable_size(uint64_t addr, uint64_t size)
     return end - addr;
 }
 
-static void copy_ahead(struct chan *c, const uint64_t *args, uint64_t nr)
+/* How many bytes of argument i to copy, by the plan. */
+static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i)
 {
-    uint64_t used = 0;
-    c->range_count = 0;
-    if (nr >= PLATFORM_COPY_NR_COUNT) {
-        return;
+    uint64_t size = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
+    switch (plan >> 12) {
+    case PLATFORM_COPY_IN_LEN:
+    case PLATFORM_COPY_OUT_LEN:
+        return args[size % 6];
+    case PLATFORM_COPY_IN_STR:
+        return size < to_page_end ? size : to_page_end;
+    default:
+        return size;
     }
+}
+
+/* Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
+static void copy_ahead(struct chan *c, const uint64_t *args, const volatile uint16_t *plan)
+{
+    uint32_t used = 0;
     for (int i = 0; i < 6; i++) {
-        uint32_t plan = RO->copy_plan[nr][i], kind = plan >> 12, number = plan & 0xfff;
-        if (kind == PLATFORM_COPY_NONE) {
-            continue;
+        uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i) : 0;
+        size = size < WINDOW_SIZE - used ? size : WINDOW_SIZE - used;
+        if (size && plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED) {
+            size = writable_size(args[i], size);
+        } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {
+            size = 0;
         }
-        uint64_t size = number, to_page_end = 4096 - (args[i] & 4095);
-        if (kind == PLATFORM_COPY_IN_LEN || kind == PLATFORM_COPY_OUT_LEN) {
-            size = args[number % 6];
-        } else if (kind == PLATFORM_COPY_IN_STR && size > to_page_end) {
-            size = to_page_end;
-        }
-        /* A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
-        uint64_t out = kind >= PLATFORM_COPY_OUT_FIXED;
-        struct chan_range *r =
-            range_add(c, args[i], out ? writable_size(args[i], size) : size, &used);
-        if (r) {
-            r->is_out = (uint32_t)out;
-            c->range_count += out || guarded_copy(chan_window(c) + r->offset, (const void *)args[i],
-                                                  r->size) == 0;
-        }
+        c->copy_size[i] = (uint32_t)size;
+        c->copy_filled[i] = 0;
+        used = copy_next(used, (uint32_t)size);
     }
 }
 
 /* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
-static long copy_back(struct chan *c)
+static long copy_back(const struct area *area)
 {
+    struct chan *c = area->chan;
     long result = (long)c->ret;
-    for (uint64_t i = 0; i < c->range_count && i < COPY_MAX; i++) {
-        struct chan_range *r = &c->ranges[i];
-        if (r->is_out && r->filled &&
-            guarded_copy((void *)r->addr, chan_window(c) + r->offset, r->filled) != 0) {
+    uint32_t used = 0;
+    if (!(area->copied)) {
+        return result;
+    }
+    for (int i = 0; i < 6 && used < WINDOW_SIZE; i++) {
+        uint32_t filled = c->copy_filled[i];
+        if (filled &&
+            guarded_copy((void *)area->args[i], chan_window(c) + used, filled) != 0) {
             result = -14; /* EFAULT */
         }
+        used = copy_next(used, c->copy_size[i]);
     }
     return result;
 }
@@ -231,10 +216,10 @@ static long stub_obey(struct area *area)
     for (;;) {
         switch (c->order) {
         case ORDER_RETURN:
-            return copy_back(c);
+            return copy_back(area);
         case ORDER_UPCALL:
             area->kick = 1;
-            return copy_back(c);
+            return copy_back(area);
         case ORDER_MEM:
             return stub_mem(&c->mem);
         case ORDER_MEM_LIST:
@@ -340,13 +325,16 @@ long stub_syscall(struct area *area)
     default:
         break;
     }
+    area->copied = 0;
+    if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
+        copy_ahead(c, area->args, RO->copy_plan[nr]);
+        area->copied = CHAN_COPY;
+    }
+    c->sp = area->rsp;
     c->nr = nr;
     for (int i = 0; i < 6; i++) {
         c->args[i] = area->args[i];
     }
-    c->ip = area->rip;
-    c->sp = area->rsp;
-    copy_ahead(c, area->args, nr);
-    chan_call(area);
+    chan_call(area, (uint32_t)area->copied);
     return stub_obey(area);
 }

@@ -78,10 +78,9 @@ static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
         c->regs[i] = u->regs[i];
     }
     copy_bytes(chan_window(c), u->fpstate, size);
-    c->range_count = 0;
     c->nr = nr;
     c->args[0] = size;
-    chan_call(area);
+    chan_call(area, 0);
     if (c->order == ORDER_EXIT) {
         stub_thread_end(area);
     }
@@ -140,7 +139,6 @@ static void upcall_sigreturn(struct area *area, struct stub_ucontext *u)
     area->restart = 0;
     area->chan->args[1] = 0;
     area->chan->args[2] = 0;
-    area->chan->ip = u->regs[REG_RIP_];
     area->chan->sp = u->regs[REG_RSP_];
     upcall(area, u, __NR_rt_sigreturn);
 }

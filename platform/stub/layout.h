@@ -8,10 +8,10 @@
  * A channel is one control page and a window for bulk data, a slot a guest thread. Hand-off:
  *
  *      guest                                   sentry
- *      fill request; state = REQ  ---------->  poller, or doorbell notification: state = BUSY
+ *      fill request; state = REQ  ---------->  poller, or doorbell notification
  *      spin, or sleep in the doorbell          serve ...
  *                                 <----------  fill reply; state = DONE
- *      state = IDLE; act on reply
+ *      act on reply
  *
  * PARKED tells a guest that waits without a doorbell that its call will take long: it sets SLEEPING in the
  * state, and sleeps on its word of the read-only page, which the sentry bumps and wakes at completion.
@@ -21,6 +21,7 @@
 #ifdef __ASSEMBLER__
 #define UL_(x) x
 #else
+#include <stddef.h>
 #include <stdint.h>
 
 #include "platform/copy_plan.h"
@@ -65,10 +66,11 @@
 
 #ifndef __ASSEMBLER__
 
-enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_BUSY, CHAN_DONE, CHAN_PARKED };
+enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
 #define CHAN_NO_POLL    0x200U /* a doorbell follows at once: the poller leaves it alone */
+#define CHAN_COPY       0x400U /* copy_size counts */
 
 /* Request numbers that are no system calls. */
 enum stub_request {
@@ -134,50 +136,58 @@ enum stub_reg {
 };
 
 /*
- * What the stub copies ahead with a request, and copies out after it (platform/copy_plan.h). Bytes that are not
- * covered are reached by process_vm_readv and its like, which cost 3 us each.
+ * A request that finds the poller awake costs what its cache lines cost to cross between two CPUs, so what most calls need
+ * is in the first line. Request and reply share it: the arguments stay with the stub and the sentry.
+ *
+ * The second line is for calls with buffers (CHAN_COPY): for each argument that the copy plan (platform/copy_plan.h)
+ * names, how many bytes the stub put into the window or can take from it, one behind the other, each
+ * aligned to COPY_ALIGN; and how many of an output's the sentry put there. What is not covered is reached by
+ * process_vm_readv and its like, which cost 3 us each.
  */
-#define COPY_MAX 6 /* ranges in one request */
-struct chan_range {
-    uint64_t addr; /* the guest's */
-    uint32_t size;
-    uint32_t offset; /* in the window */
-    uint32_t filled; /* out: bytes that the sentry put there */
-    uint32_t is_out;
-};
-
+#define COPY_ALIGN 64
 struct chan {
-    /* guest to sentry */
     uint32_t state;
-    uint32_t pad;
-    uint64_t nr;
-    uint64_t args[6];
-    uint64_t ip, sp;
-    uint64_t pad1[6];
-    /* sentry to guest */
-    uint64_t ret;
     uint32_t order;
-    uint32_t wake_id; /* fixed at creation: index into stub_ro.wake */
-    uint64_t reply_args[6];
+    union {
+        uint64_t nr;
+        uint64_t ret;
+    };
+    union {
+        uint64_t args[6];
+        uint64_t reply_args[6];
+    };
+
+    uint32_t copy_size[6];
+    uint32_t copy_filled[6]; /* set by the sentry */
+    uint64_t sp;             /* the guest's stack pointer, for who asks */
+    uint64_t pad;
+
     union {
         struct stub_mem_call mem;
         struct stub_order_clone clone;
     };
-    /* both ways: user context */
-    uint64_t regs[REG_COUNT_];
-    uint64_t range_count;
-    struct chan_range ranges[COPY_MAX];
+
+    uint64_t regs[REG_COUNT_]; /* both ways: user context */
+    uint32_t wake_id;          /* fixed at creation: index into stub_ro.wake */
 };
+_Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
+_Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+
+/* Where the next argument's bytes begin in the window. */
+static inline uint32_t copy_next(uint32_t offset, uint32_t size)
+{
+    return offset + ((size + COPY_ALIGN - 1) & ~(COPY_ALIGN - 1U));
+}
 
 #define WAKE_COUNT 4096
 struct stub_ro {           /* read-only to guests */
     uint32_t awake;        /* the poller is scanning */
     uint32_t poll_cpu;     /* on this CPU: spinning there would keep it from running */
-    uint32_t spin_request; /* loops before a request that nobody took rings the doorbell */
-    uint32_t spin_busy;    /* loops before a taken request is slept on */
+    uint32_t spin_request; /* loops before a request that nobody answered rings the doorbell */
     uint32_t patch;        /* rewrite call sites */
-    uint32_t pad[1019];
+    uint32_t pad[1020];
     uint32_t wake[WAKE_COUNT];
+    uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */
     uint16_t copy_plan[PLATFORM_COPY_NR_COUNT][6];
 };
 

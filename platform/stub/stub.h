@@ -21,6 +21,7 @@ struct area {
     uint64_t guest_tid, set_child_tid;
     uint64_t
         sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
+    uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -59,7 +60,7 @@ extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_s
     guarded_copy_fault[];
 
 /* call.c */
-void chan_call(struct area *area);
+void chan_call(struct area *area, uint32_t flags);
 void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1);
 __attribute__((noreturn)) void stub_die(void);
 __attribute__((noreturn)) void stub_thread_end(struct area *area);

@@ -132,7 +132,6 @@ struct task {
     /* the current system call, for restart, --strace, crash reports */
     long syscall_nr; /* -1: none */
     uint64_t syscall_args[6];
-    uaddr_t syscall_ip, syscall_sp;
     struct file *
         mapped_file; /* ref: its host fd is mapped as the guest resumes; dropped at its next event */
     bool context_replaced; /* exec or sigreturn set a whole context: keep no result */

@@ -17,7 +17,6 @@ static void forge(uint64_t nr, const uint64_t args[6], uint32_t state)
     for (int i = 0; i < 6; i++) {
         c->args[i] = args[i];
     }
-    c->ip = rnd();
     c->sp = rnd();
     __atomic_store_n(&c->state, state, __ATOMIC_SEQ_CST);
     ring();
