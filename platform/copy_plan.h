@@ -4,6 +4,12 @@
  */
 #pragma once
 
+/* Calls whose answers the guest's side keeps: a slot each, from 1; 0: not kept. */
+#define PLATFORM_ANSWER_MAX     16
+#define PLATFORM_ANSWER_OF_SELF 0x80 /* only when the first argument is 0 */
+#define PLATFORM_COPY_NR_COUNT 512
+
+#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 enum platform_copy_kind {
@@ -15,4 +21,4 @@ enum platform_copy_kind {
     PLATFORM_COPY_OUT_LEN,
 };
 #define PLATFORM_COPY_PLAN(kind, number) ((uint16_t)((unsigned)(kind) << 12 | (number)))
-#define PLATFORM_COPY_NR_COUNT           512
+#endif

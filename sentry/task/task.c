@@ -117,11 +117,20 @@ void task_launch(struct task *t, struct platform_thread *pt)
 {
     if (pt) {
         t->pt = pt;
+        platform_set_mask(pt, t->blocked);
+        platform_ask_mask(pt, t->pending.set | t->tg->pending.set);
         platform_set_owner(pt, t->kthread);
     } else {
         t->must_exit = true;
     }
     kthread_wake(t->kthread);
+}
+
+void task_forget_answers(struct task *t)
+{
+    if (t->pt) {
+        platform_forget_answers(t->pt);
+    }
 }
 
 void task_set_cred(struct task *t, struct cred *cred)
@@ -134,6 +143,7 @@ void task_set_cred(struct task *t, struct cred *cred)
         t->tg->pdeath_signal = 0;
     }
     t->cred = cred;
+    task_forget_answers(t);
     cred_put(old);
 }
 
