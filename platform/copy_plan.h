@@ -9,6 +9,10 @@
 #define PLATFORM_ANSWER_OF_SELF 0x80 /* only when the first argument is 0 */
 #define PLATFORM_COPY_NR_COUNT 512
 
+/* What the guest's side does not serve by itself for now (platform_ask). */
+#define PLATFORM_ASK_MASK   1 /* changes of the signal mask: a signal is pending */
+#define PLATFORM_ASK_MEMORY 2 /* memory calls: the process has limits */
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 

@@ -130,10 +130,10 @@ bool platform_running_mask(const struct platform_thread *th, uint64_t *out)
     return g_engine->running_mask && g_engine->running_mask(th, out);
 }
 
-void platform_ask_mask(struct platform_thread *th, bool ask)
+void platform_ask(struct platform_thread *th, unsigned what, bool on)
 {
-    if (g_engine->ask_mask) {
-        g_engine->ask_mask(th, ask);
+    if (g_engine->ask) {
+        g_engine->ask(th, what, on);
     }
 }
 

@@ -129,14 +129,14 @@ MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_con
  *   config.kept_answers names and 0 <= result < 2^31; nothing happens for others.
  * platform_set_mask: th's signal mask; it may change it by itself when it runs, and says so with its next event.
  * platform_running_mask: what th has it set to by now. Return: false when it is in a system call (or has no say).
- * platform_ask_mask: from now on changes of the mask come here as system calls. A change that came before is seen
- *   by platform_running_mask.
+ * platform_ask: from now on, changes of the mask (memory calls) come here as system calls. A change that came before
+ *   is seen by platform_running_mask.
  */
 void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
-void platform_ask_mask(struct platform_thread *th, bool ask);
+void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */
 uaddr_t platform_call_sp(const struct platform_thread *th);

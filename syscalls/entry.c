@@ -123,7 +123,7 @@ void task_entry(void *arg)
     t->syscall_nr = -1;
     while (!t->must_exit) {
         struct platform_event ev;
-        signal_resume(t);
+        task_update_asks(t);
         platform_switch(t->pt, &ev);
         drop_mapped_file(t);
         serve_event(t, &ev);

@@ -40,12 +40,13 @@ bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out)
     return true;
 }
 
-void seccomp_ask_mask(struct platform_thread *th, bool ask)
+void seccomp_ask(struct platform_thread *th, unsigned what, bool on)
 {
-    if (th->ask_mask != ask) {
-        th->ask_mask = ask;
+    uint32_t ask = on ? th->ask | what : th->ask & ~what;
+    if (th->ask != ask) {
+        th->ask = ask;
         if (th->chan) {
-            __atomic_store_n(&th->chan->ask_mask, ask, __ATOMIC_SEQ_CST);
+            __atomic_store_n(&th->chan->ask, ask, __ATOMIC_SEQ_CST);
         }
     }
 }
@@ -54,5 +55,5 @@ void seccomp_answers_init(struct platform_thread *th)
 {
     seccomp_forget_answers(th);
     th->chan->sigmask = th->sigmask;
-    th->chan->ask_mask = th->ask_mask;
+    th->chan->ask = th->ask;
 }

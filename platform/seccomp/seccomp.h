@@ -81,7 +81,7 @@ struct platform_thread {
     uint64_t nr, args[6]; /* the request, private copy */
     uint64_t sigmask;  /* as it was set last, or came with a request */
     bool mask_changed; /* it came with the request */
-    bool ask_mask;
+    uint32_t ask;
     bool has_context; /* it came with the user context: regs, and fpstate in the window */
     bool context_changed;
     uint64_t regs[REG_COUNT_];
@@ -162,7 +162,7 @@ void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void seccomp_forget_answers(struct platform_thread *th);
 void seccomp_set_mask(struct platform_thread *th, uint64_t mask);
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
-void seccomp_ask_mask(struct platform_thread *th, bool ask);
+void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);
 

@@ -4,6 +4,7 @@
  *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
  *   own state  the thread's segment bases, its signal mask
+ *   memory     anonymous private mappings: memory.c
  *
  * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
  * sentry takes a signal mask as it would take one from rt_sigprocmask.
@@ -17,7 +18,6 @@
 #define EINVAL_                22
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
-#define NOT_OURS               (1L << 32) /* no call's result: the sentry's to answer */
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
 
 static long stub_futex(struct area *area)
@@ -88,7 +88,7 @@ static long stub_sigprocmask(struct area *area)
         mask &= ~NEVER_BLOCKED;
         area->mask_changed = CHAN_MASK;
         __atomic_store_n(&c->sigmask, mask, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&c->ask_mask, __ATOMIC_SEQ_CST)) {
+        if (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
             __atomic_store_n(&c->sigmask, old, __ATOMIC_SEQ_CST);
             return NOT_OURS;
         }
@@ -117,6 +117,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     switch (nr) {
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
+        break;
+    case __NR_mmap:
+    case __NR_munmap:
+    case __NR_mprotect:
+    case __NR_madvise:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) ? stub_memory(nr, area->args)
+                                                               : NOT_OURS;
         break;
     case __NR_futex:
         *result = stub_futex(area);

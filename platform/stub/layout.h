@@ -69,6 +69,8 @@
 
 #ifndef __ASSEMBLER__
 
+#define CHAN_ASK_MASK   PLATFORM_ASK_MASK
+#define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
@@ -179,10 +181,10 @@ struct chan {
     uint32_t wake_id;          /* fixed at creation: index into stub_ro.wake */
 
     /*
-     * The thread's signal mask. Stub: store the mask, then look at ask_mask; sentry, for a new signal: set ask_mask, then
-     * look at the mask. One of them always sees the other's.
+     * The thread's signal mask. Stub: store the mask, then look at ask; sentry, for a new signal: set ask, then look at the
+     * mask. One of them always sees the other's.
      */
-    uint32_t ask_mask; /* a signal is pending: changes of the mask are the sentry's */
+    uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
 };

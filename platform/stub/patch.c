@@ -38,6 +38,7 @@ static struct {
     uint64_t site;
     int32_t count; /* -1: patched, or not patchable */
 } g_hits[HIT_COUNT];
+static uint64_t g_site_low = ~0UL, g_site_high; /* bounds of the sites that were looked at */
 static struct {
     uint64_t start, end, next;
 } g_ranges[RANGE_MAX];
@@ -239,6 +240,18 @@ static void patch_site(uint64_t ip, uint64_t rax)
     }
 }
 
+void stub_sites_unmapped(uint64_t addr, uint64_t size)
+{
+    if (g_site_low >= addr + size || g_site_high < addr) {
+        return;
+    }
+    for (int i = 0; i < HIT_COUNT; i++) {
+        if (g_hits[i].site >= addr && g_hits[i].site < addr + size) {
+            g_hits[i].count = 0; /* other code may come there */
+        }
+    }
+}
+
 void stub_count_trap(uint64_t ip, uint64_t rax)
 {
     uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 54);
@@ -256,6 +269,8 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
         return; /* somebody else patches: this call traps once more */
     }
     g_hits[h].count = -1;
+    g_site_low = ip < g_site_low ? ip : g_site_low;
+    g_site_high = ip > g_site_high ? ip : g_site_high;
     patch_site(ip, rax);
     __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
 }

@@ -74,6 +74,10 @@ long stub_mem(const struct stub_mem_call *m);
 long stub_syscall(struct area *area);
 void stub_load(struct area *area) __attribute__((noreturn));
 
+/* memory.c */
+#define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
+long stub_memory(uint64_t nr, const uint64_t *args);
+
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);
 
@@ -93,6 +97,7 @@ int stub_single_threaded(void);
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
 int stub_trap_is_ours(uint64_t ip);
+void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
 

@@ -79,8 +79,7 @@ void signal_fault(struct task *t, int sig, int code, uaddr_t addr, uint64_t trap
 void signal_set_blocked(struct task *t, ksigset_t set);
 /* t's mask, which it may have changed without a system call (platform_set_mask) since it was last here. */
 ksigset_t signal_blocked(struct task *t);
-/* t goes back to its guest code. */
-void signal_resume(struct task *t);
+
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**

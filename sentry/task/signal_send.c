@@ -52,14 +52,9 @@ static void ask_masks(struct thread_group *tg)
     struct task *t;
     list_for_each_entry (t, &tg->threads, group_link) {
         if (t->pt) {
-            platform_ask_mask(t->pt, true);
+            platform_ask(t->pt, PLATFORM_ASK_MASK, true);
         }
     }
-}
-
-void signal_resume(struct task *t)
-{
-    platform_ask_mask(t->pt, t->pending.set | t->tg->pending.set);
 }
 
 /* May t, now, be woken for sig? */
