@@ -286,8 +286,8 @@ static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, 
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable)
 {
-    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
-    return map_in_slice(th, LEASE_MAP_ADDR(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
+    BUG_ON(index >= LEASE_MAX || size > lease_room(index));
+    return map_in_slice(th, lease_addr(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
                         PROT_READ | (writable ? PROT_WRITE : 0));
 }
 
@@ -306,7 +306,7 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
     for (size_t i = 0; i < count; i++) {
         BUG_ON(indices[i] >= LEASE_MAX);
         calls[i] = (struct stub_mem_call){
-            .nr = SYS_munmap, .args = {LEASE_MAP_ADDR(indices[i]), LEASE_BYTES_MAX}};
+            .nr = SYS_munmap, .args = {lease_addr(indices[i]), lease_room(indices[i])}};
         fds[i] = -1;
     }
     if (!th->dead && count) {

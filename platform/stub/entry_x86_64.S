@@ -241,6 +241,16 @@ guarded_copy8_store:
     xor %eax, %eax
     ret
 
+/* long guarded_zero(dst, size): the same for zeros. */
+    .globl guarded_zero
+guarded_zero:
+    mov %rsi, %rcx
+    xor %eax, %eax
+    .globl guarded_zero_insn
+guarded_zero_insn:
+    rep stosb
+    ret
+
 /* long guarded_touch(byte): 0 when it can be written (it is not changed), else -EFAULT. */
     .globl guarded_touch
 guarded_touch:

@@ -48,7 +48,7 @@
 /* Rings of leased pipes, and bytes of leased files. */
 #define RING_STRIDE   UL_(0x20000)
 #define RING_ADDR(i)  (UL_(0x700030000000) + (i)*RING_STRIDE)
-#define LEASE_MAP_ADDR(i) (UL_(0x700040000000) + (i)*LEASE_BYTES_MAX)
+#define LEASE_MAPS UL_(0x700040000000)
 #define AREA_BASE     UL_(0x700010000000)
 #define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
 #define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
@@ -202,6 +202,11 @@ struct chan {
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+
+static inline uint64_t lease_addr(unsigned index)
+{
+    return LEASE_MAPS + lease_offset(index);
+}
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)

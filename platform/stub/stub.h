@@ -57,11 +57,12 @@ __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
+long guarded_zero(void *dst, uint64_t size);
 long guarded_touch(void *byte);
 long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
-    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
     exit_kick_fast[], guarded_copy_insn[],

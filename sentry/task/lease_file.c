@@ -186,9 +186,10 @@ void lease_unpin(struct task *t, struct lease_table *table)
     platform_lease_unmap(t->pt, indices, count);
 }
 
-static int free_index(const struct lease_table *table)
+/* A place for so many bytes; -1: none. */
+static int free_index(const struct lease_table *table, uint64_t size)
 {
-    for (int i = 0; i < LEASE_MAX; i++) {
+    for (int i = size > LEASE_SMALL ? LEASE_SMALL_MAX : 0; i < LEASE_MAX; i++) {
         if (!table->regular[i]) {
             return i;
         }
@@ -239,12 +240,12 @@ static void lease_grant(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
     struct lease_table *table = lease_table_of(t);
-    int index = table ? free_index(table) : -1;
-    AUTO_FREE struct regular_lease *l = index < 0 ? NULL : calloc(1, sizeof(*l));
+    AUTO_FREE struct regular_lease *l = table ? calloc(1, sizeof(*l)) : NULL;
     if (!l || f->ops->lease(f, &terms) < 0) {
         return;
     }
-    int r = terms.capacity <= LEASE_BYTES_MAX ? map_lease(t, (unsigned)index, &terms) : -EFBIG;
+    int index = terms.capacity <= LEASE_BYTES_MAX ? free_index(table, terms.capacity) : -1;
+    int r = index < 0 ? -EMFILE : map_lease(t, (unsigned)index, &terms);
     /* The world may have changed while the stub mapped it. */
     if (r == 0 && !t->must_exit && t->mm && t->mm->leases == table && !table->regular[index] &&
         !f->lease && lease_allowed(t) && may_lease(t, f) && !has_rival(f) && terms.size == f->inode->size &&

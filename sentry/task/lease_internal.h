@@ -22,7 +22,7 @@ struct lease_table {
     uint64_t pinned[LEASE_MAX];               /* bytes still mapped writable for a lease that ended */
     uint64_t pinned_bytes;
     struct ring_lease *rings[RING_MAX];
-    struct list idle;
+    struct list facts;
     uint16_t generation;
 };
 
