@@ -31,6 +31,11 @@ struct serve {
     uint8_t *scratch; /* GOFER_SCRATCH_SIZE bytes, for this call only */
 };
 
+static inline size_t serve_tail_left(const struct serve *s)
+{
+    return s->tail_room - s->tail_size;
+}
+
 /* 0 or -errno; *rep is zeroed, and sent only on success. */
 #define GOFER_MESSAGE(number, NAME, name, access, text, request, reply)                            \
     MUST_CHECK int serve_##name(struct serve *s, const struct gofer_##name##_req *req,             \

@@ -1,5 +1,4 @@
-/* The requests that only look: walk, stat, readlink, open, readdir, statfs, readahead, xattrs. */
-#include <dirent.h>
+/* The requests that only look: walk, stat, readlink, open, statfs, readahead, xattrs. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,29 +8,15 @@
 #include "gofer/serve.h"
 #include "lib/host.h"
 
-/* What getdents64(2) returns. */
-struct host_dirent {
-    uint64_t ino;
-    uint64_t next;
-    uint16_t size;
-    uint8_t type;
-    char name[];
-};
-
-static size_t tail_left(const struct serve *s)
-{
-    return s->tail_room - s->tail_size;
-}
-
 /* Appends a link's text to the tail. fd: O_PATH of the link. */
 static int add_target(struct serve *s, int fd, uint32_t *out_size)
 {
     char target[GOFER_MAX_PATH];
-    ssize_t n = hostfs_readlink(fd, target, sizeof(target));
+    ssize_t n = hostfs_readlink(fd, "", target, sizeof(target));
     if (n < 0) {
         return (int)n;
     }
-    if ((size_t)n >= sizeof(target) || (size_t)n > tail_left(s)) {
+    if ((size_t)n >= sizeof(target) || (size_t)n > serve_tail_left(s)) {
         return -ENAMETOOLONG;
     }
     memcpy(s->tail + s->tail_size, target, (size_t)n);
@@ -141,67 +126,6 @@ int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_o
     return err;
 }
 
-/* One entry into the tail. Return: false when it has no room. */
-static bool add_dirent(struct serve *s, int dir, bool may_search, const struct host_dirent *d)
-{
-    size_t name_size = strlen(d->name);
-    size_t size = gofer_dirent_size(name_size);
-    if (size > tail_left(s)) {
-        return false;
-    }
-    struct gofer_dirent e = {
-        .ino = d->ino, .next = d->next, .type = d->type, .name_size = (uint16_t)name_size};
-    bool dots = !strcmp(d->name, ".") || !strcmp(d->name, "..");
-    if (!dots && may_search && serve_attr_of(s, dir, d->name, &e.attr) == 0) {
-        e.has_attr = 1;
-        if (hostfs_listxattrat(dir, d->name, NULL, 0) == 0) {
-            e.attr.flags |= GOFER_ATTR_NO_XATTR;
-        }
-    }
-    uint8_t *at = s->tail + s->tail_size;
-    memset(at, 0, size);
-    memcpy(at, &e, sizeof(e));
-    memcpy(at + sizeof(e), d->name, name_size);
-    s->tail_size += size;
-    return true;
-}
-
-int serve_readdir(struct serve *s, const struct gofer_readdir_req *req,
-                  struct gofer_readdir_rep *rep)
-{
-    AUTO_FD dir = -1;
-    int err = resolve_dir(s->root, s->path, &dir);
-    if (err < 0) {
-        return err;
-    }
-    if (req->cookie && host_lseek(dir, (int64_t)req->cookie, SEEK_SET) < 0) {
-        return -EINVAL;
-    }
-    bool may_search = resolve_may_search(s->root, dir) == 0;
-    rep->next = req->cookie;
-    for (;;) {
-        /* No more than may fit, so that few entries are read and dropped. */
-        size_t want = MIN(tail_left(s) / 3 + 512, (size_t)GOFER_SCRATCH_SIZE);
-        ssize_t got = hostfs_getdents(dir, s->scratch, want);
-        if (got < 0) {
-            return (int)got;
-        }
-        if (got == 0) {
-            rep->eof = 1;
-            return 0;
-        }
-        for (ssize_t at = 0; at < got;) {
-            const struct host_dirent *d = (const void *)(s->scratch + at);
-            if (!add_dirent(s, dir, may_search, d)) {
-                return 0;
-            }
-            rep->next = d->next;
-            rep->count++;
-            at += d->size;
-        }
-    }
-}
-
 int serve_statfs(struct serve *s, const struct gofer_statfs_req *req, struct gofer_statfs_rep *rep)
 {
     (void)req;
@@ -288,7 +212,7 @@ int serve_getxattr(struct serve *s, const struct gofer_getxattr_req *req,
 {
     AUTO_FD fd = -1;
     const char *name;
-    size_t room = MIN((size_t)req->max_size, tail_left(s));
+    size_t room = MIN((size_t)req->max_size, serve_tail_left(s));
     int err = resolve_for_xattr(s, &fd, &name);
     ssize_t n = err < 0 ? err : hostfs_getxattrat(fd, name, s->text, s->tail, room);
     if (n == -EBUSY || n == -ENOSYS) {
@@ -312,11 +236,11 @@ int serve_listxattr(struct serve *s, const struct gofer_listxattr_req *req,
     AUTO_FD fd = -1;
     const char *name;
     int err = resolve_for_xattr(s, &fd, &name);
-    ssize_t n = err < 0 ? err : hostfs_listxattrat(fd, name, (char *)s->tail, tail_left(s));
+    ssize_t n = err < 0 ? err : hostfs_listxattrat(fd, name, (char *)s->tail, serve_tail_left(s));
     if (n == -EBUSY || n == -ENOSYS) {
         host_close(take_fd(&fd));
         err = open_for_xattr(s, &fd);
-        n = err < 0 ? err : hostfs_flistxattr(fd, (char *)s->tail, tail_left(s));
+        n = err < 0 ? err : hostfs_flistxattr(fd, (char *)s->tail, serve_tail_left(s));
     }
     if (n < 0) {
         return n == -ERANGE ? -E2BIG : n == -ENODATA ? 0 : (int)n;

@@ -222,52 +222,106 @@ int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, u
 void gofer_dirents_free(struct gofer_dirents *d)
 {
     free(take(&d->reply));
-    d->count = 0;
+    free(take(&d->dir));
+    d->dirs = 0;
 }
 
-/* Every entry lies within the tail, with a name that can be one. */
-static bool dirents_valid(const uint8_t *tail, size_t size, uint32_t count)
+/* Does e lie within size bytes, with a name and a link's text that can be ones? */
+static bool dirent_valid(const struct gofer_dirent *e, size_t size)
+{
+    if (size < sizeof(*e) || e->has_attr > 1 || gofer_dirent_size(e) > size) {
+        return false;
+    }
+    const char *name = gofer_dirent_name(e);
+    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME &&
+           e->target_size < GOFER_MAX_PATH && (int64_t)e->next >= 0 &&
+           !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
+           !memchr(name, '/', e->name_size);
+}
+
+/* The entries of l fill its size. */
+static bool entries_valid(const struct gofer_listed *l)
 {
     size_t at = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (size - at < sizeof(struct gofer_dirent)) {
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct gofer_dirent *e = gofer_listed_entry(l, at);
+        if (!dirent_valid(e, l->size - at)) {
             return false;
         }
-        const struct gofer_dirent *e = (const void *)(tail + at);
-        if (e->name_size == 0 || e->name_size > GOFER_MAX_NAME ||
-            gofer_dirent_size(e->name_size) > size - at || (int64_t)e->next < 0) {
-            return false;
-        }
-        const char *name = gofer_dirent_name(e);
-        if (memchr(name, '\0', e->name_size) || memchr(name, '/', e->name_size)) {
-            return false;
-        }
-        at += gofer_dirent_size(e->name_size);
+        at += gofer_dirent_size(e);
     }
-    return at == size;
+    return at == l->size;
+}
+
+/* Is the subdirectory whose entry in l is at offset one by its attributes and its name? */
+static bool subdir_valid(const struct gofer_listed *l, uint32_t offset)
+{
+    const struct gofer_dirent *e = gofer_listed_entry(l, offset);
+    struct gofer_attr attr;
+    if (offset % 8 || offset >= l->size || !dirent_valid(e, l->size - offset) || !e->has_attr) {
+        return false;
+    }
+    const char *name = gofer_dirent_name(e);
+    memcpy(&attr, e + 1, sizeof(attr));
+    bool dots = name[0] == '.' && (e->name_size == 1 || (e->name_size == 2 && name[1] == '.'));
+    return S_ISDIR(attr.mode) && !dots;
+}
+
+/* Does a directory that came along say where it belongs? */
+static bool place_valid(const struct gofer_dirents *d, uint32_t i, const struct gofer_listed *l,
+                        const char *beside)
+{
+    if (l->parent == GOFER_LISTED_BESIDE) {
+        return l->entry < strlen(beside) && (l->entry == 0 || beside[l->entry - 1] == '/');
+    }
+    return l->parent < i && subdir_valid(d->dir[l->parent], l->entry);
+}
+
+/* Finds the directories in the tail, which has size bytes, and checks each. */
+static bool dirents_valid(const struct gofer_dirents *d, const uint8_t *tail, size_t size,
+                          const char *beside)
+{
+    for (uint32_t i = 0; i < d->dirs; i++) {
+        const struct gofer_listed *l = (const void *)tail;
+        if (size < sizeof(*l) || size - sizeof(*l) < l->size || l->size % 8 || !entries_valid(l)) {
+            return false;
+        }
+        if (i == 0 ? l->count == 0 && !l->complete
+                   : !l->complete || !place_valid(d, i, l, beside)) {
+            return false;
+        }
+        d->dir[i] = l;
+        tail += sizeof(*l) + l->size;
+        size -= sizeof(*l) + l->size;
+    }
+    return size == 0;
 }
 
 int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path, uint64_t cookie,
-                         struct gofer_dirents *out)
+                         uint32_t want, const char *beside, struct gofer_dirents *out)
 {
     struct gofer_call c;
-    struct gofer_readdir_req req = {cookie};
+    struct gofer_readdir_req req = {.cookie = cookie, .want = want};
     struct gofer_readdir_rep rep;
-    int err = call(g, GOFER_READDIR, root, path, NULL, &req, sizeof(req), sizeof(rep), &c);
+    int err = call(g, GOFER_READDIR, root, path, beside, &req, sizeof(req), sizeof(rep), &c);
     if (err < 0) {
         return err;
     }
     memcpy(&rep, c.reply, sizeof(rep));
-    if (!dirents_valid(c.reply + sizeof(rep), tail_size(&c, sizeof(rep)), rep.count) ||
-        (rep.count == 0 && !rep.eof)) {
-        free(c.reply);
-        return broken(GOFER_READDIR);
+    size_t size = tail_size(&c, sizeof(rep));
+    struct gofer_dirents d = {.reply = c.reply, .dirs = rep.dirs};
+    if (d.dirs == 0 || d.dirs > size / sizeof(struct gofer_listed)) {
+        err = broken(GOFER_READDIR);
+    } else if (!(d.dir = calloc(d.dirs, sizeof(const struct gofer_listed *)))) {
+        err = -ENOMEM;
+    } else if (!dirents_valid(&d, c.reply + sizeof(rep), size, beside)) {
+        err = broken(GOFER_READDIR);
     }
-    *out = (struct gofer_dirents){.reply = c.reply,
-                                  .first = c.reply + sizeof(rep),
-                                  .count = rep.count,
-                                  .next = rep.next,
-                                  .eof = rep.eof != 0};
+    if (err < 0) {
+        gofer_dirents_free(&d);
+        return err;
+    }
+    *out = d;
     return 0;
 }
 

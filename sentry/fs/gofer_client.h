@@ -47,25 +47,23 @@ MUST_CHECK int gofer_client_open(struct gofer_client *g, uint32_t root, const ch
                                  uint32_t flags, uint32_t mode, struct gofer_attr *out,
                                  int *out_fd);
 
-/* One READDIR reply; every entry in it has been checked. */
+/* One READDIR reply; everything in it has been checked. */
 struct gofer_dirents {
-    uint8_t *reply;       /* owned */
-    const uint8_t *first; /* in reply */
-    uint32_t count;
-    uint64_t next; /* cookie behind the last entry */
-    bool eof;      /* nothing comes after it */
+    uint8_t *reply;                    /* owned */
+    const struct gofer_listed **dir;   /* owned; in reply: what was asked for, and what came along */
+    uint32_t dirs;                     /* at least 1 */
 };
 void gofer_dirents_free(struct gofer_dirents *d);
-static inline const char *gofer_dirent_name(const struct gofer_dirent *e)
+/* The entry at offset; the next one is gofer_dirent_size further. */
+static inline const struct gofer_dirent *gofer_listed_entry(const struct gofer_listed *l,
+                                                            size_t offset)
 {
-    return (const char *)(e + 1);
+    return (const void *)((const uint8_t *)(l + 1) + offset);
 }
-static inline const struct gofer_dirent *gofer_dirent_next(const struct gofer_dirent *e)
-{
-    return (const void *)((const uint8_t *)e + gofer_dirent_size(e->name_size));
-}
+/* want: GOFER_LIST_*. beside: names of directories beside path, with slashes between; "" for none. */
 MUST_CHECK int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
-                                    uint64_t cookie, struct gofer_dirents *out);
+                                    uint64_t cookie, uint32_t want, const char *beside,
+                                    struct gofer_dirents *out);
 
 MUST_CHECK int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path,
                                    struct statfs *out);
@@ -100,6 +98,7 @@ MUST_CHECK int gofer_client_fsync(struct gofer_client *g, uint32_t root, const c
 struct gofer_listings {
     struct list lru;
     size_t bytes;
+    uint64_t last_serial;
 };
 struct gofer_listings *gofer_client_listings(struct gofer_client *g);
 

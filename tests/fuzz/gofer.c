@@ -1,4 +1,4 @@
-/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
 /*
  * Random messages to a gofer: two thirds of them well-formed requests with hostile strings, the rest
  * with bytes changed, cut off or added.

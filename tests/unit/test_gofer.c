@@ -1,4 +1,4 @@
-/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer as a hostile sentry meets it: malformed messages, paths that try to leave the root,
  * writes where there may be none; and that well-formed requests do what they say.
