@@ -135,7 +135,7 @@ static int answer(struct worker *w, size_t size, bool truncated)
     const struct row *row = NULL;
     struct gofer_request h;
     memcpy(&h, w->request, sizeof(h));
-    s->donate_fd = -1;
+    s->donate_count = 0;
     int err = truncated ? -EMSGSIZE : unpack(w, size, &row);
     if (err == 0) {
         err = dispatch(w, h.type);
@@ -146,12 +146,14 @@ static int answer(struct worker *w, size_t size, bool truncated)
     do {
         size_t reply_size = sizeof(*r) + (err == 0 ? row->reply_size + s->tail_size : 0);
         *r = (struct gofer_reply){h.type, h.tag, err, (uint32_t)reply_size};
-        n = host_send_fd(w->config->sock, r, reply_size, err == 0 ? s->donate_fd : -1);
+        n = host_send_fds(w->config->sock, r, reply_size, s->donate, err == 0 ? s->donate_count : 0);
         if (n == -ETOOMANYREFS) {
             err = -EMFILE; /* the sentry leaves donated fds unreceived: then it gets no more */
         }
     } while (n == -EINTR || n == -ETOOMANYREFS);
-    host_close(take_fd(&s->donate_fd));
+    for (size_t i = 0; i < s->donate_count; i++) {
+        host_close(s->donate[i]);
+    }
     return n < 0 ? (int)n : 0;
 }
 

@@ -4,7 +4,7 @@
  * A request is struct gofer_request, the fields of its type, then the bytes of the path and of the
  * second string, without NULs between. A reply is struct gofer_reply, the fields of its type and a
  * tail; a reply with an error is its header alone. One message is one packet of at most
- * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and OPEN's carries one fd.
+ * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and OPEN's carries fds.
  *
  * The gofer keeps nothing between two requests: no handles, no sessions. So a sentry that has been
  * taken over finds no state to confuse; each request is judged alone, by root and path.
@@ -19,6 +19,7 @@
 #define GOFER_MAX_PATH    4096u /* with a NUL: paths and link texts are at most 4095 bytes */
 #define GOFER_MAX_NAME    255u
 #define GOFER_MAX_WALK    256u            /* components of one WALK */
+#define GOFER_MAX_BESIDE  31u             /* files beside one OPEN */
 #define GOFER_MAX_READ    (1024u * 1024u) /* bytes of one READAHEAD */
 
 struct gofer_request {
@@ -91,6 +92,12 @@ static inline const char *gofer_dirent_name(const struct gofer_dirent *e)
 
 /* OPEN's flags: O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC as <fcntl.h> has them. */
 #define GOFER_OPEN_FLAGS ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC))
+/* A file beside the one that was asked for, opened for reading as well. */
+struct gofer_opened {
+    uint32_t entry; /* where its name is in the request's text, in bytes */
+    uint32_t unused;
+    struct gofer_attr attr;
+};
 
 #define GOFER_SET_MODE  1u
 #define GOFER_SET_UID   2u

@@ -101,6 +101,31 @@ int serve_readlink(struct serve *s, const struct gofer_readlink_req *req,
     return err < 0 ? err : add_target(s, fd, &rep->size);
 }
 
+/* The files that text names, as far as they can be opened. */
+static void open_beside(struct serve *s, struct gofer_open_rep *rep)
+{
+    const char *slash = strrchr(s->path, '/');
+    size_t dir_size = slash ? (size_t)(slash + 1 - s->path) : 0;
+    char *next = s->text[0] ? s->text : NULL, *name;
+    while ((name = strsep(&next, "/")) && rep->count < GOFER_MAX_BESIDE) {
+        struct gofer_opened o = {.entry = (uint32_t)(name - s->text)};
+        struct statx stx;
+        int fd;
+        if (dir_size + strlen(name) >= sizeof(s->path) || serve_tail_left(s) < sizeof(o)) {
+            break;
+        }
+        strcpy(s->path + dir_size, name); /* canonical, as both parts are */
+        if (resolve_file(s->root, s->path, O_RDONLY, 0, &fd, &stx) < 0) {
+            continue;
+        }
+        serve_fill_attr(s, &stx, fd, "", &o.attr);
+        memcpy(s->tail + s->tail_size, &o, sizeof(o));
+        s->tail_size += sizeof(o);
+        s->donate[s->donate_count++] = fd;
+        rep->count++;
+    }
+}
+
 int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_open_rep *rep)
 {
     int access = (int)(req->flags & O_ACCMODE);
@@ -118,12 +143,19 @@ int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_o
     if ((req->flags & O_CREAT) && (req->mode & (S_ISUID | S_ISGID)) && !s->config->allow_set_id) {
         return -EPERM;
     }
-    struct statx stx;
-    int err = resolve_file(s->root, s->path, (int)req->flags, req->mode, &s->donate_fd, &stx);
-    if (err == 0) {
-        serve_fill_attr(s, &stx, s->donate_fd, "", &rep->attr);
+    if (s->text[0] && req->flags != O_RDONLY) {
+        return -EINVAL;
     }
-    return err;
+    struct statx stx;
+    int fd;
+    int err = resolve_file(s->root, s->path, (int)req->flags, req->mode, &fd, &stx);
+    if (err < 0) {
+        return err;
+    }
+    s->donate[s->donate_count++] = fd;
+    serve_fill_attr(s, &stx, fd, "", &rep->attr);
+    open_beside(s, rep);
+    return 0;
 }
 
 int serve_statfs(struct serve *s, const struct gofer_statfs_req *req, struct gofer_statfs_rep *rep)

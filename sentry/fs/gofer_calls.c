@@ -55,9 +55,9 @@ static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char
     if (err < 0) {
         return err;
     }
-    if (out->reply_size < reply_fields || (type != GOFER_OPEN && out->fd >= 0)) {
+    if (out->reply_size < reply_fields || (type != GOFER_OPEN && out->fd_count > 0)) {
         free(take(&out->reply));
-        host_close(take_fd(&out->fd));
+        gofer_call_close_fds(out);
         return broken(type);
     }
     return 0;
@@ -191,32 +191,80 @@ int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *pat
     return err == -EIO ? broken(GOFER_READLINK) : err;
 }
 
-int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, uint32_t flags,
-                      uint32_t mode, struct gofer_attr *out, int *out_fd)
+/* Is o a regular file, with one of the names? */
+static bool opened_valid(const struct gofer_opened *o, const char *names)
 {
-    struct gofer_open_req req = {flags, mode};
+    return S_ISREG(o->attr.mode) && o->entry < strlen(names) &&
+           (o->entry == 0 || names[o->entry - 1] == '/');
+}
+
+/* The files beside the first: as many as have come with an fd. Return: false when that makes no sense. */
+static bool take_beside(struct gofer_call *c, uint32_t count, const char *names,
+                        struct gofer_beside *out)
+{
+    const uint8_t *tail = c->reply + sizeof(struct gofer_open_rep);
+    if (count > (out ? GOFER_MAX_BESIDE : 0) || c->fd_count > count + 1 ||
+        tail_size(c, sizeof(struct gofer_open_rep)) != count * sizeof(struct gofer_opened)) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < c->fd_count; i++) {
+        memcpy(&out->opened[i], tail + i * sizeof(out->opened[i]), sizeof(out->opened[i]));
+        if (!opened_valid(&out->opened[i], names)) {
+            return false;
+        }
+    }
+    for (; c->fd_count > 1; c->fd_count--) {
+        out->fds[c->fd_count - 2] = c->fds[c->fd_count - 1];
+        out->count++;
+    }
+    return true;
+}
+
+static int call_open(struct gofer_client *g, uint32_t root, const char *path,
+                     struct gofer_open_req *req, const char *names, struct gofer_attr *out,
+                     int *out_fd, struct gofer_beside *out_beside)
+{
     for (;;) {
         struct gofer_call c;
-        int err = call(g, GOFER_OPEN, root, path, NULL, &req, sizeof(req), sizeof(*out), &c);
+        struct gofer_open_rep rep;
+        int err = call(g, GOFER_OPEN, root, path, names, req, sizeof(*req), sizeof(rep), &c);
         if (err < 0) {
             return err;
         }
-        memcpy(out, c.reply, sizeof(*out));
+        memcpy(&rep, c.reply, sizeof(rep));
+        bool valid = S_ISREG(rep.attr.mode) && take_beside(&c, rep.count, names, out_beside);
         free(c.reply);
-        if (c.fd >= 0 && S_ISREG(out->mode)) {
-            *out_fd = c.fd;
-            return 0;
-        }
-        host_close(c.fd);
-        if (c.fd >= 0) {
+        if (!valid) {
+            gofer_call_close_fds(&c);
             return broken(GOFER_OPEN);
+        }
+        if (c.fd_count > 0) {
+            *out = rep.attr;
+            *out_fd = c.fds[0];
+            return 0;
         }
         /* The fd got lost on the way: this process has too many. Idle ones go first. */
         if (!gofer_idle_shrink(g)) {
             return -ENFILE;
         }
-        req.flags &= ~(uint32_t)O_EXCL; /* the file has been made */
+        req->flags &= ~(uint32_t)O_EXCL; /* the file has been made */
     }
+}
+
+int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, uint32_t flags,
+                      uint32_t mode, struct gofer_attr *out, int *out_fd)
+{
+    struct gofer_open_req req = {flags, mode};
+    return call_open(g, root, path, &req, NULL, out, out_fd, NULL);
+}
+
+int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *path,
+                             const char *names, struct gofer_attr *out, int *out_fd,
+                             struct gofer_beside *out_beside)
+{
+    struct gofer_open_req req = {.flags = O_RDONLY};
+    out_beside->count = 0;
+    return call_open(g, root, path, &req, names, out, out_fd, out_beside);
 }
 
 void gofer_dirents_free(struct gofer_dirents *d)

@@ -12,13 +12,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
 #include "sentry/base/events.h"
 #include "sentry/fs/gofer_call.h"
 
-#define IDLE_FDS_MAX 256
+/* Idle fds: so many, if the host lets this process have eight times as many in all. */
+#define IDLE_FDS_MAX 2048u
+#define IDLE_FDS_MIN 64u
 
 struct gofer_client {
     struct event_source source;
@@ -28,7 +31,7 @@ struct gofer_client {
     struct hash_table pending; /* struct gofer_call by tag */
     struct list send_queue;    /* calls not sent yet, oldest first */
     struct list idle_fds;      /* newest last */
-    size_t idle_count;
+    size_t idle_count, idle_max;
     struct gofer_listings listings;
     uint8_t buffer[GOFER_MAX_MESSAGE] __attribute__((aligned(8)));
 };
@@ -97,10 +100,19 @@ static struct gofer_call *find_call(struct gofer_client *g, uint32_t tag)
     return NULL;
 }
 
-/* One packet in g->buffer. fd: consumed. Return: NULL, or why the connection can't go on. */
-static const char *take_reply(struct gofer_client *g, size_t size, int fd)
+void gofer_call_close_fds(struct gofer_call *c)
 {
-    AUTO_FD donated = fd;
+    while (c->fd_count > 0) {
+        host_close(c->fds[--c->fd_count]);
+    }
+}
+
+/*
+ * One packet in g->buffer. fds: consumed if *fd_count is set to 0, else the caller's.
+ * Return: NULL, or why the connection can't go on.
+ */
+static const char *take_reply(struct gofer_client *g, size_t size, const int *fds, size_t *fd_count)
+{
     const struct gofer_reply *r = (const void *)g->buffer;
     if (size < sizeof(*r) || r->size != size) {
         return "malformed reply";
@@ -116,7 +128,9 @@ static const char *take_reply(struct gofer_client *g, size_t size, int fd)
         c->reply = malloc(c->reply_size + 1);
         if (c->reply) {
             memcpy(c->reply, g->buffer + sizeof(*r), c->reply_size);
-            c->fd = take_fd(&donated);
+            memcpy(c->fds, fds, *fd_count * sizeof(fds[0]));
+            c->fd_count = *fd_count;
+            *fd_count = 0;
         } else {
             error = -ENOMEM;
         }
@@ -130,26 +144,17 @@ static void client_ready(struct event_source *source, uint32_t events)
 {
     struct gofer_client *g = container_of(source, struct gofer_client, source);
     for (;;) {
-        struct iovec iov = {g->buffer, sizeof(g->buffer)};
-        union {
-            struct cmsghdr align;
-            char bytes[CMSG_SPACE(sizeof(int))];
-        } control;
-        struct msghdr msg = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-        ssize_t n = host_recvmsg(g->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        int fds[HOST_FDS_MAX];
+        size_t fd_count;
+        ssize_t n = host_recv_fds(g->sock, g->buffer, sizeof(g->buffer), fds, &fd_count,
+                                  MSG_DONTWAIT);
         if (n == -EAGAIN || n == -EINTR) {
             break;
         }
-        int fd = -1;
-        struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(int))) {
-            memcpy(&fd, CMSG_DATA(c), sizeof(int));
+        const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fds, &fd_count);
+        while (fd_count > 0) {
+            host_close(fds[--fd_count]);
         }
-        const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fd);
         if (bad) {
             client_fail(g, bad);
             return;
@@ -170,6 +175,11 @@ int gofer_client_new(int sock, struct gofer_client **out)
     g->sock = sock;
     list_init(&g->send_queue);
     list_init(&g->idle_fds);
+    struct rlimit limit;
+    g->idle_max = IDLE_FDS_MIN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        g->idle_max = MAX(MIN(limit.rlim_cur / 8, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
+    }
     list_init(&g->listings.lru);
     int err = event_source_add(&g->source, sock, EPOLLIN, client_ready);
     if (err < 0) {
@@ -200,7 +210,7 @@ bool gofer_client_alive(const struct gofer_client *g)
 
 int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
 {
-    c->fd = -1;
+    c->fd_count = 0;
     c->reply = NULL;
     c->done = false;
     if (g->dead) {
@@ -239,7 +249,7 @@ void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e)
 {
     list_add_tail(&e->link, &g->idle_fds);
     g->idle_count++;
-    if (g->idle_count > IDLE_FDS_MAX) {
+    if (g->idle_count > g->idle_max) {
         evict_oldest(g);
     }
 }
@@ -248,6 +258,22 @@ void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e)
 {
     list_del(&e->link);
     g->idle_count--;
+}
+
+void gofer_idle_drop_owner(struct gofer_client *g, const void *owner)
+{
+    struct gofer_idle_fd *e, *tmp;
+    struct list mine;
+    list_init(&mine);
+    list_for_each_entry_safe (e, tmp, &g->idle_fds, link) {
+        if (e->owner == owner) {
+            list_move_tail(&e->link, &mine);
+        }
+    }
+    while ((e = list_first_entry(&mine, struct gofer_idle_fd, link))) {
+        gofer_idle_remove(g, e);
+        e->evict(e);
+    }
 }
 
 bool gofer_idle_shrink(struct gofer_client *g)

@@ -46,6 +46,16 @@ MUST_CHECK int gofer_client_readlink(struct gofer_client *g, uint32_t root, cons
 MUST_CHECK int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path,
                                  uint32_t flags, uint32_t mode, struct gofer_attr *out,
                                  int *out_fd);
+/* Regular files beside one that is opened for reading. */
+struct gofer_beside {
+    size_t count;
+    struct gofer_opened opened[GOFER_MAX_BESIDE]; /* entry is the place of a name in names */
+    int fds[GOFER_MAX_BESIDE];                    /* owned by the caller */
+};
+/* names: of at most GOFER_MAX_BESIDE files in path's directory, with slashes between. */
+MUST_CHECK int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *path,
+                                        const char *names, struct gofer_attr *out, int *out_fd,
+                                        struct gofer_beside *out_beside);
 
 /* One READDIR reply; everything in it has been checked. */
 struct gofer_dirents {
@@ -108,8 +118,10 @@ struct gofer_listings *gofer_client_listings(struct gofer_client *g);
  */
 struct gofer_idle_fd {
     struct list link; /* on the list while idle */
+    const void *owner; /* the file system; for gofer_idle_drop_owner */
     /* Closes the fd; the entry is off the list already. */
     void (*evict)(struct gofer_idle_fd *e);
 };
 void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e);
 void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e);
+void gofer_idle_drop_owner(struct gofer_client *g, const void *owner);

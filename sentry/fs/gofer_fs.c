@@ -221,12 +221,14 @@ int gofer_inode_move(struct gofer_inode *gi, struct gofer_inode *dir, const stru
 
 void gofer_inode_lose(struct gofer_inode *gi)
 {
+    inode_get(&gi->inode); /* what is dropped here may have been all that held it */
     gi->lost = true;
     if (gi->inode.nlink == 0) {
         gofer_fd_drop_idle(&gi->read_fd);
         gofer_fd_drop_idle(&gi->write_fd);
     }
-    gofer_listing_drop(gi); /* last: it may hold the last reference */
+    gofer_listing_drop(gi);
+    inode_put(&gi->inode);
 }
 
 int gofer_inode_find(struct gofer_inode *dir, const struct name *name,
@@ -450,6 +452,7 @@ static void put_super(struct super_block *sb)
     struct gofer_fs *fs = sb->private;
     gofer_unprime_all(fs);
     gofer_listing_drop_all(fs);
+    gofer_idle_drop_owner(fs->client, fs);
     free(take(&fs->devs));
     fs->dev_count = 0;
 }

@@ -38,6 +38,7 @@ struct gofer_fs {                /* sb->private */
     struct gofer_primed primed[GOFER_PRIMED_MAX];
     unsigned primed_next;
     int attr_credit, xattr_credit, around; /* see gofer_listing.c */
+    int open_credit;                       /* see gofer_file.c */
     bool detached;                         /* no mount is left: nothing is kept any more */
     bool freeing;                          /* see free_inode */
     struct gofer_inode *put_later;
@@ -49,6 +50,7 @@ struct gofer_fd {
     struct gofer_fs *fs; /* borrowed */
     int fd;              /* owned; -1 */
     bool write_only;     /* the file's mode let us have no more */
+    bool ahead;          /* a read_fd that nobody asked for: holds a reference to its inode until it is used */
     uint32_t users;
 };
 
@@ -73,6 +75,7 @@ struct gofer_inode {
     char *target;                  /* owned: a link's text; NULL: not known yet */
     struct gofer_listing *listing; /* a directory's, which holds a reference to this; NULL */
     uint32_t misses;               /* lookups that its listing could have answered */
+    uint32_t opens;                /* of files in it, that cost an RPC */
     struct gofer_fd read_fd, write_fd;
 };
 
@@ -147,6 +150,9 @@ int gofer_listing_at(struct gofer_inode *dir, struct gofer_listing_pos *p, int64
 /* Asks for what begins at cookie, and keeps it if it can be of use. Context: may block. */
 MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
                                    struct gofer_dirents *out);
+/* Files beside gi that could be opened for reading and have no fd yet: at most max of those that come after it.
+ * names: GOFER_MAX_PATH bytes; "" when there are none, or no listing tells. */
+void gofer_listing_files(struct gofer_inode *gi, unsigned max, char *names);
 /* It told about extended attributes, and somebody wanted to know. */
 void gofer_listing_xattr_used(struct gofer_fs *fs);
 void gofer_listing_drop(struct gofer_inode *dir);

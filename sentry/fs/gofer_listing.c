@@ -31,6 +31,7 @@
 #define BYTES_A_MISS       8192u /* of a directory: one unknown name more for each */
 #define NAMES_A_MISS       64u
 #define BESIDE_MAX         128u
+#define FILES_LOOKED_AT    256u
 
 struct gofer_listing {
     struct list lru;
@@ -344,6 +345,41 @@ static void find_beside(const struct gofer_inode *dir, uint32_t want, char *besi
         names++;
     }
     beside[size] = '\0';
+}
+
+void gofer_listing_files(struct gofer_inode *gi, unsigned max, char *names)
+{
+    struct gofer_fs *fs = gofer_fs_of(gi);
+    struct gofer_listing *l = gi->parent ? valid_listing(gi->parent) : NULL;
+    const struct name self = {gi->name, strlen(gi->name)};
+    size_t size = 0, at;
+    names[0] = '\0';
+    if (!is_enough(l, GOFER_LIST_ATTRS) || (!l->slots && !index_names(l))) {
+        return;
+    }
+    const struct gofer_dirent *e = find_entry(l, &self);
+    at = e ? (size_t)((const uint8_t *)e - l->entries) : 0;
+    for (unsigned i = 0; max > 0 && i < MIN(l->count, FILES_LOOKED_AT); i++) {
+        struct gofer_attr attr;
+        e = (const void *)(l->entries + at);
+        at += gofer_dirent_size(e);
+        at = at == l->size ? 0 : at; /* what was skipped before may be wanted now */
+        if (!e->has_attr || e->type != DT_REG || size + e->name_size + 2 > GOFER_MAX_PATH) {
+            continue;
+        }
+        memcpy(&attr, e + 1, sizeof(attr));
+        const struct gofer_inode *known = gofer_inode_known(fs, &attr);
+        if (known == gi || (known && known->read_fd.fd >= 0) || !(attr.flags & MAY_READ)) {
+            continue;
+        }
+        if (size > 0) {
+            names[size++] = '/';
+        }
+        memcpy(names + size, gofer_dirent_name(e), e->name_size);
+        size += e->name_size;
+        max--;
+    }
+    names[size] = '\0';
 }
 
 /* The inode of dir's subdirectory e. *out: a reference. */
