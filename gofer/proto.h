@@ -87,8 +87,7 @@ static inline const char *gofer_dirent_name(const struct gofer_dirent *e)
 /* READDIR's want. The attributes of subdirectories always come. */
 #define GOFER_LIST_ATTRS  1u /* of every entry, and the text of links */
 #define GOFER_LIST_XATTRS 2u /* with them: GOFER_ATTR_NO_XATTR where it is so */
-#define GOFER_LIST_TREE   4u /* subdirectories, too, in depth-first order as far as there is room */
-#define GOFER_LIST_ALL    7u
+#define GOFER_LIST_ALL    3u
 
 /* OPEN's flags: O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC as <fcntl.h> has them. */
 #define GOFER_OPEN_FLAGS ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC))

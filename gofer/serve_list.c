@@ -1,6 +1,6 @@
 /*
- * READDIR: a directory's entries with their attributes, and as much of the tree below it as the reply
- * has room for. Programs that walk trees (find, ls -R, tar, rm -r) ask for one directory after the
+ * READDIR: a directory's entries with their attributes, and as much of the tree around it as the sentry
+ * wants and the reply has room for. Programs that walk trees (find, ls -R, tar, rm -r) ask for one directory after the
  * other, depth first: one reply that holds the next fifty costs what one of them does.
  *
  * Only whole subdirectories are added; one that has no room left is dropped, and ends the reply. A
@@ -251,8 +251,7 @@ static void add_beside(struct serve *s, struct tree *t)
 int serve_readdir(struct serve *s, const struct gofer_readdir_req *req,
                   struct gofer_readdir_rep *rep)
 {
-    bool tree = req->want & GOFER_LIST_TREE;
-    if ((req->want & ~GOFER_LIST_ALL) || (tree && req->cookie)) {
+    if ((req->want & ~GOFER_LIST_ALL) || (req->ahead && req->cookie)) {
         return -EINVAL;
     }
     AUTO_FD dir = -1;
@@ -272,7 +271,8 @@ int serve_readdir(struct serve *s, const struct gofer_readdir_req *req,
     }
     rep->dirs = 1;
     struct statx stx;
-    if (err == 1 && tree && hostfs_statx(dir, "", &stx) == 0) {
+    if (err == 1 && req->ahead && hostfs_statx(dir, "", &stx) == 0) {
+        s->tail_room = MIN(s->tail_room, s->tail_size + req->ahead);
         struct tree t = {.rep = rep,
                          .want = req->want,
                          .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor)};

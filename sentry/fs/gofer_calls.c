@@ -345,13 +345,13 @@ static bool dirents_valid(const struct gofer_dirents *d, const uint8_t *tail, si
     return size == 0;
 }
 
-int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path, uint64_t cookie,
-                         uint32_t want, const char *beside, struct gofer_dirents *out)
+int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
+                         const struct gofer_readdir_req *req, const char *beside,
+                         struct gofer_dirents *out)
 {
     struct gofer_call c;
-    struct gofer_readdir_req req = {.cookie = cookie, .want = want};
     struct gofer_readdir_rep rep;
-    int err = call(g, GOFER_READDIR, root, path, beside, &req, sizeof(req), sizeof(rep), &c);
+    int err = call(g, GOFER_READDIR, root, path, beside, req, sizeof(*req), sizeof(rep), &c);
     if (err < 0) {
         return err;
     }

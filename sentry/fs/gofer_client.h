@@ -70,9 +70,9 @@ static inline const struct gofer_dirent *gofer_listed_entry(const struct gofer_l
 {
     return (const void *)((const uint8_t *)(l + 1) + offset);
 }
-/* want: GOFER_LIST_*. beside: names of directories beside path, with slashes between; "" for none. */
+/* beside: names of directories beside path, with slashes between; "" for none. */
 MUST_CHECK int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
-                                    uint64_t cookie, uint32_t want, const char *beside,
+                                    const struct gofer_readdir_req *req, const char *beside,
                                     struct gofer_dirents *out);
 
 MUST_CHECK int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path,

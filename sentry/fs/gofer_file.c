@@ -25,6 +25,7 @@
 #define READAHEAD_SIZE (128u * 1024)
 #define AHEAD_CREDIT   64 /* opens ahead that pay off, or don't; see wants_ahead */
 #define AHEAD_USE      2
+#define AHEAD_FIRST    4u
 #define YIELD_EVERY    (1024 * 1024) /* others get their turn during long copies */
 
 /* --- donated fds --- */
@@ -146,7 +147,8 @@ static int open_ahead(struct gofer_inode *gi, const char *path, struct gofer_att
     if (!names || !b) {
         return gofer_client_open(fs->client, fs->root, path, O_RDONLY, 0, out, out_fd);
     }
-    gofer_listing_files(gi, GOFER_MAX_BESIDE, names);
+    unsigned count = AHEAD_FIRST + (unsigned)MAX(fs->open_credit, 0) / 2;
+    gofer_listing_files(gi, MIN(count, GOFER_MAX_BESIDE), names);
     int err = gofer_client_open_beside(fs->client, fs->root, path, names, out, out_fd, b);
     if (err == 0) {
         keep_beside(dir, names, b);

@@ -37,7 +37,8 @@ struct gofer_fs {                /* sb->private */
     size_t dev_count;
     struct gofer_primed primed[GOFER_PRIMED_MAX];
     unsigned primed_next;
-    int attr_credit, xattr_credit, around; /* see gofer_listing.c */
+    /* see gofer_listing.c */
+    int attr_credit, xattr_credit, ahead_credit, around;
     int open_credit;                       /* see gofer_file.c */
     bool detached;                         /* no mount is left: nothing is kept any more */
     bool freeing;                          /* see free_inode */

@@ -6,13 +6,14 @@
  * A listing holds its directory's inode, so that one that came ahead of its directory's first lookup
  * waits for it. All listings together stay under LISTINGS_BYTES_MAX; the least recently used go.
  *
- * How much is asked for follows from what was of use before:
+ * How much is asked for follows from what was of use before. An entry's attributes cost the gofer about
+ * 2 us, an RPC 40: so what nobody uses must soon not be asked for any more.
  *   attributes            at first always; no more when too many came that nobody looked at
  *   extended attributes   once somebody asks for one
- *   the tree below        in a frozen tree, for a directory whose parent was listed, too: somebody is
- *                         walking all of it; and what comes next beside that directory
- *   a listing at all      also for lookups: the third unknown name of a small directory, later of a
- *                         bigger one, is reason enough ("git status" asks for each file that it knows)
+ *   directories around    in a frozen tree, for a directory whose parent was listed, too: perhaps somebody
+ *                         is walking all of it. A little at first, more while it is used
+ *   a listing at all      also for lookups, after some unknown names in the same directory: the bigger it is
+ *                         the more of them ("git status" asks for each file that it knows)
  */
 #include "sentry/fs/gofer_fs.h"
 
@@ -25,11 +26,15 @@
 #define LISTINGS_BYTES_MAX (16u * 1024 * 1024)
 #define LISTING_BYTES_MAX  (1024u * 1024)
 #define CREDIT_MAX         1024 /* entries whose attributes may come without being used */
-#define CREDIT_USE         4    /* an entry that is used pays for so many that are not */
+#define CREDIT_USE         4    /* what is used pays for so much that is not */
+#define AHEAD_FIRST        8192 /* bytes of listings that may come ahead without being used */
+#define AHEAD_MAX          65536
+#define AHEAD_MIN          1024
 #define AROUND_MAX         8
 #define AROUND_COST        3     /* lookups that a listing made for lookups must answer */
-#define BYTES_A_MISS       8192u /* of a directory: one unknown name more for each */
-#define NAMES_A_MISS       64u
+#define BYTES_A_MISS       1365u /* of a directory: one unknown name more for each */
+#define BYTES_A_MISS_HOT   8192u /* the same, after such listings were of use */
+#define NAMES_A_MISS       16u
 #define BESIDE_MAX         128u
 #define FILES_LOOKED_AT    256u
 
@@ -39,10 +44,11 @@ struct gofer_listing {
     uint8_t *entries;        /* owned: struct gofer_dirent with what follows each, as in a reply */
     size_t size, capacity;
     uint32_t count;
-    uint32_t want;     /* the GOFER_LIST_* it was asked for with, without TREE */
+    uint32_t want;     /* the GOFER_LIST_* it was asked for with */
     uint64_t next;     /* cookie of what is not here yet */
     bool complete;     /* nothing is */
     bool around;       /* was fetched for lookups */
+    bool ahead;        /* came unasked, and was not used yet */
     uint64_t serial;   /* no other has the same */
     int64_t when_ns;   /* of its first part */
     uint32_t *slots;   /* owned: offset + 1 of entries by hash of name; NULL: to be built */
@@ -210,6 +216,15 @@ static const struct gofer_dirent *find_entry(const struct gofer_listing *l, cons
     return NULL;
 }
 
+static void note_ahead_use(struct gofer_listing *l)
+{
+    struct gofer_fs *fs = gofer_fs_of(l->dir);
+    if (l->ahead) {
+        l->ahead = false;
+        fs->ahead_credit = MIN(fs->ahead_credit + CREDIT_USE * (int)l->size, AHEAD_MAX);
+    }
+}
+
 static void note_use(struct gofer_listing *l, bool dir_entry)
 {
     struct gofer_fs *fs = gofer_fs_of(l->dir);
@@ -217,6 +232,7 @@ static void note_use(struct gofer_listing *l, bool dir_entry)
     if (!dir_entry) { /* those come anyway */
         fs->attr_credit = MIN(fs->attr_credit + CREDIT_USE, CREDIT_MAX);
     }
+    note_ahead_use(l);
     if (l->around) {
         fs->around = MIN(fs->around + 1, AROUND_MAX);
     }
@@ -272,6 +288,7 @@ int gofer_listing_at(struct gofer_inode *dir, struct gofer_listing_pos *p, int64
             return -1;
         }
     }
+    note_ahead_use(l);
     if (at == l->size) {
         return 0;
     }
@@ -431,7 +448,11 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
         }
         if (!is_enough(inodes[i]->listing, want)) {
             charge(fs, want, l);
+            fs->ahead_credit = MAX(fs->ahead_credit - (int)l->size, 0);
             listing_append(inodes[i], 0, want, l);
+            if (inodes[i]->listing) {
+                inodes[i]->listing->ahead = true;
+            }
         }
     }
     for (uint32_t i = 0; i < d->dirs; i++) {
@@ -441,31 +462,53 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
     }
 }
 
-int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie, struct gofer_dirents *out)
+/*
+ * How many bytes of other directories are worth having with dir's? While there is no credit, each directory
+ * that might have come ahead adds to it.
+ */
+static uint32_t ahead_bytes(const struct gofer_inode *dir, uint32_t want)
+{
+    struct gofer_fs *fs = gofer_fs_of(dir);
+    if (!in_tree_walk(dir, want)) {
+        return 0;
+    }
+    if (fs->ahead_credit < AHEAD_MIN) {
+        fs->ahead_credit += AHEAD_MIN / 4;
+        return 0;
+    }
+    return (uint32_t)fs->ahead_credit;
+}
+
+static int fetch(struct gofer_inode *dir, uint64_t cookie, bool walking, struct gofer_dirents *out)
 {
     struct gofer_fs *fs = gofer_fs_of(dir);
     const struct gofer_listing *l = valid_listing(dir);
-    uint32_t want = cookie && l ? l->want : wanted_attrs(fs);
-    bool tree = cookie == 0 && in_tree_walk(dir, want);
+    struct gofer_readdir_req req = {.cookie = cookie};
+    req.want = cookie && l ? l->want : wanted_attrs(fs);
+    req.ahead = cookie == 0 && walking ? ahead_bytes(dir, req.want) : 0;
     AUTO_FREE char *path = NULL;
-    AUTO_FREE char *beside = calloc(1, tree ? GOFER_MAX_PATH : 1);
+    AUTO_FREE char *beside = calloc(1, req.ahead ? GOFER_MAX_PATH : 1);
     int err = beside ? gofer_path(dir, NULL, &path) : -ENOMEM;
     if (err == 0) {
-        if (tree) {
-            find_beside(dir, want, beside);
+        if (req.ahead) {
+            find_beside(dir, req.want, beside);
         }
-        err = gofer_client_readdir(fs->client, fs->root, path, cookie,
-                                   want | (tree ? GOFER_LIST_TREE : 0), beside, out);
+        err = gofer_client_readdir(fs->client, fs->root, path, &req, beside, out);
     }
     if (err < 0) {
         return err;
     }
-    charge(fs, want, out->dir[0]);
-    listing_append(dir, cookie, want, out->dir[0]);
+    charge(fs, req.want, out->dir[0]);
+    listing_append(dir, cookie, req.want, out->dir[0]);
     if (out->dirs > 1) {
-        keep_tree(dir, want, out, beside);
+        keep_tree(dir, req.want, out, beside);
     }
     return 0;
+}
+
+int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie, struct gofer_dirents *out)
+{
+    return fetch(dir, cookie, true, out);
 }
 
 /* All of dir, for lookups. Context: may block. */
@@ -473,11 +516,11 @@ static void fetch_all(struct gofer_inode *dir)
 {
     struct gofer_fs *fs = gofer_fs_of(dir);
     uint64_t cookie = 0;
-    bool complete = false;
+    bool complete = false, hot = fs->around > 0;
     fs->around = MAX(fs->around - AROUND_COST, -AROUND_MAX);
     while (!complete && !dir->big) {
         struct gofer_dirents d;
-        if (gofer_listing_fetch(dir, cookie, &d) < 0) {
+        if (fetch(dir, cookie, hot, &d) < 0) {
             return;
         }
         cookie = d.dir[0]->next;
@@ -505,7 +548,8 @@ static bool worth_fetching(struct gofer_inode *dir, uint32_t want)
         }
         patience = l->count / NAMES_A_MISS;
     } else {
-        patience = (uint64_t)dir->inode.size / BYTES_A_MISS + (fs->around > 0 ? 0 : 2);
+        patience = fs->around > 0 ? (uint64_t)dir->inode.size / BYTES_A_MISS_HOT
+                                  : (uint64_t)dir->inode.size / BYTES_A_MISS;
     }
     return ++dir->misses > patience;
 }
@@ -535,4 +579,5 @@ void gofer_listing_xattr_used(struct gofer_fs *fs)
 void gofer_listing_init(struct gofer_fs *fs)
 {
     fs->attr_credit = CREDIT_MAX;
+    fs->ahead_credit = AHEAD_FIRST;
 }
