@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -240,6 +241,11 @@ int host_fcntl(int fd, int cmd, long arg)
 int host_ioctl(int fd, unsigned long request, void *arg)
 {
     return (int)host_result(ioctl(fd, request, arg));
+}
+
+void host_yield(void)
+{
+    sched_yield();
 }
 
 int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout)

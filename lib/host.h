@@ -66,6 +66,7 @@ MUST_CHECK int host_kill(int pid, int sig);
 MUST_CHECK int host_tgkill(int tgid, int tid, int sig);
 MUST_CHECK int host_fcntl(int fd, int cmd, long arg);
 MUST_CHECK int host_ioctl(int fd, unsigned long request, void *arg);
+void host_yield(void); /* the CPU to another thread that is ready */
 MUST_CHECK int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
 void host_futex_wake(const void *word, int count);
 int64_t host_clock_ns(clockid_t clock);   /* vDSO: no host call */

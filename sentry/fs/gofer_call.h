@@ -20,7 +20,7 @@ struct gofer_call {
     /* the connection's */
     uint32_t tag;
     int error;
-    bool done;
+    bool done, sleeping;
     struct hash_node pending;
     struct list send_link;
     struct waitq wait;

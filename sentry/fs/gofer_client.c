@@ -22,6 +22,7 @@
 /* Idle fds: so many, if the host lets this process have eight times as many in all. */
 #define IDLE_FDS_MAX 2048u
 #define IDLE_FDS_MIN 64u
+#define SPIN_NS      (1 * NSEC_PER_MSEC)
 
 struct gofer_client {
     struct event_source source;
@@ -29,6 +30,7 @@ struct gofer_client {
     bool dead;
     uint32_t last_tag;
     struct hash_table pending; /* struct gofer_call by tag */
+    uint32_t sleepers;         /* calls that the events thread has to receive replies for */
     struct list send_queue;    /* calls not sent yet, oldest first */
     struct list idle_fds;      /* newest last */
     size_t idle_count, idle_max;
@@ -40,6 +42,7 @@ static void call_finish(struct gofer_client *g, struct gofer_call *c, int error)
 {
     hash_remove(&g->pending, &c->pending);
     list_del(&c->send_link);
+    g->sleepers -= c->sleeping;
     c->error = error;
     c->done = true;
     waitq_wake(&c->wait, 0);
@@ -86,7 +89,6 @@ static void send_queued(struct gofer_client *g)
         }
         list_del(&c->send_link);
     }
-    event_source_modify(&g->source, EPOLLIN);
 }
 
 static struct gofer_call *find_call(struct gofer_client *g, uint32_t tag)
@@ -139,17 +141,16 @@ static const char *take_reply(struct gofer_client *g, size_t size, const int *fd
     return NULL;
 }
 
-/* Context: events thread, under the baton. */
-static void client_ready(struct event_source *source, uint32_t events)
+/* All that has come. Return: false when the gofer is gone. */
+static bool receive(struct gofer_client *g)
 {
-    struct gofer_client *g = container_of(source, struct gofer_client, source);
     for (;;) {
         int fds[HOST_FDS_MAX];
         size_t fd_count;
         ssize_t n = host_recv_fds(g->sock, g->buffer, sizeof(g->buffer), fds, &fd_count,
                                   MSG_DONTWAIT);
         if (n == -EAGAIN || n == -EINTR) {
-            break;
+            return true;
         }
         const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fds, &fd_count);
         while (fd_count > 0) {
@@ -157,11 +158,42 @@ static void client_ready(struct event_source *source, uint32_t events)
         }
         if (bad) {
             client_fail(g, bad);
-            return;
+            return false;
         }
     }
-    if (events & EPOLLOUT) {
+}
+
+/* What the events thread waits for: replies only while a call sleeps (see spin). */
+static void listen_for(struct gofer_client *g)
+{
+    event_source_modify(&g->source, (g->sleepers > 0 ? EPOLLIN : 0) |
+                                        (list_empty(&g->send_queue) ? 0 : EPOLLOUT));
+}
+
+/* Context: events thread, under the baton. */
+static void client_ready(struct event_source *source, uint32_t events)
+{
+    struct gofer_client *g = container_of(source, struct gofer_client, source);
+    if (receive(g) && (events & EPOLLOUT)) {
         send_queued(g);
+    }
+    if (!g->dead) {
+        listen_for(g);
+    }
+}
+
+/*
+ * Waits a while for c without sleeping: most replies come sooner than a thread that sleeps can be woken, and
+ * the platform's poller stays awake with the kthread that it runs. The gofer gets this CPU if it has no other.
+ */
+static void spin(struct gofer_client *g, const struct gofer_call *c)
+{
+    int64_t end = host_clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
+    while (!c->done && !kthread_is_wanted() && host_clock_ns(CLOCK_MONOTONIC) < end) {
+        host_yield();
+        if (!receive(g)) {
+            return;
+        }
     }
 }
 
@@ -181,7 +213,7 @@ int gofer_client_new(int sock, struct gofer_client **out)
         g->idle_max = MAX(MIN(limit.rlim_cur / 8, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
     }
     list_init(&g->listings.lru);
-    int err = event_source_add(&g->source, sock, EPOLLIN, client_ready);
+    int err = event_source_add(&g->source, sock, 0, client_ready);
     if (err < 0) {
         host_close(sock);
         return err;
@@ -212,7 +244,7 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
 {
     c->fd_count = 0;
     c->reply = NULL;
-    c->done = false;
+    c->done = c->sleeping = false;
     if (g->dead) {
         return -EIO;
     }
@@ -229,10 +261,17 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
     int err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
     if (err == -EAGAIN || err == -EINTR) {
         list_add_tail(&c->send_link, &g->send_queue);
-        event_source_modify(&g->source, EPOLLIN | EPOLLOUT);
     } else if (err < 0) {
         client_fail(g, "send"); /* finishes c, too */
+    } else {
+        spin(g, c);
     }
+    if (c->done) {
+        return c->error;
+    }
+    c->sleeping = true;
+    g->sleepers++;
+    listen_for(g);
     err = waitq_wait_deadline(&c->wait, c->done, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
     BUG_ON(err < 0);
     return c->error;
