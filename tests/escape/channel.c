@@ -2,25 +2,7 @@
  * Forged channels: the memory through which a guest speaks to the kernel is the guest's to write, at any time,
  * also while the kernel reads it. At worst the guest loses its own process.
  */
-#include "tests/escape/escape.h"
-
-static void ring(void)
-{
-    GATE(GATE_DOORBELL, 0, 0, 0, 0, 0, 0);
-}
-
-/* A forged request, rung for; the stub is not asked. */
-static void forge(uint64_t nr, const uint64_t args[6], uint32_t state)
-{
-    struct chan *c = my_channel();
-    c->nr = nr;
-    for (int i = 0; i < 6; i++) {
-        c->args[i] = args[i];
-    }
-    c->sp = rnd();
-    __atomic_store_n(&c->state, state, __ATOMIC_SEQ_CST);
-    ring();
-}
+#include "tests/escape/forge.h"
 
 static void states(void)
 {
@@ -224,18 +206,6 @@ static void race_clone(void)
         }
         wait(NULL);
     }
-}
-
-/* Carries a forged request to its reply, as the stub would. */
-static void converse(uint64_t nr, const uint64_t args[6])
-{
-    struct chan *c = my_channel();
-    forge(nr, args, CHAN_REQ | CHAN_NO_POLL);
-    for (int i = 0; i < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
-        ring();
-        GATE(SYS_sched_yield);
-    }
-    c->state = CHAN_IDLE;
 }
 
 /*

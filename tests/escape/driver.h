@@ -182,6 +182,7 @@ static inline void run_in_child(const struct attack *a)
     if (a->ordinary) {
         must_be_ordinary();
     }
+    fflush(NULL);
     _exit(0);
 }
 

@@ -1,0 +1,67 @@
+/*
+ * Requests without the stub: what a guest can write into its own channel, and the conversation with the kernel that
+ * follows. Between forge and the end of a conversation no C library call may make a system call: it would
+ * go through the same channel.
+ */
+#pragma once
+
+#include "tests/escape/escape.h"
+
+static inline void ring(void)
+{
+    GATE(GATE_DOORBELL, 0, 0, 0, 0, 0, 0);
+}
+
+/* A forged request in the first thread's channel, rung for; the stub is not asked. */
+static inline void forge(uint64_t nr, const uint64_t args[6], uint32_t state)
+{
+    struct chan *c = my_channel();
+    c->nr = nr;
+    for (int i = 0; i < 6; i++) {
+        c->args[i] = args[i];
+    }
+    c->sp = rnd();
+    __atomic_store_n(&c->state, state, __ATOMIC_SEQ_CST);
+    ring();
+}
+
+/* Carries a forged request to its reply, as the stub would, but does not act on it. Return: the order; -1: none. */
+static inline int converse(uint64_t nr, const uint64_t args[6])
+{
+    struct chan *c = my_channel();
+    forge(nr, args, CHAN_REQ | CHAN_NO_POLL);
+    for (int i = 0; i < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
+        ring();
+        GATE(SYS_sched_yield);
+    }
+    bool done = (c->state & CHAN_STATE_MASK) == CHAN_DONE;
+    c->state = CHAN_IDLE;
+    return done ? (int)c->order : -1;
+}
+#define CONVERSE(nr, ...) converse(nr, (uint64_t[6]){__VA_ARGS__})
+
+/* A system call by hand, outside the stub's text: from the compiler's point of view a call with one result. */
+static inline long raw_syscall(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    register uint64_t r10 __asm__("r10") = d;
+    long ret;
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return ret;
+}
+
+/*
+ * Who served a call that made an fd? One that the guest's kernel does not know of was made by the host's, where the
+ * guest has no business. ret is what memfd_create or the like gave.
+ */
+static inline void must_not_be_the_hosts(long ret, const char *what)
+{
+    if (ret >= 0 && ret < 4096 && fcntl((int)ret, F_GETFD) < 0) {
+        BREACH("%s: the host's kernel served it (%ld)", what, ret);
+    }
+    if (ret >= 0 && ret < 4096) {
+        close((int)ret);
+    }
+}
