@@ -250,9 +250,8 @@ static void unknown_child(void)
         }
         wait(NULL);
     }
-    printf("  the unknown child looked %ld times, %ld of them after its parent's end\n", shared[1],
-           shared[1] - before);
-    fflush(stdout);
+    NOTE("the unknown child looked %ld times, %ld of them after its parent's end\n", shared[1],
+         shared[1] - before);
     if (shared[0]) {
         BREACH("another guest's channel was seen");
     }

@@ -38,6 +38,8 @@
 #endif
 
 #define BREACH_STATUS 66
+/* How much of an attack there was: for who reads the log of a run that was not red. */
+#define NOTE(...) fprintf(stderr, "  " __VA_ARGS__)
 #define BREACH(...)                                                                                \
     do {                                                                                           \
         fprintf(stderr, "BREACH: " __VA_ARGS__);                                                   \

@@ -283,8 +283,8 @@ static void hidden_instructions(void)
     char *own = mmap(NULL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memcpy(own, "\x0f\x05\xc3", 3);
     jump_once((uint64_t)own);
-    printf("  %u hidden instructions; %d jumps trapped, %d faulted\n", found, g_report->trapped,
-           g_report->faulted);
+    NOTE("%u hidden instructions; %d jumps trapped, %d faulted\n", found, g_report->trapped,
+         g_report->faulted);
     if (g_report->trapped != (int)found + 1) {
         BREACH("%d jumps trapped, and %u should", g_report->trapped, found + 1);
     }
@@ -430,8 +430,7 @@ static void fill_the_address_space(void)
         }
         in_slice += at >> 32 == SLICE_HI;
     }
-    printf("  %u MiB in holes of the slice\n", in_slice);
-    fflush(stdout);
+    NOTE("%u MiB in holes of the slice\n", in_slice);
     if (stub()->magic != STUB_MAGIC || ((volatile struct stub_ro *)STUB_RO)->patch != ro_before) {
         BREACH("the slice was replaced");
     }
