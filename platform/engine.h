@@ -26,6 +26,11 @@ struct engine_ops {
     int (*host_pid)(const struct platform_thread *th);
     int (*host_tid)(const struct platform_thread *th);
     uaddr_t (*call_sp)(const struct platform_thread *th);
+    void (*keep_answer)(struct platform_thread *th, uint64_t nr, long result);
+    void (*forget_answers)(struct platform_thread *th);
+    void (*set_mask)(struct platform_thread *th, uint64_t mask);
+    bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
+    void (*ask)(struct platform_thread *th, unsigned what, bool on);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -103,6 +103,40 @@ int platform_host_tid(const struct platform_thread *th)
     return g_engine->host_tid(th);
 }
 
+/* The ptrace engine has no guest side that could answer. */
+void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result)
+{
+    if (g_engine->keep_answer) {
+        g_engine->keep_answer(th, nr, result);
+    }
+}
+
+void platform_forget_answers(struct platform_thread *th)
+{
+    if (g_engine->forget_answers) {
+        g_engine->forget_answers(th);
+    }
+}
+
+void platform_set_mask(struct platform_thread *th, uint64_t mask)
+{
+    if (g_engine->set_mask) {
+        g_engine->set_mask(th, mask);
+    }
+}
+
+bool platform_running_mask(const struct platform_thread *th, uint64_t *out)
+{
+    return g_engine->running_mask && g_engine->running_mask(th, out);
+}
+
+void platform_ask(struct platform_thread *th, unsigned what, bool on)
+{
+    if (g_engine->ask) {
+        g_engine->ask(th, what, on);
+    }
+}
+
 uaddr_t platform_call_sp(const struct platform_thread *th)
 {
     return g_engine->call_sp(th);

@@ -49,6 +49,8 @@ enum platform_event_kind {
 };
 struct platform_event {
     enum platform_event_kind kind;
+    bool mask_changed; /* the guest's side has changed its signal mask by itself: sigmask */
+    uint64_t sigmask;
     union {
         struct {
             uint64_t nr;
@@ -80,6 +82,8 @@ struct platform_config {
     size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
     /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT][6], see platform/copy_plan.h: what guests send ahead with their calls. */
     const uint16_t (*copy_plan)[6];
+    /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT], see platform_keep_answer. NULL: every call comes to the sentry. */
+    const uint8_t *kept_answers;
     size_t max_tasks; /* guest threads in all that the sentry allows; 0: no limit */
     bool no_patch;    /* leave call sites alone: every system call traps */
 };
@@ -118,6 +122,22 @@ void platform_set_result(struct platform_thread *th, long result);
  *         and platform_switch returns its next event.
  */
 MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
+/*
+ * What the guest's side may answer by itself, so that no call comes here.
+ *
+ * platform_keep_answer: until platform_forget_answers, th gets result for the call nr without asking. For calls that
+ *   config.kept_answers names and 0 <= result < 2^31; nothing happens for others.
+ * platform_set_mask: th's signal mask; it may change it by itself when it runs, and says so with its next event.
+ * platform_running_mask: what th has it set to by now. Return: false when it is in a system call (or has no say).
+ * platform_ask: from now on, changes of the mask (memory calls) come here as system calls. A change that came before
+ *   is seen by platform_running_mask.
+ */
+void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
+void platform_forget_answers(struct platform_thread *th);
+void platform_set_mask(struct platform_thread *th, uint64_t mask);
+MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
+
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */
 uaddr_t platform_call_sp(const struct platform_thread *th);
 /* Replaces the context with which platform_switch will resume. Only after platform_get_context

@@ -210,7 +210,9 @@ static void start_platform(const struct config *c, int proc_fd)
                                      .cpu_count = g_kernel->cpu_count,
                                      .max_tasks = (size_t)g_kernel->max_pids,
                                      .no_patch = c->no_patch,
-                                     .copy_plan = syscall_copy_plan()};
+                                     .copy_plan = syscall_copy_plan(),
+                                     /* --strace shows every call: all of them come here */
+                                     .kept_answers = c->strace ? NULL : syscall_kept_answers()};
     int r = platform_start(&config, &p->thread, &p->boot);
     if (r < 0) {
         fail(EXIT_SANDBOX, "starting the %s platform: %s: %s",

@@ -40,6 +40,7 @@ static long serve_call(struct task *t, const struct platform_event *ev)
     }
     if (!t->context_replaced && !t->must_exit) {
         platform_set_result(t->pt, result);
+        platform_keep_answer(t->pt, (uint32_t)t->syscall_nr, result);
     }
     return result;
 }
@@ -71,6 +72,9 @@ static void host_death(struct task *t, int status)
 static void serve_event(struct task *t, const struct platform_event *ev)
 {
     long nr = -1, result = 0;
+    if (ev->mask_changed) {
+        signal_set_blocked(t, ev->sigmask);
+    }
     switch (ev->kind) {
     case PLATFORM_SYSCALL:
         result = serve_call(t, ev);
@@ -119,6 +123,7 @@ void task_entry(void *arg)
     t->syscall_nr = -1;
     while (!t->must_exit) {
         struct platform_event ev;
+        task_update_asks(t);
         platform_switch(t->pt, &ev);
         drop_mapped_file(t);
         serve_event(t, &ev);

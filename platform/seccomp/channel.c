@@ -65,6 +65,7 @@ void thread_set_slot(struct platform_thread *th, uint32_t slot)
     th->chan = space_chan(th->space, slot);
     th->chan->wake_id = th->index % WAKE_COUNT;
     th->chan->state = CHAN_IDLE;
+    seccomp_answers_init(th);
     atomic_store(&g_poll_slots[th->index].chan, th->chan);
 }
 
@@ -137,6 +138,10 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     th->nr = *(volatile uint64_t *)&c->nr;
     for (int i = 0; i < 6; i++) {
         th->args[i] = ((volatile uint64_t *)c->args)[i];
+    }
+    th->mask_changed = state & CHAN_MASK;
+    if (th->mask_changed) {
+        th->sigmask = *(volatile uint64_t *)&c->sigmask;
     }
     th->range_count = 0;
     if (state & CHAN_COPY) {

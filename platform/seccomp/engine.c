@@ -170,6 +170,10 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     if (config->copy_plan) {
         copy_plan_publish(config->copy_plan);
     }
+    if (config->kept_answers) {
+        memcpy(g_seccomp.ro->kept, config->kept_answers, sizeof(g_seccomp.ro->kept));
+        g_seccomp.ro->answer = 1;
+    }
     int r = space_new(&space);
     if (r < 0) {
         return r;
@@ -235,6 +239,11 @@ const struct engine_ops g_seccomp_engine = {
     .host_pid = seccomp_host_pid,
     .host_tid = seccomp_host_tid,
     .call_sp = seccomp_call_sp,
+    .keep_answer = seccomp_keep_answer,
+    .forget_answers = seccomp_forget_answers,
+    .set_mask = seccomp_set_mask,
+    .running_mask = seccomp_running_mask,
+    .ask = seccomp_ask,
     .space = seccomp_space,
     .exec = seccomp_exec,
     .load = seccomp_load_program,

@@ -79,6 +79,9 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
+    uint64_t sigmask;  /* as it was set last, or came with a request */
+    bool mask_changed; /* it came with the request */
+    uint32_t ask;
     bool has_context; /* it came with the user context: regs, and fpstate in the window */
     bool context_changed;
     uint64_t regs[REG_COUNT_];
@@ -153,6 +156,15 @@ struct poll_slot {
 };
 extern struct poll_slot g_poll_slots[THREAD_MAX];
 extern _Atomic uint32_t g_poll_slot_count;
+
+/* --- answer.c --- */
+void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result);
+void seccomp_forget_answers(struct platform_thread *th);
+void seccomp_set_mask(struct platform_thread *th, uint64_t mask);
+bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
+void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
+/* A channel that is new to th. */
+void seccomp_answers_init(struct platform_thread *th);
 
 /* --- handoff.c --- */
 MUST_CHECK int handoff_start(void);

@@ -145,7 +145,7 @@ static void break_off(struct platform_thread *th, struct platform_event *out)
 
 static void decode(struct platform_thread *th, struct platform_event *out)
 {
-    memset(out, 0, sizeof(*out));
+    *out = (struct platform_event){.mask_changed = th->mask_changed, .sigmask = th->sigmask};
     switch (th->nr) {
     case STUB_REQ_CONTEXT:
         take_context(th);

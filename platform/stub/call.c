@@ -1,20 +1,15 @@
 /*
- * A guest's system call, seen from the stub: publish it in the channel, wait, and carry out what
- * the sentry orders. The few calls that are harmless with any arguments, and that only the
- * thread itself can make (futex, its FS base), are made here.
+ * A guest's system call, seen from the stub: answer it here if that can be (answer.c), else publish it in the
+ * channel, wait, and carry out what the sentry orders.
  */
 #include <asm/unistd.h>
 #include <stdatomic.h>
 
 #include "platform/stub/stub.h"
 
-#define ENOSYS_                38
-#define EINTR_                 4
-#define EINVAL_                22
-#define ERESTARTSYS_           512
-#define ERESTART_RESTARTBLOCK_ 516
+#define ENOSYS_ 38
+#define EINTR_  4
 
-#define RO ((volatile struct stub_ro *)STUB_RO)
 
 __attribute__((noreturn)) void stub_die(void)
 {
@@ -77,6 +72,8 @@ static void chan_wait(struct area *area, struct chan *c)
 void chan_call(struct area *area, uint32_t flags)
 {
     struct chan *c = area->chan;
+    flags |= (uint32_t)area->mask_changed;
+    area->mask_changed = 0;
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     chan_wait(area, c);
     while (c->order == ORDER_COMEBACK) {
@@ -253,45 +250,6 @@ __attribute__((noreturn)) void stub_load(struct area *area)
     stub_die();
 }
 
-static long stub_futex(struct area *area)
-{
-    const uint64_t *a = area->args;
-    long r = gate_wait(area, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (r == -EINTR_ && area->kick) {
-        uint32_t op = (uint32_t)a[1] & 0x7f;
-        area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
-    }
-    return r;
-}
-
-/* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: 1 not ours. */
-static long stub_arch_prctl(uint64_t code, uint64_t addr)
-{
-    uint64_t base;
-    switch (code) {
-    case 0x1001: /* ARCH_SET_GS */
-    case 0x1002: /* ARCH_SET_FS */
-        if (addr >= 0x7ffffffff000UL) {
-            return -1; /* EPERM, as Linux */
-        }
-        if (code == 0x1002) {
-            __asm__ volatile("wrfsbase %0" ::"r"(addr));
-        } else {
-            __asm__ volatile("wrgsbase %0" ::"r"(addr));
-        }
-        return 0;
-    case 0x1003: /* ARCH_GET_FS */
-        __asm__ volatile("rdfsbase %0" : "=r"(base));
-        return guarded_copy((void *)addr, &base, sizeof(base));
-    case 0x1004: /* ARCH_GET_GS */
-        __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
-        return guarded_copy((void *)addr, &base, sizeof(base));
-    default:
-        return 1;
-    }
-}
-
 long stub_syscall(struct area *area)
 {
     uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
@@ -301,29 +259,9 @@ long stub_syscall(struct area *area)
         return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
     }
 
-    switch (nr) {
-    case __NR_futex:
-        return stub_futex(area);
-    case __NR_sched_yield:
-        return gate(nr, 0, 0, 0, 0, 0, 0);
-    case __NR_membarrier:
-        return gate(nr, area->args[0], area->args[1], area->args[2], 0, 0, 0);
-    case __NR_arch_prctl: {
-        long r = stub_arch_prctl(area->args[0], area->args[1]);
-        if (r != 1) {
-            return r;
-        }
-        break;
-    }
-    case __NR_rt_sigreturn: /* by a patched site; handlers.c takes the trapping ones */
-        area->sigreturn = 1;
-        area->kick = 1;
-        return (long)nr;
-    case __NR_set_tid_address:
-        gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
-        break;
-    default:
-        break;
+    long result;
+    if (stub_answer(area, nr, &result)) {
+        return result;
     }
     area->copied = 0;
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {

@@ -120,7 +120,41 @@ stub_entry_patched:
     cmp area_low(%rip), %r11
     jb stub_entry_slow
     cmp area_high(%rip), %r11
-    jb stub_entry
+    jae stub_entry_slow
+
+/* A kept answer (answer.c): 10 ns instead of 40. Only rax, rcx and r11 are ours; rdx waits in the area. */
+    cmp $PLATFORM_COPY_NR_COUNT, %rax
+    jae stub_entry
+    mov %rdx, AREA_ARGS + 16(%r11)
+    movabs $(STUB_RO + STUB_RO_KEPT), %rdx
+    movzbl (%rdx,%rax), %edx
+    dec %edx
+    js not_kept
+    cmp $PLATFORM_ANSWER_MAX, %edx
+    jae not_kept
+    mov AREA_CHAN(%r11), %r11
+    mov CHAN_ANSWERS(%r11,%rdx,8), %rdx
+    rdgsbase %r11
+    test %rdx, %rdx
+    jns not_kept
+    mov %edx, %eax
+    mov AREA_ARGS + 16(%r11), %rdx
+/* From fast_check to fast_end the registers are the guest's already. */
+    .globl fast_check
+fast_check:
+    cmpl $0, AREA_KICK(%r11)
+    jne exit_kick_fast
+    mov $0x246, %r11d
+    .globl fast_end
+fast_end:
+    jmp *%rcx
+    .globl exit_kick_fast
+exit_kick_fast:
+    ud2
+not_kept:
+    mov AREA_ARGS + 16(%r11), %rdx
+    jmp stub_entry
+
     .globl stub_entry_slow
 stub_entry_slow:
     ud2
@@ -193,6 +227,18 @@ guarded_copy_insn:
     .globl guarded_copy_fault
 guarded_copy_fault:
     mov $-14, %rax
+    ret
+
+/* long guarded_copy8(dst, src): the same for 8 bytes; rep movs takes 10 ns to begin. */
+    .globl guarded_copy8
+guarded_copy8:
+    .globl guarded_copy8_load
+guarded_copy8_load:
+    mov (%rsi), %rax
+    .globl guarded_copy8_store
+guarded_copy8_store:
+    mov %rax, (%rdi)
+    xor %eax, %eax
     ret
 
 /* long guarded_touch(byte): 0 when it can be written (it is not changed), else -EFAULT. */

@@ -5,7 +5,8 @@
  *
  * A kick (one host signal from the sentry: "something is pending for you") acts by where it hits:
  *   [gate_wait_check, gate_wait_insn]  the futex has not begun: make it return -EINTR
- *   [exit_check, exit_kick]            registers are the guest's already: upcall now
+ *   [exit_check, exit_kick], and       registers are the guest's already: upcall now
+ *   [fast_check, fast_end]
  *   elsewhere in the stub              set area->kick, which exit_check tests
  *   guest code                         upcall now
  * An upcall hands the complete user context to the sentry and takes one back. The host's own frame does the
@@ -157,10 +158,17 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
     }
 }
 
+/* The way back to the guest by which a kept answer leaves. */
+static int is_fast_exit(uint64_t ip)
+{
+    return (ip >= ptr(fast_check) && ip <= ptr(fast_end)) || ip == ptr(exit_kick_fast);
+}
+
 /* The exit found a kick. */
 static void on_exit_kick(struct area *area, struct stub_ucontext *u)
 {
-    u->regs[REG_RIP_] = area->rip;
+    uint64_t ip = u->regs[REG_RIP_];
+    u->regs[REG_RIP_] = is_fast_exit(ip) ? u->regs[REG_RCX_] : area->rip;
     u->regs[REG_R11_] = 0x246; /* where Linux leaves the flags; ours held the area */
     if (area->sigreturn) {
         area->sigreturn = 0;
@@ -175,7 +183,7 @@ static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
     if (ip >= ptr(gate_wait_check) && ip <= ptr(gate_wait_insn)) {
         u->regs[REG_RIP_] = ptr(gate_wait_interrupted);
         area->kick = 1;
-    } else if (ip >= ptr(exit_check) && ip <= ptr(exit_kick)) {
+    } else if ((ip >= ptr(exit_check) && ip <= ptr(exit_kick)) || is_fast_exit(ip)) {
         on_exit_kick(area, u);
     } else if ((ip >= STUB_TEXT && ip < STUB_DATA) || stub_in_trampoline(ip)) {
         area->kick = 1;
@@ -206,11 +214,12 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         on_kick(area, u, ip);
     } else if (sig == SIGSYS_) {
         on_sigsys(area, u, ip, info[7]);
-    } else if (ip == ptr(exit_kick)) {
+    } else if (ip == ptr(exit_kick) || ip == ptr(exit_kick_fast)) {
         on_exit_kick(area, u);
     } else if (ip == ptr(stub_entry_slow)) {
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
-    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn)) {
+    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn) ||
+               ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;

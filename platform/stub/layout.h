@@ -18,13 +18,13 @@
  */
 #pragma once
 
+#include "platform/copy_plan.h"
+
 #ifdef __ASSEMBLER__
 #define UL_(x) x
 #else
 #include <stddef.h>
 #include <stdint.h>
-
-#include "platform/copy_plan.h"
 #define UL_(x) x##UL
 #endif
 
@@ -63,14 +63,20 @@
 #define AREA_NR     40
 #define AREA_ARGS   48
 #define AREA_CALLEE 96
+/* And into struct chan and struct stub_ro. */
+#define CHAN_ANSWERS  352
+#define STUB_RO_KEPT  0x5000
 
 #ifndef __ASSEMBLER__
 
+#define CHAN_ASK_MASK   PLATFORM_ASK_MASK
+#define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
 #define CHAN_NO_POLL    0x200U /* a doorbell follows at once: the poller leaves it alone */
 #define CHAN_COPY       0x400U /* copy_size counts */
+#define CHAN_MASK       0x800U /* sigmask is new since the last request */
 
 /* Request numbers that are no system calls. */
 enum stub_request {
@@ -135,6 +141,10 @@ enum stub_reg {
     REG_COUNT_
 };
 
+/* Results that the sentry said would stay as they are until it takes them back (platform_keep_answer). */
+#define ANSWER_COUNT PLATFORM_ANSWER_MAX
+#define ANSWER_VALID (1UL << 63)
+
 /*
  * A request that finds the poller awake costs what its cache lines cost to cross between two CPUs, so what most calls need
  * is in the first line. Request and reply share it: the arguments stay with the stub and the sentry.
@@ -169,7 +179,16 @@ struct chan {
 
     uint64_t regs[REG_COUNT_]; /* both ways: user context */
     uint32_t wake_id;          /* fixed at creation: index into stub_ro.wake */
+
+    /*
+     * The thread's signal mask. Stub: store the mask, then look at ask; sentry, for a new signal: set ask, then look at the
+     * mask. One of them always sees the other's.
+     */
+    uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
+    uint64_t sigmask;
+    uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
 };
+_Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
 
@@ -185,11 +204,16 @@ struct stub_ro {           /* read-only to guests */
     uint32_t poll_cpu;     /* on this CPU: spinning there would keep it from running */
     uint32_t spin_request; /* loops before a request that nobody answered rings the doorbell */
     uint32_t patch;        /* rewrite call sites */
-    uint32_t pad[1020];
+    uint32_t answer;       /* calls may be answered in the stub */
+    uint32_t pad[1019];
     uint32_t wake[WAKE_COUNT];
+    uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */
     uint16_t copy_plan[PLATFORM_COPY_NR_COUNT][6];
 };
+
+_Static_assert(offsetof(struct stub_ro, kept) == STUB_RO_KEPT, "assembly offset");
+_Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
 
 /* At STUB_TEXT: where things are in the image, for the sentry (which reads its own copy). */
 #define STUB_MAGIC 0x62757473u

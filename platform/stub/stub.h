@@ -5,6 +5,8 @@
 
 #include "platform/stub/layout.h"
 
+#define RO ((volatile struct stub_ro *)STUB_RO)
+
 /* One a thread, at AREA_BASE + slot * AREA_STRIDE; private memory, copied by fork. */
 struct area {
     struct area *self;
@@ -22,6 +24,7 @@ struct area {
     uint64_t
         sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
+    uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -52,11 +55,14 @@ long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, ui
 __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
+long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
-    guarded_touch_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_touch_insn[],
+    guarded_copy8_load[], guarded_copy8_store[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
-    gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], guarded_copy_insn[],
+    gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
+    exit_kick_fast[], guarded_copy_insn[],
     guarded_copy_fault[];
 
 /* call.c */
@@ -67,6 +73,13 @@ __attribute__((noreturn)) void stub_thread_end(struct area *area);
 long stub_mem(const struct stub_mem_call *m);
 long stub_syscall(struct area *area);
 void stub_load(struct area *area) __attribute__((noreturn));
+
+/* memory.c */
+#define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
+long stub_memory(uint64_t nr, const uint64_t *args);
+
+/* answer.c */
+long stub_answer(struct area *area, uint64_t nr, long *result);
 
 /* boot.c */
 __attribute__((noreturn)) void stub_main(const uint64_t *sp);
@@ -84,6 +97,7 @@ int stub_single_threaded(void);
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
 int stub_trap_is_ours(uint64_t ip);
+void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
 

@@ -77,6 +77,9 @@ void signal_return(struct task *t, struct guest_context *ctx);
 void signal_fault(struct task *t, int sig, int code, uaddr_t addr, uint64_t trapno, uint64_t error);
 /* Sets the signal mask for good: recomputes what is pending, and hands process signals that are now blocked to other threads. */
 void signal_set_blocked(struct task *t, ksigset_t set);
+/* t's mask, which it may have changed without a system call (platform_set_mask) since it was last here. */
+ksigset_t signal_blocked(struct task *t);
+
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**

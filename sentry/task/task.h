@@ -156,6 +156,10 @@ struct task {
 };
 
 struct task *task_get(struct task *t);
+/* What t's guest side was told to answer by itself (its ids) is no longer true. */
+void task_forget_answers(struct task *t);
+/* By t's signals and limits, what its guest side may not do by itself. At each return to guest code. */
+void task_update_asks(struct task *t);
 void task_put(struct task *t);
 DEFINE_AUTO_PUT(task)
 struct task *task_current(void); /* whose kthread runs; borrowed; NULL in other kernel work */

@@ -1,0 +1,59 @@
+/*
+ * The sentry's half of what stubs answer by themselves (platform/stub/answer.c). All of it lies in the thread's own
+ * channel. Nothing is believed of what stands there but the signal mask, which is the guest's to choose.
+ */
+#include "platform/seccomp/seccomp.h"
+
+void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result)
+{
+    unsigned kept = nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->kept[nr] : 0, slot = kept & 0x7f;
+    if (!kept || ((kept & PLATFORM_ANSWER_OF_SELF) && (uint32_t)th->args[0])) {
+        return;
+    }
+    if (th->chan && result >= 0 && result <= INT32_MAX) {
+        __atomic_store_n(&th->chan->answers[slot - 1], ANSWER_VALID | (uint64_t)result,
+                         __ATOMIC_RELEASE);
+    }
+}
+
+void seccomp_forget_answers(struct platform_thread *th)
+{
+    for (int i = 0; th->chan && i < ANSWER_COUNT; i++) {
+        __atomic_store_n(&th->chan->answers[i], 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+void seccomp_set_mask(struct platform_thread *th, uint64_t mask)
+{
+    th->sigmask = mask;
+    if (th->chan) {
+        __atomic_store_n(&th->chan->sigmask, mask, __ATOMIC_SEQ_CST);
+    }
+}
+
+bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out)
+{
+    if (th->dead || !th->started || (th->in_request && !th->event)) {
+        return false; /* its owner has taken the mask, and may have changed it */
+    }
+    *out = th->in_request ? th->sigmask : __atomic_load_n(&th->chan->sigmask, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+void seccomp_ask(struct platform_thread *th, unsigned what, bool on)
+{
+    uint32_t ask = on ? th->ask | what : th->ask & ~what;
+    if (th->ask != ask) {
+        th->ask = ask;
+        if (th->chan) {
+            __atomic_store_n(&th->chan->ask, ask, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
+void seccomp_answers_init(struct platform_thread *th)
+{
+    seccomp_forget_answers(th);
+    th->chan->sigmask = th->sigmask;
+    th->chan->ask = th->ask;
+}
