@@ -41,6 +41,7 @@ struct host_process {
     struct list threads; /* platform_thread.proc_link */
     bool killed;
     bool reaped;
+    bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
 /* What the gate may ask for next; set with an order, cleared with the next request. */
@@ -93,7 +94,8 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met; /* CLONE: the host was told to go on */
+    bool expect_met;   /* CLONE: the host was told to go on */
+    bool expect_again; /* ... more than once */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
     int *expect_fds;
@@ -114,6 +116,7 @@ struct seccomp_engine {
     struct list all_processes;
     uint64_t strangers_reaped; /* host children that ended without having said hello */
     struct list pending;       /* children that have not said hello */
+    bool sweep_wanted;         /* there may be a child that nobody knows */
 };
 extern struct seccomp_engine g_seccomp;
 
