@@ -185,6 +185,22 @@ static void suspect(struct platform_thread *th)
     }
 }
 
+/*
+ * Has the child of which the parent speaks died nameless? The number is the guest's to forge: it can only give up a
+ * child of its own.
+ */
+static bool died_nameless(const struct platform_thread *th, uint64_t since)
+{
+    uint32_t pid = *(volatile uint32_t *)&th->chan->clone.child_pid;
+    uint64_t count = g_seccomp.strangers_reaped;
+    for (uint64_t i = since; i < count && count - since <= STRANGER_MAX; i++) {
+        if (g_seccomp.strangers[i % STRANGER_MAX] == pid) {
+            return true;
+        }
+    }
+    return count - since > STRANGER_MAX;
+}
+
 /* Waits until the child said hello, or the parent reports that clone failed. */
 static int clone_wait(struct platform_thread *th, struct platform_thread *child)
 {
@@ -198,8 +214,8 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
         }
-        if (th->event && g_seccomp.strangers_reaped != strangers) {
-            return -ESRCH; /* the parent is back from clone, and a nameless child died: ours */
+        if (th->event && died_nameless(th, strangers)) {
+            return -ESRCH; /* the parent is back from clone, and its child is gone */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
     }
@@ -360,10 +376,10 @@ static void process_reaped(struct host_process *p, int status)
 }
 
 /* A child that died before its hello: whoever waits for one looks again. */
-static void stranger_reaped(void)
+static void stranger_reaped(int pid)
 {
     struct platform_thread *child;
-    g_seccomp.strangers_reaped++;
+    g_seccomp.strangers[g_seccomp.strangers_reaped++ % STRANGER_MAX] = (uint32_t)pid;
     list_for_each_entry (child, &g_seccomp.pending, pending_link) {
         if (child->owner) {
             kthread_wake(child->owner);
@@ -384,7 +400,7 @@ void seccomp_children(void)
             log_debug("host process %d ended with %#x", pid, status);
             process_reaped(p, status);
         } else {
-            stranger_reaped();
+            stranger_reaped(pid);
         }
     }
 }

@@ -50,7 +50,7 @@ enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
 
 /* A buffer of the guest's that lies in the window. */
 struct copy_range {
-    uaddr_t addr; /* the guest's */
+    uaddr_t addr;          /* the guest's */
     uint32_t size, offset; /* in the window */
     uint32_t filled;       /* output: bytes that are there */
     int arg;
@@ -80,8 +80,8 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
-    uint64_t sigmask;  /* as it was set last, or came with a request */
-    bool mask_changed; /* it came with the request */
+    uint64_t sigmask;     /* as it was set last, or came with a request */
+    bool mask_changed;    /* it came with the request */
     uint32_t ask;
     bool has_context; /* it came with the user context: regs, and fpstate in the window */
     bool context_changed;
@@ -105,6 +105,7 @@ struct platform_thread {
     struct platform_thread *child; /* being cloned */
 };
 
+#define STRANGER_MAX 1024
 struct seccomp_engine {
     int listener;
     int image_fd, ro_fd;
@@ -114,9 +115,10 @@ struct seccomp_engine {
     bool patch;
     struct hash_table processes, tids;
     struct list all_processes;
-    uint64_t strangers_reaped; /* host children that ended without having said hello */
-    struct list pending;       /* children that have not said hello */
-    bool sweep_wanted;         /* there may be a child that nobody knows */
+    uint64_t strangers_reaped;        /* host children that ended without having said hello */
+    uint32_t strangers[STRANGER_MAX]; /* the last ones' pids; a ring */
+    struct list pending;              /* children that have not said hello */
+    bool sweep_wanted;                /* there may be a child that nobody knows */
 };
 extern struct seccomp_engine g_seccomp;
 

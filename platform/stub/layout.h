@@ -64,8 +64,8 @@
 #define AREA_ARGS   48
 #define AREA_CALLEE 96
 /* And into struct chan and struct stub_ro. */
-#define CHAN_ANSWERS  352
-#define STUB_RO_KEPT  0x5000
+#define CHAN_ANSWERS 352
+#define STUB_RO_KEPT 0x5000
 
 #ifndef __ASSEMBLER__
 
@@ -116,6 +116,7 @@ struct stub_order_clone {
     uint64_t parent_tid, child_tid, tls;
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
+    uint32_t child_pid; /* from the stub: what the host's clone returned */
 };
 
 /* Registers in sigcontext's order. */
