@@ -19,6 +19,9 @@
 #define LEASE_POSITION   (LEASE_GENERATION - 1)
 #define LEASE_NO_SIZE    UINT64_MAX
 
+/* An epoll set of which nothing is ready; it has no lease of its own in the page. */
+#define LEASE_IDLE 255
+
 #define LEASE_READ   1U
 #define LEASE_WRITE  2U
 #define LEASE_APPEND 4U
@@ -36,6 +39,6 @@ struct platform_lease {
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 
 struct platform_lease_page {
-    uint8_t lease_of[LEASE_FD_MAX]; /* 0, or 1 + index into leases */
+    uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     struct platform_lease leases[LEASE_MAX];
 };

@@ -13,6 +13,8 @@
  *         | the last system call that held it is done
  *      granted     or ended: fd closed, bytes moved, a mapping of the file, address space gone
  *
+ * An epoll set with nothing ready gets the simplest of leases: it says so, until something becomes ready.
+ *
  * A write's time is taken from the time stamp counter that the stub noted, between two readings of ours.
  */
 #include "sentry/task/lease.h"
@@ -26,6 +28,7 @@
 #include "lib/host.h"
 #include "platform/platform.h"
 #include "sentry/base/timer.h"
+#include "sentry/fs/epoll.h"
 #include "sentry/vfs/fdtable.h"
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
@@ -38,12 +41,14 @@ _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is th
 
 struct lease {
     struct file_lease base;
+    struct list idle_link; /* idle ones: on lease_table.idle */
     struct refcount ref; /* the table, and tasks that hold it */
     struct lease_table *table; /* NULL: ended */
     unsigned index;
     unsigned holders; /* tasks in whose system call it is used */
     uint64_t mapped;  /* bytes that the stub can reach */
     bool writable;
+    bool idle;           /* an epoll set with nothing ready: that is all the process knows */
     uint64_t tsc;        /* when it was granted: both clocks */
     int64_t realtime_ns;
 };
@@ -53,6 +58,7 @@ struct lease_table {
     struct lease *leases[LEASE_MAX];  /* NULL: free */
     uint64_t pinned[LEASE_MAX];       /* bytes still mapped writable for a lease that ended */
     uint64_t pinned_bytes;
+    struct list idle;
     uint16_t generation;
 };
 
@@ -123,15 +129,19 @@ static void lease_end(struct file_lease *base)
         return;
     }
     struct file *f = base->file;
-    table->page->lease_of[f->lease_fd] = 0;
-    if (!l->holders) {
+    __atomic_store_n(&table->page->lease_of[f->lease_fd], 0, __ATOMIC_SEQ_CST);
+    if (!l->holders && !l->idle) {
         take_over(l);
     }
     if (l->writable) {
         table->pinned[l->index] = l->mapped;
         table->pinned_bytes += l->mapped;
     }
-    table->leases[l->index] = NULL;
+    if (l->idle) {
+        list_del(&l->idle_link);
+    } else {
+        table->leases[l->index] = NULL;
+    }
     l->table = NULL;
     f->lease = NULL;
     f->lease_heat = 0;
@@ -144,6 +154,9 @@ static void lease_hold(struct file_lease *base)
 {
     struct lease *l = container_of(base, struct lease, base);
     struct task *t = task_current();
+    if (l->idle) {
+        return; /* it ends when something becomes ready, whoever uses the set */
+    }
     if (!t || t->lease_count == TASK_LEASES_MAX) {
         lease_end(base);
         return;
@@ -189,10 +202,17 @@ static void lease_give_back(struct lease *l)
 void lease_end_all(struct mm *mm)
 {
     struct lease_table *table = take(&mm->leases);
-    for (unsigned i = 0; table && i < LEASE_MAX; i++) {
+    if (!table) {
+        return;
+    }
+    for (unsigned i = 0; i < LEASE_MAX; i++) {
         if (table->leases[i]) {
             lease_end(&table->leases[i]->base);
         }
+    }
+    struct lease *l, *next;
+    list_for_each_entry_safe (l, next, &table->idle, idle_link) {
+        lease_end(&l->base);
     }
     free(table);
 }
@@ -206,6 +226,7 @@ static struct lease_table *table_of(struct mm *mm)
         mm->leases = calloc(1, sizeof(*mm->leases));
         if (mm->leases) {
             mm->leases->page = page;
+            list_init(&mm->leases->idle);
         }
     }
     return mm->leases;
@@ -236,12 +257,17 @@ static int free_index(const struct lease_table *table)
     return -1;
 }
 
+/* The lease page goes by fd: the address space and the fd table must have the same users. */
+static bool may_have_leases(const struct task *t)
+{
+    return !t->tg->vm_borrowed && fd_table_users(t->files) == (unsigned)t->tg->live_threads;
+}
+
 /* Writing may grow the file; a limit on its size is checked where calls are served one by one. */
 static bool may_lease(const struct task *t, const struct file *f)
 {
-    if (f->lease || !f->ops->lease || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
-        g_vfs_notify || t->tg->vm_borrowed ||
-        fd_table_users(t->files) != (unsigned)t->tg->live_threads) {
+    if (!f->ops->lease || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
+        g_vfs_notify) {
         return false;
     }
     return !file_writable(f) ||
@@ -275,15 +301,29 @@ static int map_lease(struct task *t, unsigned index, const struct lease_terms *t
     return fd < 0 ? fd : platform_lease_map(t->pt, index, fd, size, terms->writable);
 }
 
-static void record(struct task *t, struct file *f, int fd, struct lease *l)
+static void lease_init(struct lease *l, struct task *t, struct file *f, int fd)
 {
+    refcount_init(&l->ref);
+    l->base.hold = lease_hold;
+    l->base.end = lease_end;
+    l->base.file = f;
+    l->table = t->mm->leases;
     f->lease = &l->base;
     f->lease_files = t->files;
     f->lease_fd = fd;
-    l->base.file = f;
     list_add_tail(&l->base.inode_link, &f->inode->leases);
-    l->table->leases[l->index] = l;
-    l->table->page->lease_of[fd] = (uint8_t)(l->index + 1);
+}
+
+static void grant_idle(struct task *t, struct file *f, int fd)
+{
+    struct lease_table *table = table_of(t->mm);
+    struct lease *l = table ? calloc(1, sizeof(*l)) : NULL;
+    if (l) {
+        lease_init(l, t, f, fd);
+        l->idle = true;
+        list_add_tail(&l->idle_link, &table->idle);
+        __atomic_store_n(&table->page->lease_of[fd], LEASE_IDLE, __ATOMIC_SEQ_CST);
+    }
 }
 
 /* Context: may block. */
@@ -299,24 +339,27 @@ static void lease_grant(struct task *t, struct file *f, int fd)
     int r = terms.capacity <= LEASE_BYTES_MAX ? map_lease(t, (unsigned)index, &terms) : -EFBIG;
     /* The world may have changed while the stub mapped it. */
     if (r == 0 && !t->must_exit && t->mm && t->mm->leases == table && !table->leases[index] &&
-        may_lease(t, f) && !has_rival(f) && terms.size == f->inode->size &&
+        !f->lease && may_have_leases(t) && may_lease(t, f) && !has_rival(f) && terms.size == f->inode->size &&
         f->pos >= 0 && (uint64_t)f->pos <= LEASE_POSITION) {
-        refcount_init(&l->ref);
-        l->base.hold = lease_hold;
-        l->base.end = lease_end;
-        l->table = table;
+        lease_init(l, t, f, fd);
         l->index = (unsigned)index;
         l->mapped = ALIGN_UP(MAX(terms.capacity, (uint64_t)1), PAGE_SIZE);
         l->writable = terms.writable;
         struct lease *granted = take(&l);
-        record(t, f, fd, granted);
+        table->leases[index] = granted;
         publish(granted, &terms);
+        table->page->lease_of[fd] = (uint8_t)(index + 1);
         return;
     }
     f->lease_heat = 0;
     if (f->ops->lease_end) {
         f->ops->lease_end(f, terms.size, 0);
     }
+}
+
+static bool is_poll(const struct task *t, long nr)
+{
+    return (nr == SYS_epoll_wait || nr == SYS_epoll_pwait) && (int)t->syscall_args[3] == 0;
 }
 
 static bool is_transfer(long nr)
@@ -346,8 +389,15 @@ static void consider(struct task *t, long nr, int fd)
         return;
     }
     if (f->lease) {
-        if (f->lease_files == t->files && f->lease_fd == fd && nr == SYS_fstat) {
+        if (f->lease_files == t->files && f->lease_fd == fd && nr == SYS_fstat &&
+            S_ISREG(f->inode->mode)) {
             publish_stat(f);
+        }
+    } else if (!may_have_leases(t)) {
+        return;
+    } else if (file_is_epoll(f)) {
+        if (epoll_is_idle(f)) {
+            grant_idle(t, f, fd);
         }
     } else if (may_lease(t, f) && ++f->lease_heat >= WORTH_IT && !has_rival(f)) {
         lease_grant(t, f, fd);
@@ -365,7 +415,7 @@ void lease_call_done(struct task *t, long nr, long result)
         return;
     }
     bool is_fstat = nr == SYS_newfstatat && ((int)t->syscall_args[3] & AT_EMPTY_PATH);
-    if (result >= 0 && (is_fstat || is_transfer(nr))) {
+    if (result >= 0 && (is_fstat || is_transfer(nr) || (result == 0 && is_poll(t, nr)))) {
         consider(t, is_fstat ? SYS_fstat : nr, (int)t->syscall_args[0]);
     }
     if (t->mm && t->mm->leases && t->mm->leases->pinned_bytes > PINNED_BYTES) {
