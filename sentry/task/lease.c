@@ -34,30 +34,32 @@
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/vfs.h"
 
-#define WORTH_IT     4                   /* calls on one file before it is leased: granting costs as much */
-#define PINNED_BYTES (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
+#define WORTH_IT        4 /* calls on one file before it is leased: granting costs as much */
+#define STALE_BYTES_MAX (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
 
 _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is the platform's");
 
 struct lease {
     struct file_lease base;
-    struct list idle_link; /* idle ones: on lease_table.idle */
-    struct refcount ref; /* the table, and tasks that hold it */
+    struct list idle_link;     /* idle ones: on lease_table.idle */
+    struct refcount ref;       /* the table, and tasks that hold it */
     struct lease_table *table; /* NULL: ended */
     unsigned index;
     unsigned holders; /* tasks in whose system call it is used */
     uint64_t mapped;  /* bytes that the stub can reach */
     bool writable;
-    bool idle;           /* an epoll set with nothing ready: that is all the process knows */
-    uint64_t tsc;        /* when it was granted: both clocks */
+    bool idle;    /* an epoll set with nothing ready: that is all the process knows */
+    uint64_t tsc; /* when it was granted: both clocks */
     int64_t realtime_ns;
 };
 
 struct lease_table {
     struct platform_lease_page *page; /* the platform's; lives as long as the space */
     struct lease *leases[LEASE_MAX];  /* NULL: free */
-    uint64_t pinned[LEASE_MAX];       /* bytes still mapped writable for a lease that ended */
-    uint64_t pinned_bytes;
+    uint64_t stale[LEASE_MAX];        /* bytes still mapped for a lease that ended */
+    uint64_t stale_bytes;
+    bool busy;         /* a thread of the process is mapping or unmapping: indices are its alone */
+    bool unmap_wanted; /* ... and shall unmap what is stale when it is done */
     struct list idle;
     uint16_t generation;
 };
@@ -117,8 +119,14 @@ static void publish(struct lease *l, const struct lease_terms *terms)
     l->tsc = __rdtsc();
     l->realtime_ns = ktime_realtime_ns();
     __atomic_store_n(&p->size, (uint64_t)terms->size, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&p->position,
-                     LEASE_VALID | (uint64_t)generation << 47 | (uint64_t)f->pos, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->position, LEASE_VALID | (uint64_t)generation << 47 | (uint64_t)f->pos,
+                     __ATOMIC_SEQ_CST);
+}
+
+static void set_stale(struct lease_table *table, unsigned index, uint64_t bytes)
+{
+    table->stale_bytes += bytes - table->stale[index];
+    table->stale[index] = bytes;
 }
 
 static void lease_end(struct file_lease *base)
@@ -133,13 +141,10 @@ static void lease_end(struct file_lease *base)
     if (!l->holders && !l->idle) {
         take_over(l);
     }
-    if (l->writable) {
-        table->pinned[l->index] = l->mapped;
-        table->pinned_bytes += l->mapped;
-    }
     if (l->idle) {
         list_del(&l->idle_link);
     } else {
+        set_stale(table, l->index, l->mapped);
         table->leases[l->index] = NULL;
     }
     l->table = NULL;
@@ -232,19 +237,40 @@ static struct lease_table *table_of(struct mm *mm)
     return mm->leases;
 }
 
-/* Ended leases keep their files' bytes alive until they are unmapped. Context: may block. */
-static void unpin(struct task *t, struct lease_table *table)
+/*
+ * Ended leases keep their files' bytes alive, and in the process's reach, until they are unmapped: all of them, or one.
+ * Context: may block. The caller has the table to itself (busy).
+ */
+static void unmap_stale(struct task *t, struct lease_table *table, int only)
 {
     unsigned indices[LEASE_MAX];
     size_t count = 0;
-    for (unsigned i = 0; i < LEASE_MAX; i++) {
-        if (table->pinned[i] && !table->leases[i]) {
-            indices[count++] = i;
+    for (int i = 0; i < LEASE_MAX; i++) {
+        if (table->stale[i] && (only < 0 || only == i)) {
+            indices[count++] = (unsigned)i;
+            set_stale(table, (unsigned)i, 0);
         }
-        table->pinned[i] = 0;
     }
-    table->pinned_bytes = 0;
-    platform_lease_unmap(t->pt, indices, count);
+    if (count > 0) {
+        platform_lease_unmap(t->pt, indices, count);
+    }
+}
+
+/* Is t's table still this one, after t has slept? */
+static bool has_table(const struct task *t, const struct lease_table *table)
+{
+    return !t->must_exit && t->mm && t->mm->leases == table;
+}
+
+static void table_unlock(struct task *t, struct lease_table *table)
+{
+    while (has_table(t, table) && table->unmap_wanted) {
+        table->unmap_wanted = false;
+        unmap_stale(t, table, -1);
+    }
+    if (t->mm && t->mm->leases == table) {
+        table->busy = false;
+    }
 }
 
 static int free_index(const struct lease_table *table)
@@ -263,6 +289,12 @@ static bool may_have_leases(const struct task *t)
     return !t->tg->vm_borrowed && fd_table_users(t->files) == (unsigned)t->tg->live_threads;
 }
 
+/* Then its mapping would be in the way of the seal, or the other way round. */
+static bool may_be_sealed(const struct inode *inode)
+{
+    return (inode->i_flags & INODE_SEALABLE) && inode->seals != F_SEAL_SEAL;
+}
+
 /* Writing may grow the file; a limit on its size is checked where calls are served one by one. */
 static bool may_lease(const struct task *t, const struct file *f)
 {
@@ -271,7 +303,7 @@ static bool may_lease(const struct task *t, const struct file *f)
         return false;
     }
     return !file_writable(f) ||
-           (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !f->inode->seals &&
+           (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !may_be_sealed(f->inode) &&
             !(f->inode->mode & (S_ISUID | S_ISGID)) &&
             inode_permission(f->inode, f->cred, MAY_READ) == 0);
 }
@@ -326,35 +358,59 @@ static void grant_idle(struct task *t, struct file *f, int fd)
     }
 }
 
-/* Context: may block. */
+/* Maps f at index and makes it a lease, if the world is still as it was then. Return: it is one. */
+static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
+                       const struct lease_terms *terms)
+{
+    struct lease_table *table = t->mm->leases;
+    AUTO_FREE struct lease *l = calloc(1, sizeof(*l));
+    uint64_t size = ALIGN_UP(MAX(terms->capacity, (uint64_t)1), PAGE_SIZE);
+    if (!l || terms->capacity > LEASE_BYTES_MAX) {
+        return false;
+    }
+    if (table->stale[index] > size) {
+        unmap_stale(t, table, (int)index); /* the new mapping would not cover it */
+    }
+    int r = has_table(t, table) ? map_lease(t, index, terms) : -ESRCH;
+    if (!has_table(t, table)) {
+        return false;
+    }
+    set_stale(table, index, MAX(size, table->stale[index]));
+    if (r < 0 || f->lease || !may_have_leases(t) || !may_lease(t, f) || has_rival(f) ||
+        terms->size != f->inode->size || f->pos < 0 || (uint64_t)f->pos > LEASE_POSITION) {
+        return false;
+    }
+    set_stale(table, index, 0);
+    lease_init(l, t, f, fd);
+    l->index = index;
+    l->mapped = size;
+    l->writable = terms->writable;
+    struct lease *granted = take(&l);
+    table->leases[index] = granted;
+    publish(granted, terms);
+    table->page->lease_of[fd] = (uint8_t)(index + 1);
+    return true;
+}
+
+/* Context: may block; meanwhile neither the table nor the inode gets another lease. */
 static void lease_grant(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
     struct lease_table *table = table_of(t->mm);
-    int index = table ? free_index(table) : -1;
-    AUTO_FREE struct lease *l = index < 0 ? NULL : calloc(1, sizeof(*l));
-    if (!l || f->ops->lease(f, &terms) < 0) {
+    int index = table && !table->busy && !f->inode->lease_pending ? free_index(table) : -1;
+    if (index < 0 || f->ops->lease(f, &terms) < 0) {
         return;
     }
-    int r = terms.capacity <= LEASE_BYTES_MAX ? map_lease(t, (unsigned)index, &terms) : -EFBIG;
-    /* The world may have changed while the stub mapped it. */
-    if (r == 0 && !t->must_exit && t->mm && t->mm->leases == table && !table->leases[index] &&
-        !f->lease && may_have_leases(t) && may_lease(t, f) && !has_rival(f) && terms.size == f->inode->size &&
-        f->pos >= 0 && (uint64_t)f->pos <= LEASE_POSITION) {
-        lease_init(l, t, f, fd);
-        l->index = (unsigned)index;
-        l->mapped = ALIGN_UP(MAX(terms.capacity, (uint64_t)1), PAGE_SIZE);
-        l->writable = terms.writable;
-        struct lease *granted = take(&l);
-        table->leases[index] = granted;
-        publish(granted, &terms);
-        table->page->lease_of[fd] = (uint8_t)(index + 1);
-        return;
+    table->busy = f->inode->lease_pending = true;
+    bool granted = lease_make(t, f, fd, (unsigned)index, &terms);
+    f->inode->lease_pending = false;
+    if (!granted) {
+        f->lease_heat = 0;
+        if (f->ops->lease_end) {
+            f->ops->lease_end(f, terms.size, 0);
+        }
     }
-    f->lease_heat = 0;
-    if (f->ops->lease_end) {
-        f->ops->lease_end(f, terms.size, 0);
-    }
+    table_unlock(t, table);
 }
 
 static bool is_poll(const struct task *t, long nr)
@@ -404,6 +460,21 @@ static void consider(struct task *t, long nr, int fd)
     }
 }
 
+/* Calls after which a process may be trusted less: what it has closed must be out of its reach then. */
+static bool gives_up_rights(long nr)
+{
+    static const long calls[] = {SYS_setuid,    SYS_setgid,     SYS_setreuid,  SYS_setregid,
+                                 SYS_setresuid, SYS_setresgid,  SYS_setgroups, SYS_setfsuid,
+                                 SYS_setfsgid,  SYS_capset,     SYS_prctl,     SYS_chroot,
+                                 SYS_unshare,   SYS_pivot_root, SYS_seccomp,   SYS_setns};
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        if (calls[i] == nr) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void lease_call_done(struct task *t, long nr, long result)
 {
     while (t->lease_count > 0) {
@@ -418,7 +489,13 @@ void lease_call_done(struct task *t, long nr, long result)
     if (result >= 0 && (is_fstat || is_transfer(nr) || (result == 0 && is_poll(t, nr)))) {
         consider(t, is_fstat ? SYS_fstat : nr, (int)t->syscall_args[0]);
     }
-    if (t->mm && t->mm->leases && t->mm->leases->pinned_bytes > PINNED_BYTES) {
-        unpin(t, t->mm->leases);
+    struct lease_table *table = t->mm ? t->mm->leases : NULL;
+    if (table && table->stale_bytes > 0 &&
+        (table->stale_bytes > STALE_BYTES_MAX || gives_up_rights(nr))) {
+        table->unmap_wanted = true;
+        if (!table->busy) {
+            table->busy = true;
+            table_unlock(t, table);
+        }
     }
 }
