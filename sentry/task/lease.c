@@ -346,6 +346,13 @@ static void lease_init(struct lease *l, struct task *t, struct file *f, int fd)
     list_add_tail(&l->base.inode_link, &f->inode->leases);
 }
 
+/* Another thread may have closed fd, and opened something else with its number. */
+static bool leads_to(const struct task *t, int fd, const struct file *f)
+{
+    AUTO_PUT(file) now = NULL;
+    return fd_table_peek(t->files, fd, &now) == 0 && now == f;
+}
+
 static void grant_idle(struct task *t, struct file *f, int fd)
 {
     struct lease_table *table = table_of(t->mm);
@@ -376,8 +383,9 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
         return false;
     }
     set_stale(table, index, MAX(size, table->stale[index]));
-    if (r < 0 || f->lease || !may_have_leases(t) || !may_lease(t, f) || has_rival(f) ||
-        terms->size != f->inode->size || f->pos < 0 || (uint64_t)f->pos > LEASE_POSITION) {
+    if (r < 0 || f->lease || !leads_to(t, fd, f) || !may_have_leases(t) || !may_lease(t, f) ||
+        has_rival(f) || terms->size != f->inode->size || f->pos < 0 ||
+        (uint64_t)f->pos > LEASE_POSITION) {
         return false;
     }
     set_stale(table, index, 0);

@@ -374,6 +374,75 @@ static void other_map(void)
     verdict("the mapping of a leased file");
 }
 
+/* While one thread is told to map a file for its lease, another closes it, and opens others with its number. */
+static volatile int g_closed, g_close;
+static void *closer(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    while (!g_close) {
+        __builtin_ia32_pause();
+    }
+    close(fd);
+    if (g_variant & 1) {
+        dup2(open("/tmp/readable-too", O_RDONLY), fd);
+    }
+    g_closed = 1;
+    for (;;) {
+        usleep(1000);
+    }
+    return arg;
+}
+static void close_in_between(void)
+{
+    pthread_t t;
+    char block[64];
+    struct chan *c = my_channel();
+    int fd = new_file("/tmp/closed", 0600, 'C');
+    pthread_create(&t, NULL, closer, (void *)(intptr_t)fd);
+    usleep(1000);
+    for (int i = 0; i < 20; i++) {
+        int order = CONVERSE(SYS_pread64, (uint64_t)fd, (uint64_t)block, sizeof(block), 0);
+        if (order != ORDER_MEM_LIST) {
+            continue;
+        }
+        struct stub_mem_call *list = (struct stub_mem_call *)((char *)c + WINDOW_OFFSET), m[2];
+        memcpy(m, list, sizeof(m));
+        g_close = 1;
+        while (!g_closed) {
+            __builtin_ia32_pause();
+        }
+        const uint64_t *a = m[0].args;
+        gate(0, m[0].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+        g_report->control++;
+        CONVERSE(STUB_REQ_RESULT, 0);
+        break;
+    }
+    for (int i = 0; i < 50; i++) { /* whatever was freed is used again */
+        struct stat st;
+        int other = open("/tmp/closed-too", O_RDWR | O_CREAT, 0600);
+        pwrite(other, block, sizeof(block), 0);
+        stat("/tmp/closed", &st);
+        close(open("/tmp/closed", O_RDWR));
+        close(other);
+    }
+    unlink("/tmp/closed");
+    if (page()->lease_of[fd]) {
+        g_report->got++; /* another file, or none, has this number now */
+    }
+}
+static void closed_in_between(void)
+{
+    report_new();
+    for (g_variant = 0; g_variant < 10; g_variant++) {
+        lawless(close_in_between, 3);
+    }
+    if (!g_report->control) {
+        NOTE("not leased\n");
+        return;
+    }
+    verdict("a file that was closed while it was mapped for its lease");
+}
+
 static const struct attack g_attacks[] = {
     {"lease: a sealed file", sealed},
     {"lease: rights that were given up", rights_given_up},
@@ -382,6 +451,7 @@ static const struct attack g_attacks[] = {
     {"lease: files open for reading", write_what_is_read},
     {"lease: files open for reading, ordinary user", write_what_is_read, true},
     {"lease: its mapping with other arguments", other_map, true},
+    {"lease: closed while it is granted", closed_in_between},
 };
 
 int main(void)
