@@ -79,6 +79,8 @@
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 #define CHAN_ASK_FILES  PLATFORM_ASK_FILES
+#define CHAN_ASK_CODE   PLATFORM_ASK_CODE
+#define CHAN_ASK_SITES  PLATFORM_ASK_SITES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
