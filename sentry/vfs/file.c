@@ -166,7 +166,8 @@ struct file *file_get(struct file *f)
 static void file_release(struct file *f)
 {
     if (f->lease) {
-        f->lease->end(f->lease); /* a descriptor's end has done it; but a lease never outlives its file */
+        file_lease_end(
+            f->lease); /* a descriptor's end has done it; but a lease never outlives its file */
     }
     while (!list_empty(&f->watches)) {
         struct file_watch *w = list_entry(f->watches.next, struct file_watch, link);
