@@ -52,6 +52,9 @@ extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;
 size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size);
 size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
 
+/* A file of the host's /proc, of the PID namespace in which stubs live. Errors: -ENOENT there is none; -ESRCH. */
+MUST_CHECK int engine_proc_read(const char *path, struct strbuf *out);
+
 /*
  * Host tasks that guests could make behind the sentry's back still count for the host: a bound well above what the
  * sentry itself allows. 0: none. Called in the first stub, before it executes; inherited by all.

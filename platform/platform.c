@@ -251,18 +251,12 @@ int platform_reopen_read_only(int host_fd)
     return (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC));
 }
 
-int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+int engine_proc_read(const char *path, struct strbuf *out)
 {
-    char path[64];
     char chunk[4096];
-    int pid = g_engine->space_pid(s);
     if (g_proc_fd < 0) {
         return -ENOENT;
     }
-    if (!pid) {
-        return -ESRCH;
-    }
-    snprintf(path, sizeof(path), "%d/%s", pid, name);
     AUTO_FD fd = (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd < 0) {
         return fd == -ENOENT ? -ESRCH : fd;
@@ -279,6 +273,17 @@ int platform_proc_read(struct platform_space *s, const char *name, struct strbuf
         }
         strbuf_add(out, chunk, (size_t)n);
     }
+}
+
+int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+{
+    char path[64];
+    int pid = g_engine->space_pid(s);
+    if (!pid) {
+        return -ESRCH;
+    }
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    return engine_proc_read(path, out);
 }
 
 /*

@@ -150,7 +150,7 @@ MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, in
                                   uint64_t size, bool writable);
 /* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */
 MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
-/* The bytes of these leases are no longer needed there. Context: may block. */
+/* The bytes of these leases (LEASE_MAX + i: ring i) are no longer needed there. Context: may block. */
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */

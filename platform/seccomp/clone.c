@@ -7,11 +7,15 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "platform/seccomp/seccomp.h"
 
 struct host_process *process_find(int pid)
@@ -140,6 +144,63 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     return 0;
 }
 
+/*
+ * Children that keep silent. A guest that was told to clone can deny the child, or be killed before it says hello; and
+ * the child can choose never to make a call that we would see. All stubs are our children, so the host's list
+ * tells who is there that we don't know. While another child is on its way it can't be told from such a one:
+ * then the end of that one's birth comes here again. So does the end of a suspicious process, since only then it
+ * can't clone any more.
+ */
+static void sweep_strangers(void)
+{
+    if (!g_seccomp.sweep_wanted || !list_empty(&g_seccomp.pending)) {
+        return;
+    }
+    AUTO_STRBUF text = {0};
+    char path[64];
+    int self = (int)getpid(); /* the main thread made the first stub */
+    g_seccomp.sweep_wanted = false;
+    snprintf(path, sizeof(path), "%d/task/%d/children", self, self);
+    int r = engine_proc_read(path, &text);
+    if (r < 0) {
+        log_info("can't look for unknown processes: error %d", -r);
+        return;
+    }
+    char *next = text.text;
+    for (int pid; (pid = (int)strtol(next, &next, 10)) > 0;) {
+        if (!process_find(pid)) {
+            log_info("host process %d is nobody we know: killed", pid);
+            r = host_kill(pid, SIGKILL);
+            (void)r; /* gone already */
+        }
+    }
+}
+
+/* th was told to clone, and we don't know of what became of it. */
+static void suspect(struct platform_thread *th)
+{
+    g_seccomp.sweep_wanted = true;
+    if (th->proc) {
+        th->proc->suspicious = true;
+    }
+}
+
+/*
+ * Has the child of which the parent speaks died nameless? The number is the guest's to forge: it can only give up a
+ * child of its own.
+ */
+static bool died_nameless(const struct platform_thread *th, uint64_t since)
+{
+    uint32_t pid = *(volatile uint32_t *)&th->chan->clone.child_pid;
+    uint64_t count = g_seccomp.strangers_reaped;
+    for (uint64_t i = since; i < count && count - since <= STRANGER_MAX; i++) {
+        if (g_seccomp.strangers[i % STRANGER_MAX] == pid) {
+            return true;
+        }
+    }
+    return count - since > STRANGER_MAX;
+}
+
 /* Waits until the child said hello, or the parent reports that clone failed. */
 static int clone_wait(struct platform_thread *th, struct platform_thread *child)
 {
@@ -153,8 +214,8 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
         }
-        if (th->event && g_seccomp.strangers_reaped != strangers) {
-            return -ESRCH; /* the parent is back from clone, and a nameless child died: ours */
+        if (th->event && died_nameless(th, strangers)) {
+            return -ESRCH; /* the parent is back from clone, and its child is gone */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
     }
@@ -183,7 +244,7 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
     th->child = child;
     th->expect_clone = o;
-    th->expect_met = false;
+    th->expect_met = th->expect_again = false;
     th->expect = EXPECT_CLONE;
     channel_flush(th);
     th->chan->clone = o;
@@ -193,6 +254,9 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->child = NULL;
     th->expect = EXPECT_NONE;
     child->owner = NULL;
+    if (th->expect_met && (r < 0 || th->expect_again)) {
+        suspect(th);
+    }
     if (r < 0) {
         struct host_process *p = child->tid || child->dead ? child->proc : NULL;
         thread_unbind(child);
@@ -200,10 +264,11 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
         if (p) {
             process_maybe_free(p);
         }
-        return r;
+    } else {
+        *out = child;
     }
-    *out = child;
-    return 0;
+    sweep_strangers();
+    return r;
 }
 
 /* --- exec --- */
@@ -303,14 +368,18 @@ static void process_reaped(struct host_process *p, int status)
         thread_unbind(th);
         thread_mark_dead(th, status);
     }
+    if (p->suspicious) {
+        g_seccomp.sweep_wanted = true;
+        sweep_strangers();
+    }
     process_maybe_free(p);
 }
 
 /* A child that died before its hello: whoever waits for one looks again. */
-static void stranger_reaped(void)
+static void stranger_reaped(int pid)
 {
     struct platform_thread *child;
-    g_seccomp.strangers_reaped++;
+    g_seccomp.strangers[g_seccomp.strangers_reaped++ % STRANGER_MAX] = (uint32_t)pid;
     list_for_each_entry (child, &g_seccomp.pending, pending_link) {
         if (child->owner) {
             kthread_wake(child->owner);
@@ -331,7 +400,7 @@ void seccomp_children(void)
             log_debug("host process %d ended with %#x", pid, status);
             process_reaped(p, status);
         } else {
-            stranger_reaped();
+            stranger_reaped(pid);
         }
     }
 }

@@ -220,6 +220,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     } else if (a[1] != 0) {
         return false;
     }
+    th->expect_again |= th->expect_met;
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;

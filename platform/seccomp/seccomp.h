@@ -41,6 +41,7 @@ struct host_process {
     struct list threads; /* platform_thread.proc_link */
     bool killed;
     bool reaped;
+    bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
 /* What the gate may ask for next; set with an order, cleared with the next request. */
@@ -49,7 +50,7 @@ enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
 
 /* A buffer of the guest's that lies in the window. */
 struct copy_range {
-    uaddr_t addr; /* the guest's */
+    uaddr_t addr;          /* the guest's */
     uint32_t size, offset; /* in the window */
     uint32_t filled;       /* output: bytes that are there */
     int arg;
@@ -94,7 +95,8 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met; /* CLONE: the host was told to go on */
+    bool expect_met;   /* CLONE: the host was told to go on */
+    bool expect_again; /* ... more than once */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
     int *expect_fds;
@@ -104,6 +106,7 @@ struct platform_thread {
     struct platform_thread *child; /* being cloned */
 };
 
+#define STRANGER_MAX 1024
 struct seccomp_engine {
     int listener;
     int image_fd, ro_fd;
@@ -113,8 +116,10 @@ struct seccomp_engine {
     bool patch;
     struct hash_table processes, tids;
     struct list all_processes;
-    uint64_t strangers_reaped; /* host children that ended without having said hello */
-    struct list pending;       /* children that have not said hello */
+    uint64_t strangers_reaped;        /* host children that ended without having said hello */
+    uint32_t strangers[STRANGER_MAX]; /* the last ones' pids; a ring */
+    struct list pending;              /* children that have not said hello */
+    bool sweep_wanted;                /* there may be a child that nobody knows */
 };
 extern struct seccomp_engine g_seccomp;
 

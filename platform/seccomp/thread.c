@@ -12,7 +12,8 @@
 #include "lib/log.h"
 #include "platform/seccomp/seccomp.h"
 
-#define LEASE_POPULATE_MAX (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
+#define LEASE_POPULATE_MAX                                                                         \
+    (1UL << 20)               /* page tables are filled at once: a fault costs 0.5 us and more */
 #define EFLAGS_USER 0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
 
 /* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
@@ -300,13 +301,16 @@ int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd)
 
 void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
 {
-    struct stub_mem_call calls[LEASE_MAX];
-    int fds[LEASE_MAX];
-    BUG_ON(count > LEASE_MAX);
+    struct stub_mem_call calls[LEASE_MAX + RING_MAX];
+    int fds[LEASE_MAX + RING_MAX];
+    BUG_ON(count > ARRAY_COUNT(calls));
     for (size_t i = 0; i < count; i++) {
-        BUG_ON(indices[i] >= LEASE_MAX);
+        bool ring = indices[i] >= LEASE_MAX;
+        BUG_ON(indices[i] >= LEASE_MAX + RING_MAX);
         calls[i] = (struct stub_mem_call){
-            .nr = SYS_munmap, .args = {lease_addr(indices[i]), lease_room(indices[i])}};
+            .nr = SYS_munmap,
+            .args = {ring ? RING_ADDR(indices[i] - LEASE_MAX) : lease_addr(indices[i]),
+                     ring ? sizeof(struct platform_ring) : lease_room(indices[i])}};
         fds[i] = -1;
     }
     if (!th->dead && count) {

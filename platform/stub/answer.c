@@ -70,6 +70,12 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
     }
 }
 
+/* What the sentry may have asked for that makes this memory call its own. */
+static uint32_t memory_ask(uint64_t nr, const uint64_t *a)
+{
+    return CHAN_ASK_MEMORY | (nr == __NR_mprotect && a[2] & 4 /* PROT_EXEC */ ? CHAN_ASK_CODE : 0);
+}
+
 /* Return: its result, or NOT_OURS. */
 static long stub_sigprocmask(struct area *area)
 {
@@ -145,7 +151,8 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_munmap:
     case __NR_mprotect:
     case __NR_madvise:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) ? stub_memory(nr, area->args)
+        r = RO->answer && !(area->chan->ask & memory_ask(nr, area->args))
+                ? stub_memory(nr, area->args)
                                                                : NOT_OURS;
         break;
     case __NR_futex:

@@ -154,6 +154,9 @@ long stub_clone(struct area *area)
         store_tid(o.parent_tid, o.guest_tid);
     }
     long r = o.flags & CLONE_VM_ ? stub_thread(area, &o) : stub_fork(area, &o);
+    if (r > 0) {
+        area->chan->clone.child_pid = (uint32_t)r; /* should it die before it can say hello */
+    }
     if (r < 0 && (o.guest_flags & CLONE_PARENT_SETTID_)) {
         store_tid(o.parent_tid, old_tid);
     }

@@ -151,7 +151,7 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
     } else if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
         upcall_sigreturn(area, u);
     } else {
-        if (((const struct stub_ro *)STUB_RO)->patch) {
+        if (((const struct stub_ro *)STUB_RO)->patch && !(area->chan->ask & CHAN_ASK_SITES)) {
             stub_count_trap(ip, u->regs[REG_RAX_]);
         }
         go_to_entry(area, u, ip);

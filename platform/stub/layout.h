@@ -73,14 +73,16 @@
 #define AREA_ARGS   48
 #define AREA_CALLEE 96
 /* And into struct chan and struct stub_ro. */
-#define CHAN_ANSWERS  352
-#define STUB_RO_KEPT  0x5000
+#define CHAN_ANSWERS 352
+#define STUB_RO_KEPT 0x5000
 
 #ifndef __ASSEMBLER__
 
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 #define CHAN_ASK_FILES  PLATFORM_ASK_FILES
+#define CHAN_ASK_CODE   PLATFORM_ASK_CODE
+#define CHAN_ASK_SITES  PLATFORM_ASK_SITES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
@@ -127,6 +129,7 @@ struct stub_order_clone {
     uint64_t parent_tid, child_tid, tls;
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
+    uint32_t child_pid; /* from the stub: what the host's clone returned */
 };
 
 /* Registers in sigcontext's order. */

@@ -12,12 +12,15 @@
  *         | the last system call that held it is done
  *      granted     or ended: an fd was closed, the bytes moved, the address space is gone ...
  */
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "sentry/fs/epoll.h"
 #include "sentry/fs/pipe.h"
 #include "sentry/task/lease_internal.h"
+
+#define STALE_BYTES_MAX (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
 
 struct fact_lease {
     struct file_lease base;
@@ -66,6 +69,102 @@ bool lease_allowed(const struct task *t)
 bool lease_is_foreign(const struct task *t)
 {
     return t->tg->vm_borrowed || (t->mm->leases && t->mm->leases->files != t->files);
+}
+
+bool lease_has_table(const struct task *t, const struct lease_table *table)
+{
+    return !t->must_exit && t->mm && t->mm->leases == table;
+}
+
+bool lease_leads_to(const struct task *t, int fd, const struct file *f)
+{
+    AUTO_PUT(file) now = NULL;
+    return fd_table_peek(t->files, fd, &now) == 0 && now == f;
+}
+
+/* --- mappings of ended leases --- */
+
+/* They keep the bytes alive, and in the process's reach. */
+void lease_set_stale(struct lease_table *table, unsigned index, uint64_t bytes)
+{
+    table->stale_bytes += bytes - table->stale[index];
+    table->stale[index] = bytes;
+}
+
+void lease_unmap_stale(struct task *t, struct lease_table *table, int only)
+{
+    unsigned indices[LEASE_MAX + RING_MAX];
+    size_t count = 0;
+    for (int i = 0; i < LEASE_MAX; i++) {
+        if (table->stale[i] && (only < 0 || only == i)) {
+            indices[count++] = (unsigned)i;
+            lease_set_stale(table, (unsigned)i, 0);
+        }
+    }
+    for (unsigned i = 0; only < 0 && i < RING_MAX; i++) {
+        if (table->stale_rings[i] && !table->rings[i]) {
+            indices[count++] = LEASE_MAX + i;
+        }
+        table->stale_rings[i] = false;
+    }
+    if (count > 0) {
+        platform_lease_unmap(t->pt, indices, count);
+    }
+}
+
+void lease_table_unlock(struct task *t, struct lease_table *table)
+{
+    while (lease_has_table(t, table) && table->unmap_wanted) {
+        table->unmap_wanted = false;
+        lease_unmap_stale(t, table, -1);
+    }
+    if (t->mm && t->mm->leases == table) {
+        table->busy = false;
+    }
+}
+
+/* Calls after which a process may be trusted less: what it has closed must be out of its reach then. */
+static bool gives_up_rights(const struct task *t, long nr)
+{
+    switch (nr) {
+    case SYS_prctl:
+        return t->syscall_args[0] == PR_CAPBSET_DROP || t->syscall_args[0] == PR_SET_SECCOMP ||
+               t->syscall_args[0] == PR_SET_NO_NEW_PRIVS;
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_setgroups:
+    case SYS_capset:
+    case SYS_chroot:
+    case SYS_pivot_root:
+    case SYS_setns:
+    case SYS_unshare:
+    case SYS_seccomp:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void tidy(struct task *t, long nr)
+{
+    struct lease_table *table = t->mm->leases;
+    bool rights = gives_up_rights(t, nr);
+    if (rights) {
+        lease_end_rings(table); /* the others' trust ends: they go on with a ring of their own */
+    }
+    if (rights || table->stale_bytes > STALE_BYTES_MAX) {
+        table->unmap_wanted = true;
+    }
+    if (table->unmap_wanted && !table->busy) {
+        table->busy = true;
+        lease_table_unlock(t, table);
+    }
 }
 
 /* --- files of which one thing is known --- */
@@ -194,7 +293,7 @@ void lease_call_done(struct task *t, long nr, long result)
     if (result >= 0) {
         consider(t, nr, result);
     }
-    if (t->mm->leases) {
-        lease_unpin(t, t->mm->leases);
+    if (t->mm && t->mm->leases) {
+        tidy(t, nr);
     }
 }
