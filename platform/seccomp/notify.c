@@ -211,7 +211,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     if (o->flags & CLONE_VM) {
-        uint64_t offset = a[1] - AREA_STACK - AREA_BASE;
+        uint64_t offset = AREA_BASE + AREA_STRUCT - a[1];
         uint64_t slot = offset / AREA_STRIDE;
         if (offset % AREA_STRIDE || slot >= SLOT_COUNT || slot_in_use(th, (uint32_t)slot)) {
             return false;

@@ -52,7 +52,7 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
         return guarded_copy8((void *)addr, &base);
     case 0x1004: /* ARCH_GET_GS */
         __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
+        base = base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
         return guarded_copy8((void *)addr, &base);
     default:
         return NOT_OURS;

@@ -61,8 +61,10 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
         boot_mmap(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO) != (long)STUB_RO) {
         stub_die();
     }
-    struct area *area = (struct area *)AREA_BASE;
+    struct area *area = slot_area(0);
     area->self = area;
+    HOT->slots[0] = 1;
+    HOT->site_low = ~0UL;
     area->chan = slot_chan(0);
     stub_thread_setup(area);
     stub_handlers_setup();

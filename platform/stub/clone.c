@@ -20,17 +20,15 @@
 #define EAGAIN_              11
 #define EINTR_               4
 
-static uint64_t g_slots[SLOT_COUNT / 64] = {1};
-
 uint64_t *stub_slot_word(uint64_t slot)
 {
-    return &g_slots[(slot / 64) % (SLOT_COUNT / 64)];
+    return &HOT->slots[(slot / 64) % (SLOT_COUNT / 64)];
 }
 
 void stub_slots_reset(uint64_t slot)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        g_slots[i] = 0;
+        HOT->slots[i] = 0;
     }
     *stub_slot_word(slot) = 1UL << (slot & 63);
 }
@@ -39,7 +37,7 @@ int stub_single_threaded(void)
 {
     int count = 0;
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        for (uint64_t w = __atomic_load_n(&g_slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
+        for (uint64_t w = __atomic_load_n(&HOT->slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
             count++;
         }
     }
@@ -49,10 +47,10 @@ int stub_single_threaded(void)
 static long slot_alloc(void)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        uint64_t old = __atomic_load_n(&g_slots[i], __ATOMIC_RELAXED);
+        uint64_t old = __atomic_load_n(&HOT->slots[i], __ATOMIC_RELAXED);
         while (~old) {
             int bit = __builtin_ctzl(~old);
-            if (__atomic_compare_exchange_n(&g_slots[i], &old, old | 1UL << bit, 0,
+            if (__atomic_compare_exchange_n(&HOT->slots[i], &old, old | 1UL << bit, 0,
                                             __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
                 return (long)(i * 64 + (uint64_t)bit);
             }
@@ -114,7 +112,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     if (slot < 0) {
         return slot;
     }
-    struct area *n = (struct area *)(AREA_BASE + (uint64_t)slot * AREA_STRIDE);
+    struct area *n = slot_area((uint64_t)slot);
     n->self = n;
     n->chan = slot_chan((uint64_t)slot);
     n->kick = 0;
@@ -135,7 +133,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
 
     long r;
     do {
-        r = gate_clone(o->flags, ptr(n) + AREA_STACK, 0, o->child_tid, o->tls);
+        r = gate_clone(o->flags, ptr(n), 0, o->child_tid, o->tls);
     } while (r == -EINTR_);
     /* A vfork child that is back from exec or exit has left our memory; a thread frees its slot itself. */
     if (r < 0 || (o->flags & CLONE_VFORK_)) {

@@ -28,21 +28,37 @@
 #define UL_(x) x##UL
 #endif
 
-/* --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter --- */
+/*
+ * --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter ---
+ *
+ * What every process touches lies in one 2 MiB block, whose single page table fork and exec have to make: the first thread's area,
+ * the stub's data, text, the read-only page, and the first channels. Areas go down from there, channels up.
+ */
 #define SLICE_HI      0x7000U
-#define STUB_TEXT     UL_(0x700000000000)
-#define STUB_DATA     UL_(0x700000200000)
-#define STUB_RO       UL_(0x700000800000) /* one mapping a sandbox, read-only to guests */
+#define SLICE_START   UL_(0x700000000000)
+#define STUB_BLOCK    UL_(0x700008000000)
+#define STUB_DATA     (STUB_BLOCK + 0x10000)
+#define STUB_TEXT     UL_(0x700008020000)
+#define STUB_TEXT_END (STUB_BLOCK + 0x30000)
+#define STUB_RO       (STUB_BLOCK + 0x30000) /* one mapping a sandbox, read-only to guests */
 #define STUB_RO_SIZE  UL_(0x7000)
-#define CHAN_BASE     UL_(0x700001000000)
+#define CHAN_BASE     (STUB_BLOCK + 0x40000)
 #define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
 #define SLOT_COUNT    UL_(1024)
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
 #define WINDOW_OFFSET UL_(0x1000)
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
-#define AREA_BASE     UL_(0x700010000000)
-#define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
-#define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
+
+/*
+ * A thread's area: signal stack, stub stack, struct area. The struct lies right above the stack, so that a fork
+ * copies one page for both; what the process changes often (STUB_HOT) lies in the first area's last bytes for the same reason.
+ */
+#define AREA_STRIDE   UL_(0x10000)
+#define AREA_BASE     STUB_BLOCK                                  /* of slot 0 */
+#define AREA_LOW      (AREA_BASE - AREA_STRIDE * (SLOT_COUNT - 1)) /* of the last slot */
+#define AREA_SIGSTACK UL_(0xb000) /* size */
+#define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
+#define STUB_HOT      (AREA_BASE + 0xfc00)
 
 /* --- fd numbers in a stub, while it boots or maps --- */
 #define STUB_FD_CHAN  3

@@ -1,4 +1,4 @@
-/* What the stub's own files share. Freestanding: no C library, no floating point, no writable globals but STUB_DATA. */
+/* What the stub's own files share. Freestanding: no C library, no floating point, no initialised globals. */
 #pragma once
 
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #define RO ((volatile struct stub_ro *)STUB_RO)
 
-/* One a thread, at AREA_BASE + slot * AREA_STRIDE; private memory, copied by fork. */
+/* One a thread (slot_area); private memory, copied by fork. */
 struct area {
     struct area *self;
     struct chan *chan;
@@ -34,6 +34,19 @@ _Static_assert(offsetof(struct area, rsp) == AREA_RSP, "assembly offset");
 _Static_assert(offsetof(struct area, nr) == AREA_NR, "assembly offset");
 _Static_assert(offsetof(struct area, args) == AREA_ARGS, "assembly offset");
 _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
+
+_Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
+
+/* What the process as a whole changes often. */
+struct stub_hot {
+    uint64_t slots[SLOT_COUNT / 64];   /* in use */
+    uint64_t site_low, site_high;      /* bounds of the sites that patch.c looked at */
+    volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
+    uint32_t range_count;              /* of trampolines */
+    uint32_t patch_lock, sync_ready;
+};
+#define HOT ((struct stub_hot *)STUB_HOT)
+_Static_assert(sizeof(struct stub_hot) <= 0x400, "the page's end");
 
 /* The kernel's ucontext for x86-64, as a signal handler gets it. */
 struct stub_ucontext {
@@ -106,6 +119,10 @@ void stub_thread_setup(struct area *area);
 void stub_handlers_setup(void);
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u);
 
+static inline struct area *slot_area(uint64_t slot)
+{
+    return (struct area *)(AREA_BASE - slot * AREA_STRIDE + AREA_STRUCT);
+}
 static inline struct chan *slot_chan(uint64_t slot)
 {
     return (struct chan *)(CHAN_BASE + slot * CHAN_STRIDE);
