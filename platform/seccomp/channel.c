@@ -184,7 +184,10 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     th->has_context = false;
     th->notify_id = 0;
     uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
-    if (id) {
+    if (id && th->notify_fd >= 0) {
+        notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
+        th->notify_fd = -1;
+    } else if (id) {
         notify_answer(id, 0);
     } else if (old & CHAN_SLEEPING) {
         uint32_t *word = &g_seccomp.ro->wake[th->index % WAKE_COUNT];

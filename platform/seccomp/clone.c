@@ -239,16 +239,16 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     struct platform_space *old = th->space;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
-    th->boot_mapped = false;
+    th->started = false; /* a kick now would find no handler, and kill: it waits for the new program */
     channel_reply(th, ORDER_EXEC);
     th->space = fresh;
     thread_set_slot(th, 0);
     r = channel_wait(th);
-    if (r == 0 && (th->nr != STUB_REQ_BOOT || !th->boot_mapped)) {
+    th->booting = false;
+    if (r == 0 && (th->nr != STUB_REQ_BOOT || th->notify_fd < 0)) {
         r = -ESRCH;
         seccomp_kill(th);
     }
-    th->booting = false;
     if (r == 0) {
         process_move(th->proc, fresh);
         boot_result(th, out_boot);

@@ -1,8 +1,8 @@
 /*
  * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
  * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
- * notify.c (what stubs ask at the gate), thread.c (switch, contexts, memory calls), clone.c (fork,
- * threads, exec, death).
+ * notify.c (what stubs ask at the gate), thread.c (switch, contexts, memory calls), load.c (programs), clone.c
+ * (fork, threads, exec, death).
  *
  * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
  * (channel_accept), and in_request, not the channel's state, says whether one is being served.
@@ -67,15 +67,15 @@ struct platform_thread {
     int tid;              /* host tid; 0 until hello */
     uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
-    bool dead, started, booting;
-    bool boot_mapped; /* exec: the fresh address space has shown itself */
+    bool dead, started;
+    bool booting; /* the host was told to exec; the fresh stub's hello is to come */
+    bool loading; /* ORDER_LOAD is out: its only answer would be a failure */
     int status;       /* of a dead one: wait(2) */
 
     bool in_request;      /* a request was taken and not answered */
     bool event;           /* ... and its owner has not looked at it yet */
     uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
-    bool notify_continue; /* answer it with CONTINUE */
-    int notify_fd;        /* install this fd as STUB_FD_CHAN before (fork's hello); -1 */
+    int notify_fd;        /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
@@ -172,6 +172,7 @@ MUST_CHECK int handoff_start(void);
 /* --- notify.c --- */
 void notify_handle(const struct seccomp_notif *n);
 void notify_answer(uint64_t id, long result);
+void notify_answer_fd(uint64_t id, int fd, int number);
 void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
 
@@ -199,5 +200,16 @@ void seccomp_set_context(struct platform_thread *th, const struct guest_context 
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
+/*
+ * The stub's form of a memory call, the index-th of a list. Its fd is installed now if the guest waits in a notification and may have
+ * it for itself; else *out_fd is to be installed when the call is notified.
+ */
+MUST_CHECK int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
+                           struct stub_mem_call *out, int *out_fd);
+/* Performs count prepared calls in order, up to the first failure. Return: the last one's result. Context: may block. */
+MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+                         size_t count);
+
+/* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);

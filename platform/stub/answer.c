@@ -13,7 +13,6 @@
 
 #include "platform/stub/stub.h"
 
-#define EINTR_                 4
 #define EFAULT_                14
 #define EINVAL_                22
 #define ERESTARTSYS_           512

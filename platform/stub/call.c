@@ -8,7 +8,6 @@
 #include "platform/stub/stub.h"
 
 #define ENOSYS_ 38
-#define EINTR_  4
 
 
 __attribute__((noreturn)) void stub_die(void)
@@ -206,6 +205,25 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     go_guest(area);
 }
 
+/* Does not come back when all went well. */
+static long stub_load_program(struct area *area)
+{
+    struct chan *c = area->chan;
+    uint64_t entry = c->reply_args[0], sp = c->reply_args[1], copies = c->reply_args[3];
+    const struct stub_copy *list =
+        (const void *)(chan_window(c) + c->reply_args[2] * sizeof(struct stub_mem_call));
+    long r = stub_mem_list(area, c->reply_args[2]);
+    for (uint64_t i = 0; i < copies && !(r < 0 && r >= -4095); i++) {
+        r = list[i].offset ? guarded_copy((void *)list[i].addr, chan_window(c) + list[i].offset,
+                                          list[i].size)
+                           : guarded_zero((void *)list[i].addr, list[i].size);
+    }
+    if (r < 0 && r >= -4095) {
+        return r;
+    }
+    stub_start_program(area, entry, sp);
+}
+
 /* Carries out orders until one of them is the result of the call. */
 static long stub_obey(struct area *area)
 {
@@ -233,6 +251,9 @@ static long stub_obey(struct area *area)
         }
         case ORDER_EXEC:
             stub_exec();
+            break;
+        case ORDER_LOAD:
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_load_program(area), 0);
             break;
         case ORDER_START:
             stub_start_program(area, c->reply_args[0], c->reply_args[1]);

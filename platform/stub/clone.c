@@ -18,7 +18,6 @@
 #define CLONE_PARENT_SETTID_ 0x100000UL
 #define CLONE_CHILD_SETTID_  0x1000000UL
 #define EAGAIN_              11
-#define EINTR_               4
 
 uint64_t *stub_slot_word(uint64_t slot)
 {
@@ -74,15 +73,8 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
 {
     stub_slots_reset(area->slot);
     area->kick = 0;
-    long r;
-    do {
-        r = gate(__NR_mmap, CHAN_BASE, CHAN_SIZE, 3, 0x11 /* MAP_SHARED|MAP_FIXED */,
-                 STUB_FD_CHAN | (uint64_t)o->nonce << 32, 0);
-    } while (r == -EINTR_);
-    if (r != (long)CHAN_BASE) {
-        stub_die();
-    }
-    gate(__NR_close, STUB_FD_CHAN, 0, 0, 0, 0, 0);
+    static const uint64_t none[5];
+    stub_hello(o->nonce, none);
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }

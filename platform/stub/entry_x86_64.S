@@ -229,6 +229,16 @@ guarded_copy_fault:
     mov $-14, %rax
     ret
 
+/* long guarded_zero(dst, size): the same with zeroes. */
+    .globl guarded_zero
+guarded_zero:
+    mov %rsi, %rcx
+    xor %eax, %eax
+    .globl guarded_zero_insn
+guarded_zero_insn:
+    rep stosb
+    ret
+
 /* long guarded_copy8(dst, src): the same for 8 bytes; rep movs takes 10 ns to begin. */
     .globl guarded_copy8
 guarded_copy8:

@@ -60,7 +60,11 @@
 #define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
 #define STUB_HOT      (AREA_BASE + 0xfc00)
 
-/* --- fd numbers in a stub, while it boots or maps --- */
+/*
+ * --- fd numbers in a stub ---
+ * The first three stay open. A stub may map its own channels and the read-only page at their places without
+ * asking, and nothing else of them; a new process has its parent's channels under the first number until its own replace them.
+ */
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
@@ -97,7 +101,7 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 /* Request numbers that are no system calls. */
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
-    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
+    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
     STUB_REQ_CONTEXT,              /* context in regs and window; args[0]: fpstate size */
     STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
@@ -105,6 +109,11 @@ enum stub_request {
 };
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
+/*
+ * A process without channels of its own: a fork's child (args: nonce), or a fresh stub (args: 0, and those of
+ * STUB_REQ_BOOT). Answered with STUB_FD_CHAN, which is installed with the answer.
+ */
+#define GATE_HELLO 0x2001
 
 /* What the reply tells the stub to do; args in reply_args. */
 enum stub_order {
@@ -118,12 +127,19 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
+    ORDER_LOAD,     /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
 };
 
 struct stub_mem_call {
     uint64_t nr;
     uint64_t args[6];
     uint64_t close_fd; /* close this fd afterwards; 0: none */
+};
+
+/* Behind ORDER_LOAD's memory calls. */
+struct stub_copy {
+    uint64_t addr, size;
+    uint64_t offset; /* of the data in the window; 0: zeroes */
 };
 
 struct stub_order_clone {

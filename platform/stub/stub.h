@@ -68,6 +68,7 @@ long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, ui
 __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
+long guarded_zero(void *dst, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
@@ -75,7 +76,7 @@ extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_s
     guarded_copy8_load[], guarded_copy8_store[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
-    exit_kick_fast[], guarded_copy_insn[],
+    exit_kick_fast[], guarded_copy_insn[], guarded_zero_insn[],
     guarded_copy_fault[];
 
 /* call.c */
@@ -95,6 +96,9 @@ long stub_memory(uint64_t nr, const uint64_t *args);
 long stub_answer(struct area *area, uint64_t nr, long *result);
 
 /* boot.c */
+#define EINTR_ 4
+/* Gets this process channels of its own. boot: arguments of STUB_REQ_BOOT. */
+void stub_hello(uint64_t nonce, const uint64_t *boot);
 __attribute__((noreturn)) void stub_main(const uint64_t *sp);
 extern const struct stub_info stub_info;
 

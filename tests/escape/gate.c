@@ -189,7 +189,7 @@ static void every_number(void)
     GATE_MUST_FAIL(-1);
 }
 
-/* No fd is left over; none can be read, mapped, copied or sent. */
+/* No fd is left over but the stub's own three; none can be read, mapped, copied or sent. */
 static void every_fd(void)
 {
     static const int prots[] = {PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC, 7, 0};
@@ -208,7 +208,7 @@ static void every_fd(void)
         GATE_MUST_FAIL(SYS_ioctl, fd, 0xc0502100 /* NOTIF_RECV */, buf);
         GATE_MUST_FAIL(SYS_sendmsg, fd, buf, 0);
         GATE_MUST_FAIL(SYS_fchdir, fd);
-        if (GATE(SYS_close, fd) == 0) {
+        if (GATE(SYS_close, fd) == 0 && fd > STUB_FD_IMAGE) {
             BREACH("fd %lu was open", fd);
         }
     }
