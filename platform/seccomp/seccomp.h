@@ -162,6 +162,8 @@ void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void seccomp_forget_answers(struct platform_thread *th);
 void seccomp_set_mask(struct platform_thread *th, uint64_t mask);
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
+uaddr_t seccomp_robust_list(const struct platform_thread *th);
+bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);

@@ -3,7 +3,7 @@
  *
  *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
- *   own state  the thread's segment bases, its signal mask
+ *   own state  the thread's segment bases, its signal mask, its robust list
  *   memory     anonymous private mappings: memory.c
  *
  * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
@@ -127,6 +127,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_futex:
         *result = stub_futex(area);
         return 1;
+    case __NR_set_robust_list:
+        r = NOT_OURS;
+        if (RO->answer) {
+            r = area->args[1] == 24 ? 0 : -EINVAL_;
+            area->chan->robust_list = r == 0 ? area->args[0] : area->chan->robust_list;
+        }
+        break;
     case __NR_sched_yield:
         r = gate(nr, 0, 0, 0, 0, 0, 0);
         break;

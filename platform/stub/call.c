@@ -271,6 +271,18 @@ __attribute__((noreturn)) void stub_load(struct area *area)
     stub_die();
 }
 
+static void exit_info(struct area *area)
+{
+    struct chan *c = area->chan;
+    struct stub_exit_info *info = (struct stub_exit_info *)chan_window(c);
+    info->robust_list = c->robust_list;
+    if (info->robust_list && guarded_copy(info->robust_head, (const void *)info->robust_list,
+                                          sizeof(info->robust_head)) != 0) {
+        info->robust_list = 0;
+    }
+    area->args[5] = gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) == 0 ? STUB_EXIT_INFO : 0;
+}
+
 long stub_syscall(struct area *area)
 {
     uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
@@ -288,6 +300,9 @@ long stub_syscall(struct area *area)
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
         copy_ahead(c, area->args, RO->copy_plan[nr]);
         area->copied = CHAN_COPY;
+    }
+    if (nr == __NR_exit_group || nr == __NR_exit) {
+        exit_info(area);
     }
     c->sp = area->rsp;
     c->nr = nr;

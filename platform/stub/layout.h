@@ -219,10 +219,22 @@ struct chan {
     uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
+    uint64_t robust_list;           /* set_robust_list's; the sentry looks when the thread ends */
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+
+/*
+ * What goes with exit and exit_group, so that the sentry need not reach for it: in the window, if the last argument says so.
+ * The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
+ */
+#define STUB_EXIT_INFO 0x74697865UL
+struct stub_exit_info {
+    uint64_t usage[18];      /* the host's struct rusage */
+    uint64_t robust_list;    /* 0, or its head's address */
+    uint64_t robust_head[3]; /* and what stands there */
+};
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)
