@@ -50,6 +50,7 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     list_add_tail(&p->space_link, &s->procs);
     list_add_tail(&p->all_link, &g_seccomp.all_processes);
     list_init(&p->threads);
+    list_init(&p->kill_link);
     *out = p;
     return 0;
 }
@@ -59,6 +60,7 @@ static void process_maybe_free(struct host_process *p)
 {
     if (p->reaped && list_empty(&p->threads)) {
         list_del(&p->all_link);
+        list_del(&p->kill_link);
         free(p);
     }
 }
@@ -278,6 +280,16 @@ void seccomp_thread_free(struct platform_thread *th)
     }
 }
 
+static struct list g_kills = LIST_INIT(g_kills);
+
+static void process_kill(struct host_process *p)
+{
+    int r = host_kill(p->pid, SIGKILL);
+    if (r < 0) {
+        log_warn("kill of host process %d: error %d", p->pid, -r);
+    }
+}
+
 void seccomp_kill(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
@@ -285,9 +297,24 @@ void seccomp_kill(struct platform_thread *th)
         return;
     }
     p->killed = true;
-    int r = host_kill(p->pid, SIGKILL);
-    if (r < 0) {
-        log_warn("kill of host process %d: error %d", p->pid, -r);
+    /*
+     * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
+     * don't wait for the CPU until its memory is taken down.
+     */
+    if (th->in_request && !th->event && th->proc_link.next == &p->threads &&
+        th->proc_link.prev == &p->threads) {
+        list_add_tail(&p->kill_link, &g_kills);
+    } else {
+        process_kill(p);
+    }
+}
+
+void seccomp_kill_flush(void)
+{
+    struct host_process *p;
+    while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
+        list_del(&p->kill_link);
+        process_kill(p);
     }
 }
 
@@ -295,6 +322,7 @@ static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
     p->reaped = true;
+    list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);
     list_del(&p->space_link);
     space_put(p->space);
@@ -324,6 +352,7 @@ void seccomp_children(void)
         int status;
         int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
         if (pid <= 0) {
+            space_clean_regions();
             return;
         }
         struct host_process *p = process_find(pid);
@@ -341,10 +370,7 @@ void seccomp_kill_all(void)
     struct host_process *p;
     list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
         if (!p->reaped) {
-            int r = host_kill(p->pid, SIGKILL);
-            if (r < 0) {
-                log_warn("kill of host process %d: error %d", p->pid, -r);
-            }
+            process_kill(p);
         }
     }
 }

@@ -219,6 +219,7 @@ static int thread_start(void *(*entry)(void *))
 int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
+    kthread_set_idle_hook(seccomp_kill_flush);
     g_seccomp.ro->patch = g_seccomp.patch;
     if (sched_getaffinity(0, sizeof(g_cpus), &g_cpus) < 0) {
         CPU_ZERO(&g_cpus);

@@ -39,6 +39,7 @@ struct host_process {
     struct platform_space *space; /* ref */
     struct list space_link, all_link;
     struct list threads; /* platform_thread.proc_link */
+    struct list kill_link; /* told to die, and not killed yet */
     bool killed;
     bool reaped;
 };
@@ -126,6 +127,8 @@ extern struct seccomp_engine g_seccomp;
 MUST_CHECK int space_new(struct platform_space **out);
 struct platform_space *space_get(struct platform_space *s);
 void space_put(struct platform_space *s);
+/* Context: host thread with the baton, which is dropped meanwhile. */
+void space_clean_regions(void);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
@@ -191,6 +194,8 @@ void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
 void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
+/* Kills who was told to die. Context: baton held. */
+void seccomp_kill_flush(void);
 void seccomp_kill_all(void);
 void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
