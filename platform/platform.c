@@ -147,6 +147,27 @@ bool platform_exit_info(const struct platform_thread *th, struct platform_exit_i
     return g_engine->exit_info && g_engine->exit_info(th, out);
 }
 
+struct platform_lease_page *platform_lease_page(struct platform_space *s)
+{
+    return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
+}
+
+int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                       bool writable)
+{
+    return g_engine->lease_map(th, index, host_fd, size, writable);
+}
+
+int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd)
+{
+    return g_engine->ring_map(th, index, host_fd);
+}
+
+void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
+{
+    g_engine->lease_unmap(th, indices, count);
+}
+
 uaddr_t platform_call_sp(const struct platform_thread *th)
 {
     return g_engine->call_sp(th);

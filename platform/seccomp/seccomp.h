@@ -80,6 +80,7 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
+    uint64_t done;     /* bytes of a write that the stub did before */
     uint64_t sigmask;  /* as it was set last, or came with a request */
     bool mask_changed; /* it came with the request */
     uint32_t ask;
@@ -207,6 +208,11 @@ void seccomp_set_context(struct platform_thread *th, const struct guest_context 
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
+struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
+int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                      bool writable);
+int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd);
+void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 /*
  * The stub's form of a memory call, the index-th of a list. Its fd is installed now if the guest waits in a notification and may have
  * it for itself; else *out_fd is to be installed when the call is notified.

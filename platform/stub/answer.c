@@ -5,6 +5,7 @@
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
  *   own state  the thread's segment bases, its signal mask, its robust list
  *   memory     anonymous private mappings: memory.c
+ *   files      that the process has a lease of: files.c
  *
  * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
  * sentry takes a signal mask as it would take one from rt_sigprocmask.
@@ -28,6 +29,16 @@ static long stub_futex(struct area *area)
         area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
     }
     return r;
+}
+
+long stub_wait(struct area *area, uint32_t *word, uint32_t value)
+{
+    long r = gate_wait(area, ptr(word), 0 /* FUTEX_WAIT */, value, 0, 0, 0);
+    if (r == -EINTR_ && area->kick) {
+        area->restart = ERESTARTSYS_;
+        return r;
+    }
+    return 0;
 }
 
 /* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: or NOT_OURS. */
@@ -116,6 +127,18 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     switch (nr) {
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
+        break;
+    case __NR_read:
+    case __NR_pread64:
+    case __NR_readv:
+    case __NR_write:
+    case __NR_pwrite64:
+    case __NR_lseek:
+    case __NR_fstat:
+    case __NR_newfstatat:
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
         break;
     case __NR_mmap:
     case __NR_munmap:

@@ -283,10 +283,50 @@ static void exit_info(struct area *area)
     area->args[5] = gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) == 0 ? STUB_EXIT_INFO : 0;
 }
 
+/* The sentry serves call nr with area's arguments. */
+static long ask(struct area *area, uint64_t nr)
+{
+    struct chan *c = area->chan;
+    area->copied = 0;
+    if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
+        copy_ahead(c, area->args, RO->copy_plan[nr]);
+        area->copied = CHAN_COPY;
+    }
+    c->sp = area->rsp;
+    uint32_t flags = (uint32_t)area->copied;
+    if (area->done) {
+        c->done = area->done;
+        area->done = 0;
+        flags |= CHAN_PARTIAL;
+    }
+    c->nr = nr;
+    for (int i = 0; i < 6; i++) {
+        c->args[i] = area->args[i];
+    }
+    chan_call(area, flags);
+    return stub_obey(area);
+}
+
+long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    uint64_t saved[4];
+    for (int i = 0; i < 4; i++) {
+        saved[i] = area->args[i];
+    }
+    area->args[0] = a;
+    area->args[1] = b;
+    area->args[2] = c;
+    area->args[3] = d;
+    long r = ask(area, nr);
+    for (int i = 0; i < 4; i++) {
+        area->args[i] = saved[i];
+    }
+    return r;
+}
+
 long stub_syscall(struct area *area)
 {
     uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
-    struct chan *c = area->chan;
 
     if (nr >= STUB_REQ_BASE) {
         return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
@@ -296,19 +336,8 @@ long stub_syscall(struct area *area)
     if (stub_answer(area, nr, &result)) {
         return result;
     }
-    area->copied = 0;
-    if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
-        copy_ahead(c, area->args, RO->copy_plan[nr]);
-        area->copied = CHAN_COPY;
-    }
     if (nr == __NR_exit_group || nr == __NR_exit) {
         exit_info(area);
     }
-    c->sp = area->rsp;
-    c->nr = nr;
-    for (int i = 0; i < 6; i++) {
-        c->args[i] = area->args[i];
-    }
-    chan_call(area, (uint32_t)area->copied);
-    return stub_obey(area);
+    return ask(area, nr);
 }

@@ -19,6 +19,7 @@
 #define CLONE_CHILD_SETTID_  0x1000000UL
 #define EAGAIN_              11
 
+
 uint64_t *stub_slot_word(uint64_t slot)
 {
     return &HOT->slots[(slot / 64) % (SLOT_COUNT / 64)];
@@ -27,9 +28,9 @@ uint64_t *stub_slot_word(uint64_t slot)
 void stub_slots_reset(uint64_t slot)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        HOT->slots[i] = 0;
+        HOT->slots[i] = i == SLOT_COUNT / 64 - 1 ? LEASE_SLOT_BIT : 0;
     }
-    *stub_slot_word(slot) = 1UL << (slot & 63);
+    *stub_slot_word(slot) |= 1UL << (slot & 63);
 }
 
 int stub_single_threaded(void)
@@ -40,7 +41,7 @@ int stub_single_threaded(void)
             count++;
         }
     }
-    return count == 1;
+    return count == 2; /* and the lease page's */
 }
 
 static long slot_alloc(void)

@@ -260,4 +260,13 @@ guarded_touch_insn:
     xor %eax, %eax
     ret
 
+/* long guarded_probe(byte): 0 when it can be read, else -EFAULT. */
+    .globl guarded_probe
+guarded_probe:
+    .globl guarded_probe_insn
+guarded_probe_insn:
+    movzbl (%rdi), %eax
+    xor %eax, %eax
+    ret
+
     .section .note.GNU-stack, "", @progbits

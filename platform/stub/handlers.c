@@ -219,7 +219,8 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         on_exit_kick(area, u);
     } else if (ip == ptr(stub_entry_slow)) {
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
-    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) || ip == ptr(guarded_touch_insn) ||
+    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) ||
+               ip == ptr(guarded_touch_insn) || ip == ptr(guarded_probe_insn) ||
                ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {

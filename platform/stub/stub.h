@@ -23,6 +23,7 @@ struct area {
     uint64_t guest_tid, set_child_tid;
     uint64_t
         sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
+    uint64_t done; /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
@@ -37,6 +38,7 @@ _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
+#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
 /* What the process as a whole changes often. */
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64];   /* in use */
@@ -71,9 +73,10 @@ long guarded_copy(void *dst, const void *src, uint64_t size);
 long guarded_zero(void *dst, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
+long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
-    guarded_copy8_load[], guarded_copy8_store[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
     exit_kick_fast[], guarded_copy_insn[], guarded_zero_insn[],
@@ -86,11 +89,21 @@ __attribute__((noreturn)) void stub_die(void);
 __attribute__((noreturn)) void stub_thread_end(struct area *area);
 long stub_mem(const struct stub_mem_call *m);
 long stub_syscall(struct area *area);
+/* Another call than the guest's, served by the sentry; area's arguments stay. */
+long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* Waits on a shared futex word while it is value, as a call that a signal restarts. Return: 0, or -EINTR. */
+long stub_wait(struct area *area, uint32_t *word, uint32_t value);
 void stub_load(struct area *area) __attribute__((noreturn));
 
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+
+/* pipe.c */
+long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write); /* or NOT_OURS */
+
+/* files.c */
+long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);
