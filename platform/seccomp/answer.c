@@ -38,7 +38,7 @@ void seccomp_set_mask(struct platform_thread *th, uint64_t mask)
 
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out)
 {
-    if (th->dead || !th->started || (th->in_request && !th->event)) {
+    if (th->dead || !th->started || !th->chan || (th->in_request && !th->event)) {
         return false; /* its owner has taken the mask, and may have changed it */
     }
     *out = th->in_request ? th->sigmask : __atomic_load_n(&th->chan->sigmask, __ATOMIC_SEQ_CST);
@@ -76,7 +76,7 @@ bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_in
         return false;
     }
     struct stub_exit_info info;
-    memcpy(&info, (const char *)th->chan + WINDOW_OFFSET, sizeof(info));
+    memcpy(&info, (const char *)th->chan + STUB_EXIT_OFFSET, sizeof(info));
     memcpy(&out->usage, info.usage, sizeof(out->usage));
     out->robust_list = info.robust_list;
     memcpy(out->robust_head, info.robust_head, sizeof(out->robust_head));

@@ -1,8 +1,9 @@
 /*
  * Birth and death: fork, threads, exec; host processes and their reaping.
  *
- * A child is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
- * tid that the kernel gave with that notification, never by a number that a guest wrote. All stubs are
+ * A new process is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
+ * tid that the kernel gave with that notification. A new thread says no hello: the number that it wrote counts if the host knows
+ * it in that process, and we know no other thread by it. All stubs are
  * siblings (CLONE_PARENT), so this process reaps every one of them.
  */
 #include <errno.h>
@@ -99,6 +100,52 @@ void thread_unbind(struct platform_thread *th)
     }
 }
 
+bool thread_stale(struct platform_thread *th)
+{
+    if (host_tgkill(th->proc->pid, th->tid, 0) == 0) {
+        return false;
+    }
+    thread_unbind(th);
+    thread_mark_dead(th, SIGKILL);
+    return true;
+}
+
+bool thread_identify(struct platform_thread *th)
+{
+    if (th->tid || !th->lazy || !th->chan || th->dead) {
+        return th->tid != 0;
+    }
+    int tid = (int)*(volatile uint32_t *)&th->chan->host_tid;
+    if (tid <= 0 || host_tgkill(th->proc->pid, tid, 0) < 0) {
+        return false;
+    }
+    const struct platform_thread *other = thread_find(tid);
+    if ((other && other->proc == th->proc) || thread_bind(th, tid, th->proc->pid) < 0) {
+        return false;
+    }
+    list_del(&th->pending_link);
+    return true;
+}
+
+bool clone_over(struct platform_thread *th)
+{
+    struct platform_thread *child = th->child;
+    th->child = NULL;
+    if (child) {
+        child->cloner = NULL;
+    }
+    if (th->nr != STUB_REQ_RESULT) {
+        return false;
+    }
+    if (child) {
+        child->stillborn = true;
+        thread_mark_dead(child, 0);
+    }
+    th->chan->ret = (uint64_t)((int)th->args[0] < 0 ? (int)th->args[0] : -EAGAIN);
+    channel_reply(th, ORDER_RETURN);
+    return true;
+}
+
 struct platform_thread *pending_find(uint32_t nonce)
 {
     struct platform_thread *th;
@@ -137,6 +184,8 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     }
     if (c->flags & CLONE_THREAD) {
         child->proc = th->proc;
+        list_add_tail(&child->proc_link, &th->proc->threads);
+        child->lazy = child->started = true;
     }
     *out = child;
     return 0;
@@ -191,6 +240,13 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
     channel_reply(th, ORDER_CLONE);
+    if (child->lazy) {
+        child->owner = NULL;
+        child->cloner = th;
+        th->clone_ordered = true;
+        *out = child;
+        return 0;
+    }
     r = clone_wait(th, child);
     th->child = NULL;
     th->expect = EXPECT_NONE;

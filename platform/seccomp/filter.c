@@ -8,7 +8,7 @@
  *
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
- *   set_tid_address close exit_group getrusage, membarrier's private commands
+ *   set_tid_address close exit exit_group getrusage, membarrier's private commands
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
  *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given);
  *     its own channels and the read-only page at their places
@@ -149,7 +149,7 @@ static void filter_harmless(struct builder *b)
     static const uint32_t calls[] = {
         SYS_rt_sigreturn, SYS_rt_sigaction,    SYS_sigaltstack, SYS_sched_yield,
         SYS_gettid,       SYS_set_tid_address, SYS_close,       SYS_exit_group,
-        SYS_getrusage,
+        SYS_getrusage,    SYS_exit,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);

@@ -110,16 +110,35 @@ static void stranger(const struct seccomp_notif *n)
     notify_answer(n->id, -EPERM);
 }
 
+/* A thread that no notification had named yet. Return: it is known now. */
+static bool first_doorbell(const struct seccomp_notif *n, struct platform_thread *child)
+{
+    if (!child->lazy || !child->chan || host_tgkill(child->proc->pid, (int)n->pid, 0) < 0 ||
+        thread_bind(child, (int)n->pid, child->proc->pid) < 0) {
+        return false;
+    }
+    list_del(&child->pending_link);
+    return true;
+}
+
 static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
 {
+    uint32_t nonce = (uint32_t)n->data.args[1];
+    if (th && nonce && th->nonce != nonce && thread_stale(th)) {
+        th = NULL;
+    }
     if (!th) {
-        struct platform_thread *child = pending_find((uint32_t)n->data.args[1]);
-        if (child && child->slot == n->data.args[0] && child->notify_fd < 0) {
+        struct platform_thread *child = pending_find(nonce);
+        if (child && child->slot == n->data.args[0] && first_doorbell(n, child)) {
+            th = child;
+        } else if (child && child->slot == n->data.args[0] && child->notify_fd < 0 &&
+                   !child->lazy) {
             hello(n, child);
+            return;
         } else {
             stranger(n);
+            return;
         }
-        return;
     }
     if (!channel_accept(th, n->id)) {
         notify_answer(n->id,
@@ -157,6 +176,9 @@ static void boot(const struct seccomp_notif *n, struct platform_thread *th)
 
 static void process_hello(const struct seccomp_notif *n, struct platform_thread *th)
 {
+    if (th && !th->booting && thread_stale(th)) {
+        th = NULL;
+    }
     struct platform_thread *child = th ? NULL : pending_find((uint32_t)n->data.args[0]);
     if (th && th->booting) {
         boot(n, th);
@@ -218,7 +240,8 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
      * Linux starts clone over when a signal is pending, so a kick that comes meanwhile makes the
      * stub's call come here again. Only one child can say hello; others are strangers to notify_handle.
      */
-    if (th->expect_met && (!th->kicked || th->child->tid)) {
+    if (!th->child ||
+        (th->expect_met && (!th->kicked || th->child->tid || thread_identify(th->child)))) {
         return false;
     }
     const struct stub_order_clone *o = &th->expect_clone;
@@ -282,14 +305,6 @@ void notify_handle(const struct seccomp_notif *n)
     case SYS_clone:
         served = expected_clone(n, th);
         break;
-    case SYS_exit:
-        /* Known to us before its number can be given to another. */
-        if (th) {
-            thread_unbind(th);
-            thread_mark_dead(th, 0);
-        }
-        notify_continue(n->id);
-        return;
     case SYS_execveat:
         served = expected_exec(n, th);
         break;

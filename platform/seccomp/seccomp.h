@@ -69,6 +69,9 @@ struct platform_thread {
     uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
     bool dead, started;
+    bool lazy;       /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
+    bool stillborn;  /* the host did not make it */
+    bool start_kick; /* interrupted before it was known */
     bool booting; /* the host was told to exec; the fresh stub's hello is to come */
     bool loading; /* ORDER_LOAD is out: its only answer would be a failure */
     int status;       /* of a dead one: wait(2) */
@@ -95,6 +98,7 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
+    bool clone_ordered; /* a lazy one, and our next request has not come yet */
     bool expect_met; /* CLONE: the host was told to go on */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
@@ -102,7 +106,8 @@ struct platform_thread {
     struct stub_mem_call one_mem; /* storage for a single expected call */
     int one_fd;
     struct stub_order_clone expect_clone;
-    struct platform_thread *child; /* being cloned */
+    struct platform_thread *child;  /* being cloned; of a lazy one: until our next request tells how it went */
+    struct platform_thread *cloner; /* the other way, of a lazy one */
 };
 
 struct seccomp_engine {
@@ -188,6 +193,12 @@ struct platform_thread *thread_find(int tid);
 MUST_CHECK int thread_bind(struct platform_thread *th, int tid, int pid);
 void thread_unbind(struct platform_thread *th);
 struct platform_thread *pending_find(uint32_t nonce);
+/* Is th's host task known? A new thread's is looked up where it left it. */
+bool thread_identify(struct platform_thread *th);
+/* th may be bound to a host task that has ended, and whose number was given away. Return: it was so; th is dead. */
+bool thread_stale(struct platform_thread *th);
+/* th's request is the first after an order to make a thread. Return: th's clone failed, and it has been told. */
+bool clone_over(struct platform_thread *th);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
                   struct platform_thread **out);
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);

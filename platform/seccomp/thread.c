@@ -184,6 +184,19 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     out->call.done = th->done;
 }
 
+static bool clone_failed(struct platform_thread *th)
+{
+    if (!th->clone_ordered) {
+        return false;
+    }
+    th->clone_ordered = false;
+    if (!th->expect_met && th->nr != STUB_REQ_RESULT) {
+        violation(th); /* it went on without cloning */
+        return true;
+    }
+    return clone_over(th);
+}
+
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
 {
     /* After a clone, the parent's next request may be there already. */
@@ -201,10 +214,17 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
             }
         }
     }
-    if (channel_wait(th) < 0) {
-        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
-        return;
-    }
+    do {
+        if (th->stillborn) {
+            /* there is nobody to end: it goes as if it had called exit */
+            *out = (struct platform_event){.kind = PLATFORM_SYSCALL, .call.nr = SYS_exit};
+            return;
+        }
+        if (channel_wait(th) < 0) {
+            *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+            return;
+        }
+    } while (clone_failed(th));
     decode(th, out);
 }
 
@@ -398,12 +418,23 @@ void seccomp_interrupt(struct platform_thread *th)
         th->kick_at_start = true;
         return;
     }
-    if (th->in_request || th->kicked || th->dead || !th->tid) {
+    if (th->in_request || th->kicked || th->dead) {
         return;
+    }
+    if (!th->tid && th->lazy) {
+        th->start_kick = th->kicked = true;
+        if (th->chan) {
+            __atomic_store_n(&th->chan->start_kick, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    if (!thread_identify(th)) {
+        return; /* it looks at start_kick when it begins */
     }
     th->kicked = true;
     int r = host_tgkill(th->proc->pid, th->tid, STUB_KICK);
     if (r < 0) {
-        th->kicked = false; /* it is exiting: its death will be seen */
+        th->kicked = false; /* its process is dying; or it ended by itself, which only hostile ones do */
+        bool ended = thread_stale(th);
+        (void)ended;
     }
 }

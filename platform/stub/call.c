@@ -54,7 +54,7 @@ static void chan_wait(struct area *area, struct chan *c)
         case CHAN_REQ:
             if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
                 ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
-                gate(GATE_DOORBELL, area->slot, 0, 0, 0, 0, 0);
+                gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
                 spins = 0;
                 continue;
             }
@@ -274,7 +274,7 @@ __attribute__((noreturn)) void stub_load(struct area *area)
 static void exit_info(struct area *area)
 {
     struct chan *c = area->chan;
-    struct stub_exit_info *info = (struct stub_exit_info *)chan_window(c);
+    struct stub_exit_info *info = (void *)((uint8_t *)c + STUB_EXIT_OFFSET);
     info->robust_list = c->robust_list;
     if (info->robust_list && guarded_copy(info->robust_head, (const void *)info->robust_list,
                                           sizeof(info->robust_head)) != 0) {

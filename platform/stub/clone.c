@@ -1,8 +1,11 @@
 /*
  * New threads and processes. The sentry decides (it sends the exact flags); the guest's own thread
- * makes the host call at the gate, where the sentry checks it against its order. The child
- * introduces itself with the order's nonce before it runs guest code, so that the sentry knows which host
- * task it is; a child that shares memory rings the doorbell, a forked one maps its own channels.
+ * makes the host call at the gate, where the sentry checks it against its order.
+ *
+ * A child that is a process of its own introduces itself with the order's nonce before it runs guest code, by a notification, so
+ * that the sentry has from the host which task it is: vfork's rings the doorbell, fork's asks for its own
+ * channels. A thread only leaves its host tid in its channel: it can't name a task that is not of its process, whose other
+ * threads the sentry knows, so a lie hurts nobody else.
  *
  * The guest's tid is written by the stub, not by the host, whose tids the guest never sees: to
  * *parent_tid before the child exists (a store after clone could overwrite the zero that an already dead
@@ -15,6 +18,7 @@
 
 #define CLONE_VM_            0x100UL
 #define CLONE_VFORK_         0x4000UL
+#define CLONE_THREAD_        0x10000UL
 #define CLONE_PARENT_SETTID_ 0x100000UL
 #define CLONE_CHILD_SETTID_  0x1000000UL
 #define EAGAIN_              11
@@ -122,6 +126,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->guest_tid = o->guest_tid;
     n->set_child_tid = o->guest_flags & CLONE_CHILD_SETTID_ ? o->child_tid : 0;
     n->vfork = (o->flags & CLONE_VFORK_) != 0;
+    n->is_thread = (o->flags & CLONE_THREAD_) != 0;
     n->chan->state = CHAN_IDLE;
 
     long r;
@@ -153,12 +158,21 @@ long stub_clone(struct area *area)
 void stub_child(struct area *area)
 {
     stub_thread_setup(area);
-    long r;
-    do {
-        r = gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
-    } while (r == -EINTR_);
-    if (r < 0) {
-        stub_thread_end(area);
+    if (area->is_thread) {
+        struct chan *c = area->chan;
+        __atomic_store_n(&c->host_tid, (uint32_t)gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
+                         __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&c->start_kick, __ATOMIC_SEQ_CST)) {
+            area->kick = 1;
+        }
+    } else {
+        long r;
+        do {
+            r = gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
+        } while (r == -EINTR_);
+        if (r < 0) {
+            stub_thread_end(area);
+        }
     }
     if (area->set_child_tid) {
         store_tid(area->set_child_tid, (uint32_t)area->guest_tid);

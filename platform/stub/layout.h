@@ -119,7 +119,7 @@ enum stub_request {
     STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
 };
 /* Pseudo system calls at the gate; all are notified. */
-#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
+#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
 /*
  * A process without channels of its own: a fork's child (args: nonce), or a fresh stub (args: 0, and those of
  * STUB_REQ_BOOT). Answered with STUB_FD_CHAN, which is installed with the answer.
@@ -231,21 +231,30 @@ struct chan {
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
     uint64_t robust_list;           /* set_robust_list's; the sentry looks when the thread ends */
+
+    /*
+     * A new thread says which host task it is, and goes on. Stub: store host_tid, then look at start_kick; sentry, to
+     * interrupt a thread that it does not know yet: set start_kick, then look at host_tid.
+     */
+    uint32_t host_tid, start_kick;
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
 
 /*
- * What goes with exit and exit_group, so that the sentry need not reach for it: in the window, if the last argument says so.
- * The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
+ * What goes with exit and exit_group, so that the sentry need not reach for it: behind struct chan (the window is a page that few
+ * short-lived processes touch), if the last argument says so. The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
  */
-#define STUB_EXIT_INFO 0x74697865UL
+#define STUB_EXIT_INFO   0x74697865UL
+#define STUB_EXIT_OFFSET 0x800
 struct stub_exit_info {
     uint64_t usage[18];      /* the host's struct rusage */
     uint64_t robust_list;    /* 0, or its head's address */
     uint64_t robust_head[3]; /* and what stands there */
 };
+
+_Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)

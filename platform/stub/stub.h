@@ -26,6 +26,7 @@ struct area {
     uint64_t done; /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
+    uint64_t is_thread;
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
