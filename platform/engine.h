@@ -30,6 +30,8 @@ struct engine_ops {
     void (*forget_answers)(struct platform_thread *th);
     void (*set_mask)(struct platform_thread *th, uint64_t mask);
     bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
+    uaddr_t (*robust_list)(const struct platform_thread *th);
+    bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, bool on);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,

@@ -137,6 +137,16 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     }
 }
 
+uaddr_t platform_robust_list(const struct platform_thread *th)
+{
+    return g_engine->robust_list ? g_engine->robust_list(th) : 0;
+}
+
+bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out)
+{
+    return g_engine->exit_info && g_engine->exit_info(th, out);
+}
+
 struct platform_lease_page *platform_lease_page(struct platform_space *s)
 {
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "lib/kthread.h"
@@ -138,6 +139,18 @@ void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+/* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
+uaddr_t platform_robust_list(const struct platform_thread *th);
+/*
+ * What th said about itself with the exit or exit_group that is being served. All of it is the guest's word.
+ * Return: false when it said nothing.
+ */
+struct platform_exit_info {
+    struct rusage usage;
+    uaddr_t robust_list;     /* 0: not there */
+    uint64_t robust_head[3]; /* struct robust_list_head */
+};
+MUST_CHECK bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
 
 /*

@@ -319,7 +319,7 @@ static void do_wipe_stub_data(void)
 }
 static void do_wipe_area(void)
 {
-    memset((void *)AREA_BASE, 0x41, 0x3000);
+    memset((void *)(AREA_BASE + AREA_STRUCT - 0x2000), 0x41, 0x2600);
     getppid();
     _exit(0);
 }
