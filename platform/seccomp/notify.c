@@ -262,6 +262,9 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;
+        if (th->child->inherited) {
+            *th->child->inherited = th->proc->given;
+        }
     }
     list_del(&th->child->pending_link);
     list_add_tail(&th->child->pending_link, &g_seccomp.pending);

@@ -78,7 +78,8 @@
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
 #define STUB_FD_MAP   6    /* + slot: any file, for one notified mmap */
-#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes */
+#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
+#define STUB_FD_KEPT  3200 /* and up: those that it keeps (platform/seccomp/given.c) */
 
 /* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
 #define STUB_KICK 33

@@ -22,7 +22,7 @@
 
 #include "platform/stub/stub.h"
 
-#define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
+#define PATCH_AFTER        8 /* traps (3 us each) before a site is worth patching (20-30 us) */
 #define HIT_COUNT          512 /* one page: each that is touched costs a fault a process */
 #define RANGE_MAX          256
 #define TRAMPOLINE         32UL
@@ -35,10 +35,7 @@
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
 
-static struct {
-    uint64_t site : 48;
-    int64_t count : 16; /* -1: patched, or not patchable */
-} g_hits[HIT_COUNT] __attribute__((aligned(4096)));
+static struct stub_hit g_hits[HIT_COUNT] __attribute__((aligned(4096)));
 static struct {
     uint64_t start, end, next;
 } g_ranges[RANGE_MAX];
@@ -244,20 +241,27 @@ static void patch_site(uint64_t ip, uint64_t rax)
     }
 }
 
-void stub_sites_unmapped(uint64_t addr, uint64_t size)
+/* Other code may come there. */
+static void hits_forget(struct stub_hit *hits, int count, uint64_t addr, uint64_t size)
 {
-    if (HOT->site_low >= addr + size || HOT->site_high < addr) {
-        return;
-    }
-    for (int i = 0; i < HIT_COUNT; i++) {
-        if (g_hits[i].site >= addr && g_hits[i].site < addr + size) {
-            g_hits[i].count = 0; /* other code may come there */
+    for (int i = 0; i < count; i++) {
+        if (hits[i].site >= addr && hits[i].site < addr + size) {
+            hits[i].count = 0;
         }
     }
 }
 
-void stub_count_trap(uint64_t ip, uint64_t rax)
+/* A process that makes only a few calls stays with the entries of the page that it has anyway. */
+static struct stub_hit *hit_of(uint64_t ip)
 {
+    for (int i = 0; i < HOT_HITS; i++) {
+        if (!HOT->hits[i].site) {
+            HOT->hits[i].site = ip;
+        }
+        if (HOT->hits[i].site == ip) {
+            return &HOT->hits[i];
+        }
+    }
     uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 55);
     for (int i = 0; i < 8 && g_hits[h].site && g_hits[h].site != ip; i++) {
         h = (h + 1) % HIT_COUNT;
@@ -266,16 +270,31 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
         g_hits[h].site = ip;
         g_hits[h].count = 0;
     }
+    return &g_hits[h];
+}
+
+void stub_sites_unmapped(uint64_t addr, uint64_t size)
+{
+    if (HOT->site_low >= addr + size || HOT->site_high < addr) {
+        return;
+    }
+    hits_forget(HOT->hits, HOT_HITS, addr, size);
+    hits_forget(g_hits, HIT_COUNT, addr, size);
+}
+
+void stub_count_trap(uint64_t ip, uint64_t rax)
+{
     if (rax == __NR_rt_sigreturn) {
         return; /* unwinders know a signal frame by these bytes */
     }
-    if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
+    struct stub_hit *hit = hit_of(ip);
+    if (hit->count < 0 || ++hit->count < PATCH_AFTER) {
         return;
     }
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    g_hits[h].count = -1;
+    hit->count = -1;
     HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
     HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
     patch_site(ip, rax);
