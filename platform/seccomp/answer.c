@@ -56,4 +56,5 @@ void seccomp_answers_init(struct platform_thread *th)
     seccomp_forget_answers(th);
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
+    seccomp_set_altstack(th, 0, -1, 0); /* no frame's: the first sigreturn asks */
 }

@@ -76,6 +76,7 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
 {
     stub_slots_reset(area->slot);
     area->kick = 0;
+    area->kick_came = 0;
     long r;
     do {
         r = gate(__NR_mmap, CHAN_BASE, CHAN_SIZE, 3, 0x11 /* MAP_SHARED|MAP_FIXED */,
@@ -118,6 +119,8 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->self = n;
     n->chan = slot_chan((uint64_t)slot);
     n->kick = 0;
+    n->kick_came = 0;
+    n->frame_waits = 0;
     n->restart = 0;
     n->sigreturn = 0;
     n->rip = area->rip;

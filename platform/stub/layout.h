@@ -71,6 +71,7 @@
 
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
+#define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
@@ -82,10 +83,11 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
     STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
-    STUB_REQ_CONTEXT,              /* context in regs and window; args[0]: fpstate size */
+    STUB_REQ_CONTEXT,              /* context in regs; args[0]: fpstate size */
     STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
     STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
+    STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
@@ -94,7 +96,10 @@ enum stub_request {
 enum stub_order {
     ORDER_RETURN, /* ret is the system call's result */
     ORDER_UPCALL, /* the same, but come back with the full context first */
+    ORDER_REDO,   /* the system call is made again, as number ret */
+    ORDER_SIGNAL, /* run a handler: signal. To a context, args[0]: regs changed; else ret as for RETURN */
     ORDER_CONTEXT, /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_FPSTATE, /* (to CONTEXT, FAULT) put the fpstate into the window, and come back with RESULT */
     ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
     ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
@@ -116,6 +121,23 @@ struct stub_order_clone {
     uint64_t parent_tid, child_tid, tls;
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
+};
+
+/*
+ * A handler to run: what stands in its frame, and where that goes. The interrupted registers are the stub's to fill in.
+ */
+#define SIGNAL_CHECK_STACK 1U /* the frame must lie in the alternate stack */
+#define SIGNAL_MORE        2U /* come back with the context before the handler's first instruction */
+#define SIGNAL_REDO        4U /* the system call is made again after the handler, as number ret */
+struct stub_order_signal {
+    uint64_t handler, restorer;
+    uint64_t start; /* the frame goes below */
+    uint64_t mask;  /* what sigreturn restores */
+    uint64_t stack[3]; /* the alternate stack: address, flags, size */
+    uint32_t sig, flags; /* SIGNAL_... */
+    uint64_t error, trapno, cr2;
+    uint64_t pad[5];
+    uint8_t info[128];
 };
 
 /* Registers in sigcontext's order. */
@@ -187,10 +209,14 @@ struct chan {
     uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
+
+    uint64_t altstack[3]; /* as the sentry has it: a sigreturn that would not change it needs no trip */
+    _Alignas(64) struct stub_order_signal signal;
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+_Static_assert(sizeof(struct chan) <= WINDOW_OFFSET, "the control page");
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)

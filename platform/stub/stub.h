@@ -25,6 +25,8 @@ struct area {
         sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
+    uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
+    uint64_t frame_waits; /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -57,12 +59,14 @@ __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
+long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
+void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
     guarded_copy8_load[], guarded_copy8_store[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
-    exit_kick_fast[], guarded_copy_insn[],
+    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[],
     guarded_copy_fault[];
 
 /* call.c */
@@ -100,6 +104,18 @@ int stub_trap_is_ours(uint64_t ip);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
+
+/* frame.c */
+/* Bytes of FP state at fp (a host frame's), as Linux describes it there. */
+uint32_t stub_fpstate_size(const uint8_t *fp);
+/* Takes the form of FP states from a host frame. Until then frames are made from host frames only. */
+void stub_frame_learn(const struct stub_ucontext *u);
+/* ORDER_SIGNAL for a system call that ends with result. Return: what is to be in rax. */
+long stub_frame_from_call(struct area *area, long result);
+/* ORDER_SIGNAL for u. more: another frame may follow. Return: 0, or -EFAULT: u is unchanged. */
+long stub_frame_from_context(struct area *area, struct stub_ucontext *u, int more);
+/* rt_sigreturn of u. Return: 0, or NOT_OURS: u is unchanged. */
+long stub_sigreturn(struct area *area, struct stub_ucontext *u);
 
 /* handlers.c */
 void stub_thread_setup(struct area *area);
