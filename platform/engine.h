@@ -36,6 +36,10 @@ struct engine_ops {
     void (*set_mask)(struct platform_thread *th, uint64_t mask);
     bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
     void (*ask)(struct platform_thread *th, unsigned what, bool on);
+    struct platform_lease_page *(*lease_page)(struct platform_space *s);
+    int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                     bool writable);
+    void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -159,6 +159,22 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     }
 }
 
+struct platform_lease_page *platform_lease_page(struct platform_space *s)
+{
+    return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
+}
+
+int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                       bool writable)
+{
+    return g_engine->lease_map(th, index, host_fd, size, writable);
+}
+
+void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
+{
+    g_engine->lease_unmap(th, indices, count);
+}
+
 uaddr_t platform_call_sp(const struct platform_thread *th)
 {
     return g_engine->call_sp(th);

@@ -19,6 +19,7 @@
 #include "lib/macros.h"
 #include "lib/strbuf.h"
 #include "platform/copy_plan.h"
+#include "platform/lease_page.h"
 
 struct platform_thread; /* one guest thread */
 struct platform_space;  /* one guest address space; threads (and a vfork child) share it */
@@ -165,6 +166,17 @@ void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
 void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
+
+/*
+ * Leased files (platform/lease_page.h). platform_lease_page: what s and the sentry share about them; NULL: this engine has
+ * none. platform_lease_map: shows [0, size) of host_fd to th's address space as lease index's bytes, and not to
+ * its children. Context: may block. Errors: what mmap gave, -ESRCH.
+ */
+struct platform_lease_page *platform_lease_page(struct platform_space *s);
+MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
+                                  uint64_t size, bool writable);
+/* The bytes of these leases are no longer needed there. Context: may block. */
+void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */
 uaddr_t platform_call_sp(const struct platform_thread *th);

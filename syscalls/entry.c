@@ -9,7 +9,7 @@
 #include "lib/log.h"
 #include "platform/platform.h"
 #include "sentry/base/errno.h"
-#include "sentry/task/task.h"
+#include "sentry/task/lease.h"
 #include "syscalls/debug_bug.h"
 #include "syscalls/dispatch.h"
 #include "syscalls/recent.h"
@@ -38,6 +38,7 @@ static long serve_call(struct task *t, const struct platform_event *ev)
     if (strace_on() && !t->must_exit) {
         strace_exit(t, ev->call.nr, t->syscall_args, result);
     }
+    lease_call_done(t, t->syscall_nr, result);
     if (!t->context_replaced && !t->must_exit) {
         platform_set_result(t->pt, result);
         platform_keep_answer(t->pt, (uint32_t)t->syscall_nr, result);

@@ -143,6 +143,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     if (th->mask_changed) {
         th->sigmask = *(volatile uint64_t *)&c->sigmask;
     }
+    c->order = ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
     th->range_count = 0;
     if (state & CHAN_COPY) {
         accept_copies(th);

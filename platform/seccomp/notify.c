@@ -213,7 +213,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     if (o->flags & CLONE_VM) {
         uint64_t offset = a[1] - AREA_STACK - AREA_BASE;
         uint64_t slot = offset / AREA_STRIDE;
-        if (offset % AREA_STRIDE || slot >= SLOT_COUNT || slot_in_use(th, (uint32_t)slot)) {
+        if (offset % AREA_STRIDE || slot >= THREAD_SLOTS || slot_in_use(th, (uint32_t)slot)) {
             return false;
         }
         thread_set_slot(th->child, (uint32_t)slot);

@@ -200,6 +200,10 @@ int thread_violation(struct platform_thread *th);
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
+struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
+int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                      bool writable);
+void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);
 

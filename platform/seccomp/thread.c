@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
 #include "platform/seccomp/seccomp.h"
+
+#define LEASE_POPULATE_MAX (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
 
 int thread_violation(struct platform_thread *th)
 {
@@ -214,6 +217,18 @@ static long mem_list(struct platform_thread *th, const struct stub_mem_call *cal
     return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : thread_violation(th);
 }
 
+/* mem_list in the middle of a system call, which goes on afterwards. */
+static long mem_list_within(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+                            size_t count)
+{
+    uint64_t nr = th->nr, args[6];
+    memcpy(args, th->args, sizeof(args));
+    long result = mem_list(th, calls, fds, count);
+    th->nr = nr;
+    memcpy(th->args, args, sizeof(args));
+    return result;
+}
+
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
 {
     struct stub_mem_call call;
@@ -222,15 +237,47 @@ long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
         return -ESRCH;
     }
     int r = mem_prepare(th, m, 0, &call, &fd);
-    if (r < 0) {
-        return r;
+    return r < 0 ? r : mem_list_within(th, &call, &fd, 1);
+}
+
+struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
+{
+    return (struct platform_lease_page *)(void *)space_chan(s, THREAD_SLOTS);
+}
+
+int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                      bool writable)
+{
+    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
+    uint64_t flags = MAP_SHARED | MAP_FIXED | (size <= LEASE_POPULATE_MAX ? MAP_POPULATE : 0);
+    uint64_t prot = PROT_READ | (writable ? PROT_WRITE : 0), number = STUB_FD_MAP + th->slot;
+    size = ALIGN_UP(size, PAGE_SIZE);
+    const struct stub_mem_call calls[] = {
+        {.nr = SYS_mmap,
+         .args = {LEASE_MAP_ADDR(index), size, prot, flags, number, 0},
+         .close_fd = number},
+        {.nr = SYS_madvise, .args = {LEASE_MAP_ADDR(index), size, MADV_DONTFORK}},
+    };
+    int fds[] = {host_fd, -1};
+    long r = th->dead ? -ESRCH : mem_list_within(th, calls, fds, ARRAY_COUNT(calls));
+    return r < 0 ? (int)r : 0;
+}
+
+void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
+{
+    struct stub_mem_call calls[LEASE_MAX];
+    int fds[LEASE_MAX];
+    BUG_ON(count > LEASE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        BUG_ON(indices[i] >= LEASE_MAX);
+        calls[i] = (struct stub_mem_call){
+            .nr = SYS_munmap, .args = {LEASE_MAP_ADDR(indices[i]), LEASE_BYTES_MAX}};
+        fds[i] = -1;
     }
-    uint64_t nr = th->nr, args[6];
-    memcpy(args, th->args, sizeof(args));
-    long result = mem_list(th, &call, &fd, 1);
-    th->nr = nr;
-    memcpy(th->args, args, sizeof(args));
-    return result;
+    if (!th->dead && count) {
+        long r = mem_list_within(th, calls, fds, count);
+        (void)r; /* a guest that does not do it only keeps what it had */
+    }
 }
 
 void seccomp_interrupt(struct platform_thread *th)

@@ -5,6 +5,7 @@
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
  *   own state  the thread's segment bases, its signal mask
  *   memory     anonymous private mappings: memory.c
+ *   files      that the process has a lease of: files.c
  *
  * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
  * sentry takes a signal mask as it would take one from rt_sigprocmask.
@@ -117,6 +118,18 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     switch (nr) {
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
+        break;
+    case __NR_read:
+    case __NR_pread64:
+    case __NR_readv:
+    case __NR_write:
+    case __NR_pwrite64:
+    case __NR_lseek:
+    case __NR_fstat:
+    case __NR_newfstatat:
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
         break;
     case __NR_mmap:
     case __NR_munmap:

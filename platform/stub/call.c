@@ -258,19 +258,10 @@ __attribute__((noreturn)) void stub_load(struct area *area)
     stub_die();
 }
 
-long stub_syscall(struct area *area)
+/* The sentry serves call nr with area's arguments. */
+static long ask(struct area *area, uint64_t nr)
 {
-    uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
     struct chan *c = area->chan;
-
-    if (nr >= STUB_REQ_BASE) {
-        return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
-    }
-
-    long result;
-    if (stub_answer(area, nr, &result)) {
-        return result;
-    }
     area->copied = 0;
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
         copy_ahead(c, area->args, RO->copy_plan[nr]);
@@ -283,4 +274,36 @@ long stub_syscall(struct area *area)
     }
     chan_call(area, (uint32_t)area->copied);
     return stub_obey(area);
+}
+
+long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    uint64_t saved[4];
+    for (int i = 0; i < 4; i++) {
+        saved[i] = area->args[i];
+    }
+    area->args[0] = a;
+    area->args[1] = b;
+    area->args[2] = c;
+    area->args[3] = d;
+    long r = ask(area, nr);
+    for (int i = 0; i < 4; i++) {
+        area->args[i] = saved[i];
+    }
+    return r;
+}
+
+long stub_syscall(struct area *area)
+{
+    uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
+
+    if (nr >= STUB_REQ_BASE) {
+        return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
+    }
+
+    long result;
+    if (stub_answer(area, nr, &result)) {
+        return result;
+    }
+    return ask(area, nr);
 }

@@ -20,7 +20,8 @@
 #define EAGAIN_              11
 #define EINTR_               4
 
-static uint64_t g_slots[SLOT_COUNT / 64] = {1};
+#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
+static uint64_t g_slots[SLOT_COUNT / 64] = {[0] = 1, [SLOT_COUNT / 64 - 1] = LEASE_SLOT_BIT};
 
 uint64_t *stub_slot_word(uint64_t slot)
 {
@@ -30,9 +31,9 @@ uint64_t *stub_slot_word(uint64_t slot)
 void stub_slots_reset(uint64_t slot)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        g_slots[i] = 0;
+        g_slots[i] = i == SLOT_COUNT / 64 - 1 ? LEASE_SLOT_BIT : 0;
     }
-    *stub_slot_word(slot) = 1UL << (slot & 63);
+    *stub_slot_word(slot) |= 1UL << (slot & 63);
 }
 
 int stub_single_threaded(void)
@@ -43,7 +44,7 @@ int stub_single_threaded(void)
             count++;
         }
     }
-    return count == 1;
+    return count == 2; /* and the lease page's */
 }
 
 static long slot_alloc(void)

@@ -267,4 +267,13 @@ fp_load:
     xrstor64 (%rdi)
     ret
 
+/* long guarded_probe(byte): 0 when it can be read, else -EFAULT. */
+    .globl guarded_probe
+guarded_probe:
+    .globl guarded_probe_insn
+guarded_probe_insn:
+    movzbl (%rdi), %eax
+    xor %eax, %eax
+    ret
+
     .section .note.GNU-stack, "", @progbits

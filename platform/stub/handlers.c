@@ -257,7 +257,7 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
     } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn) ||
                ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store) ||
-               ip == ptr(guarded_xsave_insn)) {
+               ip == ptr(guarded_probe_insn) || ip == ptr(guarded_xsave_insn)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;

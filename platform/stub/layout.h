@@ -25,6 +25,8 @@
 #else
 #include <stddef.h>
 #include <stdint.h>
+
+#include "platform/lease_page.h"
 #define UL_(x) x##UL
 #endif
 
@@ -40,6 +42,11 @@
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
 #define WINDOW_OFFSET UL_(0x1000)
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
+/* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
+#define THREAD_SLOTS  (SLOT_COUNT - 1)
+#define LEASE_PAGE    (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
+/* Bytes of leased files. */
+#define LEASE_MAP_ADDR(i) (UL_(0x700040000000) + (i)*LEASE_BYTES_MAX)
 #define AREA_BASE     UL_(0x700010000000)
 #define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
 #define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
@@ -72,6 +79,7 @@
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 #define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
+#define CHAN_ASK_FILES  PLATFORM_ASK_FILES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */

@@ -6,9 +6,10 @@
  * or have saved keeps its meaning:
  *
  *   mov $nr, %eax; syscall        b8 n n n n 0f 05      the mov becomes jmp; the syscall stays
- *   syscall; cmp $-4096, %rax     0f 05 48 3d 00 f0 ..  the syscall becomes the first two bytes of a jmp whose
- *                                                       last three are the cmp's own: 256 possible targets
- *                                                       about 4 MiB (cmp $-4095: 20 MiB) above
+ *   syscall; whatever             0f 05 x y z           the syscall becomes the first two bytes of a jmp whose
+ *                                                       last three are the code behind it, untouched: 256
+ *                                                       possible targets, which must be free addresses (for
+ *                                                       the usual cmp $-4096, %rax they are 4 MiB above)
  *
  * The jump leads to a trampoline: mov $nr, %eax; movabs $return, %rcx; jmp stub_entry_patched. rcx and r11
  * are dead by the system call ABI, so the guest's stack and its red zone are not touched.
@@ -23,7 +24,7 @@
 
 #define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
 #define HIT_COUNT          1024
-#define RANGE_MAX          64
+#define RANGE_MAX          256
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
 #define LOW_START          0x100000UL /* above what mmap_min_addr keeps, below where programs are linked */
@@ -210,15 +211,25 @@ static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
     return 0;
 }
 
+/* Where a jump can lead whose displacement ends with the three bytes that follow the syscall: [base, base + 256). */
+static uint64_t punned_base(uint64_t ip, const uint8_t *after)
+{
+    uint32_t high =
+        (uint32_t)after[0] << 8 | (uint32_t)after[1] << 16 | (uint32_t)after[2] << 24;
+    uint64_t base = ip + 3 + (uint64_t)(int64_t)(int32_t)high;
+    int in_slice = base >> 32 == SLICE_HI || base >> 32 == SLICE_HI - 1;
+    return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
+}
+
 static void patch_site(uint64_t ip, uint64_t rax)
 {
-    uint8_t b[13]; /* the 7 bytes before ip, and 6 behind */
-    uint32_t nr, zz;
+    uint8_t b[10]; /* the 7 bytes before ip, and 3 behind */
+    uint32_t nr;
     if (guarded_copy(b, (const void *)(ip - 7), sizeof(b)) != 0 || b[5] != 0x0f || b[6] != 0x05) {
         return;
     }
     __builtin_memcpy(&nr, b + 1, 4);
-    if (b[0] == 0xb8 && nr == rax && nr != __NR_rt_sigreturn) {
+    if (b[0] == 0xb8 && nr == rax) {
         uint64_t at = trampoline_near(ip - 7);
         if (at && trampoline_write(at, 1, nr, ip) == 0) {
             int32_t distance = (int32_t)(at - (ip - 2));
@@ -228,15 +239,11 @@ static void patch_site(uint64_t ip, uint64_t rax)
         }
         return;
     }
-    zz = b[9];
-    if (b[7] == 0x48 && b[8] == 0x3d && zz <= 1 && b[10] == 0xf0 && b[11] == 0xff &&
-        b[12] == 0xff) {
-        uint64_t base = ip + 3 + ((uint64_t)zz << 24) + 0x3d4800;
-        uint64_t at = base < 0x7fff00000000UL ? trampoline_punned(base) : 0;
-        if (at && trampoline_write(at, 0, 0, ip) == 0) {
-            uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
-            site_write(ip - 2, code, sizeof(code));
-        }
+    uint64_t base = punned_base(ip, b + 7);
+    uint64_t at = base ? trampoline_punned(base) : 0;
+    if (at && trampoline_write(at, 0, 0, ip) == 0) {
+        uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+        site_write(ip - 2, code, sizeof(code));
     }
 }
 
@@ -261,6 +268,9 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (g_hits[h].site != ip) {
         g_hits[h].site = ip;
         g_hits[h].count = 0;
+    }
+    if (rax == __NR_rt_sigreturn) {
+        return; /* unwinders know a signal frame by these bytes */
     }
     if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
         return;

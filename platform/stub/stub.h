@@ -61,9 +61,10 @@ long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
 long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
 void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
+long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
-    guarded_copy8_load[], guarded_copy8_store[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
     exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[],
@@ -76,11 +77,16 @@ __attribute__((noreturn)) void stub_die(void);
 __attribute__((noreturn)) void stub_thread_end(struct area *area);
 long stub_mem(const struct stub_mem_call *m);
 long stub_syscall(struct area *area);
+/* Another call than the guest's, served by the sentry; area's arguments stay. */
+long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 void stub_load(struct area *area) __attribute__((noreturn));
 
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+
+/* files.c */
+long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);

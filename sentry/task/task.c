@@ -142,6 +142,7 @@ void task_update_asks(struct task *t)
     platform_ask(t->pt, PLATFORM_ASK_MEMORY,
                  limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                      limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);
+    platform_ask(t->pt, PLATFORM_ASK_FILES, t->tg->vm_borrowed);
 }
 
 void task_set_cred(struct task *t, struct cred *cred)

@@ -105,6 +105,9 @@ struct thread_group {
     size_t timer_count;
 };
 
+struct lease;
+#define TASK_LEASES_MAX 8
+
 struct task {
     struct refcount ref;
     struct kthread *kthread;    /* borrowed: runs task_main; NULL for init and after exit */
@@ -141,6 +144,9 @@ struct task {
     /* restart_syscall(2): set by handlers that return -ERESTART_RESTARTBLOCK */
     long (*restart)(struct task *t);
     uint64_t restart_args[4];
+    /* refs: whose files the current system call uses: sentry/task/lease.c */
+    struct lease *leases[TASK_LEASES_MAX];
+    unsigned lease_count;
     uint64_t nvcsw;
     int nice, sched_policy, sched_priority;
     uint64_t cpu_affinity[16];

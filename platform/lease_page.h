@@ -1,0 +1,44 @@
+/*
+ * What a guest process and the sentry share about leased files: open regular files whose reads and writes the guest's side
+ * serves by itself, from a mapping of the bytes. Written by both; for the sentry all of it is hostile.
+ *
+ * A lease is served from while its position word has LEASE_VALID. The sentry takes it back by exchanging that word, and the
+ * size, for "nobody's": from then on every attempt ends at a compare-and-swap that fails. See sentry/task/lease.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define LEASE_MAX       64
+#define LEASE_FD_MAX    4096         /* fds from here on are not leased */
+#define LEASE_BYTES_MAX (32UL << 20) /* larger files neither */
+
+/* The position word: LEASE_VALID, a generation, the file's position. */
+#define LEASE_VALID      (1UL << 63)
+#define LEASE_GENERATION (1UL << 47)
+#define LEASE_POSITION   (LEASE_GENERATION - 1)
+#define LEASE_NO_SIZE    UINT64_MAX
+
+/* An epoll set of which nothing is ready; it has no lease of its own in the page. */
+#define LEASE_IDLE 255
+
+#define LEASE_READ   1U
+#define LEASE_WRITE  2U
+#define LEASE_APPEND 4U
+
+struct platform_lease {
+    uint64_t position;
+    uint64_t size;       /* of the file; LEASE_NO_SIZE: taken back */
+    uint64_t capacity;   /* bytes that can be reached through the mapping */
+    uint64_t written_at; /* time stamp counter at the last write; 0: none */
+    uint32_t flags;      /* LEASE_READ ... */
+    uint32_t stat_valid; /* stat is what fstat would say */
+    uint8_t stat[144];   /* struct stat */
+    uint8_t pad[72];
+};
+_Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
+
+struct platform_lease_page {
+    uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
+    struct platform_lease leases[LEASE_MAX];
+};
