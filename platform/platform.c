@@ -89,6 +89,20 @@ void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, ui
     }
 }
 
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a)
+{
+    if (g_engine->keep_action) {
+        g_engine->keep_action(th, sig, a);
+    }
+}
+
+void platform_forget_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (g_engine->forget_actions) {
+        g_engine->forget_actions(th, signals);
+    }
+}
+
 void platform_interrupt(struct platform_thread *th)
 {
     g_engine->interrupt(th);

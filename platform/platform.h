@@ -137,7 +137,6 @@ struct platform_signal {
     int stack_flags;
     uint64_t stack_size;
     uint64_t mask; /* uc_sigmask */
-    uint64_t error, trapno, cr2;
     const void *info; /* siginfo_t, 128 bytes; borrowed for the call */
 };
 /**
@@ -149,6 +148,19 @@ bool platform_can_signal(struct platform_thread *th);
 void platform_signal(struct platform_thread *th, const struct platform_signal *s);
 /* The interrupted call is made again, as number nr: now, or when the handler returns. */
 void platform_redo_call(struct platform_thread *th, long nr);
+/*
+ * What th's guest side may do by itself when th sends sig to itself or faults with it, and nothing else is pending: run
+ * this handler. Only while th is in the kernel. platform_forget_actions takes it back from a set of signals, at any
+ * time; platform_forget_answers does, too.
+ */
+struct platform_action {
+    uaddr_t handler, restorer;
+    uint64_t flags, mask; /* SA_ONSTACK and SA_NODEFER count */
+    int pid, tid;         /* of th, for its siginfo */
+    uint32_t uid;
+};
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void platform_forget_actions(struct platform_thread *th, uint64_t signals);
 /* What the sentry has as th's alternate stack: the guest's side may serve a sigreturn that leaves it so. */
 void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
 /*

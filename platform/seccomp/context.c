@@ -94,9 +94,6 @@ void seccomp_signal(struct platform_thread *th, const struct platform_signal *s)
     o->stack[2] = s->stack_size;
     o->sig = (uint32_t)s->sig;
     o->flags = (s->check_stack ? SIGNAL_CHECK_STACK : 0) | (s->more ? SIGNAL_MORE : 0);
-    o->error = s->error;
-    o->trapno = s->trapno;
-    o->cr2 = s->cr2;
     memcpy(o->info, s->info, sizeof(o->info));
     th->has_signal = true;
 }

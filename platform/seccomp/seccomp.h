@@ -165,6 +165,8 @@ void seccomp_forget_answers(struct platform_thread *th);
 void seccomp_set_mask(struct platform_thread *th, uint64_t mask);
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
 void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
+void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);
 

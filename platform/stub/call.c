@@ -223,7 +223,7 @@ static long stub_obey(struct area *area)
         case ORDER_SIGNAL: {
             long r = copy_back(area);
             area->rip -= c->signal.flags & SIGNAL_REDO ? SYSCALL_SIZE : 0;
-            return stub_frame_from_call(area, r);
+            return stub_signal_call(area, r);
         }
         case ORDER_MEM:
             return stub_mem(&c->mem);

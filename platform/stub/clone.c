@@ -122,6 +122,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->kick = 0;
     n->kick_came = 0;
     n->frame_waits = 0;
+    n->fault[0] = n->fault[1] = n->fault[2] = 0;
     n->restart = 0;
     n->sigreturn = 0;
     n->rip = area->rip;

@@ -1,7 +1,6 @@
 /*
- * Signal frames: the sentry decides (which signal, which handler, mask, stack), this file executes. It writes the frame
- * to the guest's stack in Linux's layout, and takes one back at rt_sigreturn. Analogous to Linux's
- * arch/x86/kernel/signal_64.c and fpu/signal.c.
+ * Signal frames, in Linux's layout, on the guest's stack. Analogous to Linux's arch/x86/kernel/signal_64.c and
+ * fpu/signal.c. What stands in them was decided elsewhere (signal.c).
  *
  *      high   FP state (XSAVE, FP_XSTATE_MAGIC2)   64-byte aligned
  *             siginfo
@@ -13,8 +12,7 @@
  *                                     stub never touches that: XSAVE stores it. No host signal is involved.
  *   a host signal's handler           (a kick, a fault) both are in the host's frame, and are copied from there.
  *
- * Nothing here needs authority: a guest could write the same bytes and jump. What the guest's stack does not take
- * is the sentry's business again (STUB_REQ_BAD_FRAME).
+ * Nothing here needs authority: a guest could write the same bytes and jump.
  */
 #include "platform/stub/stub.h"
 
@@ -33,9 +31,6 @@
 #define SELECTORS     (0x33UL | 0x2bUL << 48)
 #define EFLAGS_KEPT   0x246UL /* where a system call leaves the flags here */
 #define EFLAGS_CLEAR  0x10500UL /* RF DF TF: handlers begin without */
-#define EFLAGS_FIX    0x50dd5UL /* AC OF DF TF SF ZF AF PF CF RF: what a frame may change */
-#define TASK_SIZE     0x7ffffffff000UL
-#define NEVER_BLOCKED (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
 #define EFAULT_       14
 
 struct frame { /* struct rt_sigframe */
@@ -111,8 +106,8 @@ static long frame_place(const struct stub_order_signal *o, uint64_t fp_size, uin
 }
 
 /* Everything but the registers. */
-static void frame_fill(struct frame *f, const struct stub_order_signal *o, uint64_t fp,
-                       uint64_t uc_flags)
+static void frame_fill(struct frame *f, const struct area *area, const struct stub_order_signal *o,
+                       uint64_t fp, uint64_t uc_flags)
 {
     f->restorer = o->restorer;
     f->uc.flags = uc_flags;
@@ -121,10 +116,10 @@ static void frame_fill(struct frame *f, const struct stub_order_signal *o, uint6
         f->uc.stack[i] = o->stack[i];
     }
     f->uc.segments = SELECTORS;
-    f->uc.error = o->error;
-    f->uc.trapno = o->trapno;
+    f->uc.error = area->fault[0];
+    f->uc.trapno = area->fault[1];
     f->uc.oldmask = f->uc.mask = o->mask;
-    f->uc.cr2 = o->cr2;
+    f->uc.cr2 = area->fault[2];
     f->uc.fpstate = (uint8_t *)fp;
     for (int i = 0; i < 8; i++) {
         f->uc.reserved[i] = 0;
@@ -158,34 +153,30 @@ static void area_regs(const struct area *area, uint64_t rax, uint64_t *regs)
     regs[REG_RSP_] = area->rsp;
 }
 
-long stub_frame_from_call(struct area *area, long result)
+long stub_frame_of_call(struct area *area, const struct stub_order_signal *o, long result,
+                        uint64_t *out_at)
 {
-    const struct stub_order_signal *o = &area->chan->signal;
-    uint64_t at, fp, features = g_xsave.software.features & ~XSAVE_PKRU;
+    uint64_t fp;
     struct frame f;
     if (__atomic_load_n(&g_xsave.software.magic1, __ATOMIC_ACQUIRE) != XSAVE_MAGIC1 ||
-        frame_place(o, g_xsave.software.extended_size, &at, &fp) != 0) {
-        goto later;
+        frame_place(o, g_xsave.software.extended_size, out_at, &fp) != 0) {
+        return -EFAULT_;
     }
-    frame_fill(&f, o, fp, UC_SS | UC_FP_XSTATE);
+    frame_fill(&f, area, o, fp, UC_SS | UC_FP_XSTATE);
     area_regs(area, (uint64_t)result, f.uc.regs);
-    if (fp_store(fp) != 0 || guarded_copy((void *)at, &f, sizeof(f)) != 0) {
-        goto later;
-    }
+    long r = fp_store(fp);
+    return r ? r : guarded_copy((void *)*out_at, &f, sizeof(f));
+}
+
+void stub_enter_from_call(struct area *area, const struct stub_order_signal *o, uint64_t at)
+{
+    uint64_t features = g_xsave.software.features & ~XSAVE_PKRU;
     fp_load(&g_xsave_initial, (uint32_t)features, (uint32_t)(features >> 32));
     area->rip = o->handler;
     area->rsp = at;
     area->args[0] = o->sig;
     area->args[1] = at + offsetof(struct frame, info);
     area->args[2] = at + offsetof(struct frame, uc);
-    if (o->flags & SIGNAL_MORE) {
-        area->kick = 1;
-    }
-    return 0; /* al: a handler with variable arguments finds no vector registers in use */
-later:
-    area->frame_waits = 1; /* the exit's trap finds the reason, and says so with all registers */
-    area->kick = 1;
-    return result;
 }
 
 /* In place, for a frame that another one goes on top of; else the host does it when there is no state to restore. */
@@ -203,24 +194,27 @@ static void fp_reset(uint8_t *fp)
     }
 }
 
-long stub_frame_from_context(struct area *area, struct stub_ucontext *u, int more)
+long stub_frame_of_context(const struct area *area, const struct stub_ucontext *u,
+                           const struct stub_order_signal *o, uint64_t *out_at)
 {
-    const struct stub_order_signal *o = &area->chan->signal;
     uint32_t size = stub_fpstate_size(u->fpstate);
-    uint64_t at, fp;
+    uint64_t fp;
     struct frame f;
-    if (frame_place(o, size, &at, &fp) != 0) {
+    if (frame_place(o, size, out_at, &fp) != 0) {
         return -EFAULT_;
     }
-    frame_fill(&f, o, size ? fp : 0, size > XSAVE_HEADER ? UC_SS | UC_FP_XSTATE : UC_SS);
+    frame_fill(&f, area, o, size ? fp : 0, size > XSAVE_HEADER ? UC_SS | UC_FP_XSTATE : UC_SS);
     copy_words(f.uc.regs, u->regs, sizeof(f.uc.regs));
-    if (guarded_copy((void *)fp, u->fpstate, size) != 0 ||
-        guarded_copy((void *)at, &f, sizeof(f)) != 0) {
-        return -EFAULT_;
-    }
+    long r = guarded_copy((void *)fp, u->fpstate, size);
+    return r ? r : guarded_copy((void *)*out_at, &f, sizeof(f));
+}
+
+void stub_enter_from_context(struct stub_ucontext *u, const struct stub_order_signal *o,
+                             uint64_t at, int more)
+{
     if (!more) {
         u->fpstate = NULL;
-    } else if (size) {
+    } else if (u->fpstate) {
         fp_reset(u->fpstate);
     }
     u->regs[REG_RIP_] = o->handler;
@@ -228,50 +222,6 @@ long stub_frame_from_context(struct area *area, struct stub_ucontext *u, int mor
     u->regs[REG_RDI_] = o->sig;
     u->regs[REG_RSI_] = at + offsetof(struct frame, info);
     u->regs[REG_RDX_] = at + offsetof(struct frame, uc);
-    u->regs[REG_RAX_] = 0;
+    u->regs[REG_RAX_] = 0; /* al: no vector registers hold arguments */
     u->regs[REG_EFLAGS_] &= ~EFLAGS_CLEAR;
-    return 0;
-}
-
-/*
- * Takes the mask as stub_sigprocmask does: stored, and then taken back if the sentry has something pending that it could let
- * in. Return: 0, or NOT_OURS.
- */
-static long mask_return(struct area *area, uint64_t mask)
-{
-    struct chan *c = area->chan;
-    uint64_t old = c->sigmask;
-    if (mask == old) {
-        return 0;
-    }
-    __atomic_store_n(&c->sigmask, mask, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
-        __atomic_store_n(&c->sigmask, old, __ATOMIC_SEQ_CST);
-        return NOT_OURS;
-    }
-    area->mask_changed = CHAN_MASK;
-    return 0;
-}
-
-/*
- * The FP state goes by its address: the host's own sigreturn, by which this handler leaves, reads it where the guest has
- * it, and checks it. One that it rejects is a SIGSEGV at the place returned to, as it is without us.
- */
-long stub_sigreturn(struct area *area, struct stub_ucontext *u)
-{
-    const struct chan *c = area->chan;
-    struct stub_ucontext f;
-    if (!RO->answer || (c->ask & CHAN_ASK_SIGRETURN) ||
-        guarded_copy(&f, (const void *)u->regs[REG_RSP_], sizeof(f)) != 0 ||
-        f.regs[REG_RIP_] >= TASK_SIZE || f.stack[0] != c->altstack[0] ||
-        (uint32_t)f.stack[1] != (uint32_t)c->altstack[1] || f.stack[2] != c->altstack[2] ||
-        mask_return(area, f.mask & ~NEVER_BLOCKED) != 0) {
-        return NOT_OURS;
-    }
-    uint64_t flags = u->regs[REG_EFLAGS_];
-    copy_words(u->regs, f.regs, sizeof(u->regs));
-    u->regs[REG_EFLAGS_] = (flags & ~EFLAGS_FIX) | (f.regs[REG_EFLAGS_] & EFLAGS_FIX) | 0x202;
-    u->fpstate = f.fpstate;
-    area->restart = 0;
-    return 0;
 }

@@ -117,13 +117,16 @@ static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
             take_regs(c, u);
         }
         int more = (c->signal.flags & SIGNAL_MORE) || area->kick_came;
-        if (stub_frame_from_context(area, u, more) != 0) {
+        uint64_t at;
+        if (stub_frame_of_context(area, u, &c->signal, &at) != 0) {
             nr = STUB_REQ_BAD_FRAME;
-        } else if (more) {
-            nr = STUB_REQ_CONTEXT;
         } else {
-            area->kick = 0;
-            return;
+            stub_enter_from_context(u, &c->signal, at, more);
+            if (!more) {
+                area->kick = 0;
+                return;
+            }
+            nr = STUB_REQ_CONTEXT;
         }
         c->args[1] = c->args[2] = 0;
     }
@@ -146,8 +149,8 @@ static void on_foreign_call(struct area *area, struct stub_ucontext *u, uint64_t
     c->args[1] = SIGSEGV_;
     c->args[2] = 0x80; /* SI_KERNEL */
     c->args[3] = 0;
-    c->args[4] = 13;
-    c->args[5] = 0;
+    c->args[4] = area->fault[1] = 13;
+    c->args[5] = area->fault[0] = 0;
     area->restart = 0;
     upcall(area, u, STUB_REQ_FAULT);
 }
@@ -233,6 +236,9 @@ static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
 static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info)
 {
     struct chan *c = area->chan;
+    if (stub_signal_fault(area, u, sig, info) == 0) {
+        return;
+    }
     c->args[1] = (uint64_t)sig;
     c->args[2] = (uint64_t)(int64_t)(int32_t)info[2]; /* si_code */
     c->args[3] = *(const uint64_t *)(info + 4);       /* si_addr */

@@ -143,9 +143,12 @@ struct stub_order_signal {
     uint64_t mask;  /* what sigreturn restores */
     uint64_t stack[3]; /* the alternate stack: address, flags, size */
     uint32_t sig, flags; /* SIGNAL_... */
-    uint64_t error, trapno, cr2;
-    uint64_t pad[5];
     uint8_t info[128];
+};
+
+/* A handler, as rt_sigaction(2) has it. */
+struct stub_action {
+    uint64_t handler, flags, restorer, mask;
 };
 
 /* Registers in sigcontext's order. */
@@ -218,8 +221,15 @@ struct chan {
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
 
-    uint64_t altstack[3]; /* as the sentry has it: a sigreturn that would not change it needs no trip */
-    _Alignas(64) struct stub_order_signal signal;
+    /*
+     * What the stub needs to raise a signal of its own thread's (signal.c), and to return from it: the alternate stack as the
+     * sentry has it, and of the signals in handlers what to run. The thread is in the kernel when it gets one.
+     */
+    uint64_t altstack[3];
+    uint64_t handlers; /* a set: bit sig-1 */
+    uint32_t self_pid, self_tid, self_uid, pad2;
+    struct stub_action actions[64];
+    struct stub_order_signal signal;
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");

@@ -27,6 +27,7 @@ struct area {
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
     uint64_t frame_waits; /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
+    uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -116,10 +117,26 @@ void stub_patch_unlock(void);
 uint32_t stub_fpstate_size(const uint8_t *fp);
 /* Takes the form of FP states from a host frame. Until then frames are made from host frames only. */
 void stub_frame_learn(const struct stub_ucontext *u);
+/*
+ * The frame of a handler that interrupts a system call which ends with result, or u, is written; then the guest is put into
+ * the handler. Return: 0 and where it is, or -EFAULT; nothing of the guest's but memory below its stack has changed.
+ */
+long stub_frame_of_call(struct area *area, const struct stub_order_signal *o, long result,
+                        uint64_t *out_at);
+void stub_enter_from_call(struct area *area, const struct stub_order_signal *o, uint64_t at);
+long stub_frame_of_context(const struct area *area, const struct stub_ucontext *u,
+                           const struct stub_order_signal *o, uint64_t *out_at);
+/* more: another frame may follow. */
+void stub_enter_from_context(struct stub_ucontext *u, const struct stub_order_signal *o,
+                             uint64_t at, int more);
+
+/* signal.c */
 /* ORDER_SIGNAL for a system call that ends with result. Return: what is to be in rax. */
-long stub_frame_from_call(struct area *area, long result);
-/* ORDER_SIGNAL for u. more: another frame may follow. Return: 0, or -EFAULT: u is unchanged. */
-long stub_frame_from_context(struct area *area, struct stub_ucontext *u, int more);
+long stub_signal_call(struct area *area, long result);
+/* kill, tkill, tgkill. Return: 0, or NOT_OURS. */
+long stub_signal_self(struct area *area, uint64_t nr);
+/* A fault of the guest's at u. Return: 0, or NOT_OURS. */
+long stub_signal_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info);
 /* rt_sigreturn of u. Return: 0, or NOT_OURS: u is unchanged. */
 long stub_sigreturn(struct area *area, struct stub_ucontext *u);
 

@@ -162,6 +162,7 @@ static void force_segv(struct task *t, int sig)
 {
     if (sig == SIGSEGV) {
         t->tg->sighand->action[SIGSEGV].handler = SIG_HANDLER_DFL;
+        signal_action_changed(t->tg, KSIG_BIT(SIGSEGV));
     }
     signal_force(t, SIGSEGV, NULL);
 }
@@ -170,6 +171,36 @@ void signal_bad_frame(struct task *t)
 {
     signal_set_blocked(t, t->frame_mask); /* the handler did not begin */
     force_segv(t, t->frame_sig);
+}
+
+void signal_action_changed(struct thread_group *tg, ksigset_t signals)
+{
+    struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->pt) {
+            platform_forget_actions(t->pt, signals);
+        }
+    }
+}
+
+/*
+ * Next time the guest's side may run this handler without us. Not where sending has effects of its own, where the action
+ * is gone afterwards, or where a process that we could not tell of a change shares it.
+ */
+static void keep_action(struct task *t, int sig, const struct ksigaction *a)
+{
+    if ((a->flags & SA_RESETHAND) || t->tg->sighand->ref.n != 1 ||
+        ((SIGSET_STOP | KSIG_BIT(SIGCONT)) & KSIG_BIT(sig))) {
+        return;
+    }
+    struct platform_action keep = {.handler = a->handler,
+                                   .restorer = a->restorer,
+                                   .flags = a->flags,
+                                   .mask = a->mask,
+                                   .pid = task_tgid(t),
+                                   .tid = task_tid(t),
+                                   .uid = t->cred->uid};
+    platform_keep_action(t->pt, sig, &keep);
 }
 
 /* Return: true when the handler will run. */
@@ -195,6 +226,7 @@ static bool run_handler(struct task *t, struct guest_context *ctx, int sig,
         t->frame_mask = old_mask;
         order.more = signal_pending(t);
         platform_signal(t->pt, &order);
+        keep_action(t, sig, a);
     }
     return true;
 }
@@ -303,6 +335,7 @@ void signal_set_action(struct task *t, int sig, const struct ksigaction *a)
     struct thread_group *tg = t->tg;
     struct task *other;
     tg->sighand->action[sig] = *a;
+    signal_action_changed(tg, KSIG_BIT(sig));
     if (!signal_is_ignored(tg, sig)) {
         return;
     }

@@ -85,6 +85,8 @@ void signal_set_blocked(struct task *t, ksigset_t set);
 /* t's mask, which it may have changed without a system call (platform_set_mask) since it was last here. */
 ksigset_t signal_blocked(struct task *t);
 
+/* tg's handlers for these signals are not what they were, or not only its own: its threads must ask again. */
+void signal_action_changed(struct thread_group *tg, ksigset_t signals);
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**

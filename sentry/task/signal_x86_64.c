@@ -91,9 +91,6 @@ int signal_plan_frame(const struct task *t, const struct ksigaction *a, ksigset_
     out->stack_flags = t->altstack.ss_flags;
     out->stack_size = t->altstack.ss_size;
     out->mask = old_mask;
-    out->error = t->fault_error;
-    out->trapno = t->fault_trapno;
-    out->cr2 = t->fault_addr;
     return 0;
 }
 
