@@ -10,7 +10,7 @@
 
 #include "platform/seccomp/seccomp.h"
 
-#define EFLAGS_USER 0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
+#define EFLAGS_USER  0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
 #define SYSCALL_SIZE 2
 
 void context_take(struct platform_thread *th)
@@ -84,7 +84,9 @@ bool seccomp_can_signal(struct platform_thread *th)
 void seccomp_signal(struct platform_thread *th, const struct platform_signal *s)
 {
     struct stub_order_signal *o = &th->chan->signal;
-    BUG_ON(!th->in_request);
+    if (th->dead || !th->in_request) {
+        return; /* it died while it was stopped */
+    }
     o->handler = s->handler;
     o->restorer = s->restorer;
     o->start = s->start;

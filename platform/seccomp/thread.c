@@ -12,7 +12,8 @@
 #include "lib/log.h"
 #include "platform/seccomp/seccomp.h"
 
-#define LEASE_POPULATE_MAX (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
+#define LEASE_POPULATE_MAX                                                                         \
+    (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
 
 int thread_violation(struct platform_thread *th)
 {
@@ -270,8 +271,8 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
     BUG_ON(count > LEASE_MAX);
     for (size_t i = 0; i < count; i++) {
         BUG_ON(indices[i] >= LEASE_MAX);
-        calls[i] = (struct stub_mem_call){
-            .nr = SYS_munmap, .args = {LEASE_MAP_ADDR(indices[i]), LEASE_BYTES_MAX}};
+        calls[i] = (struct stub_mem_call){.nr = SYS_munmap,
+                                          .args = {LEASE_MAP_ADDR(indices[i]), LEASE_BYTES_MAX}};
         fds[i] = -1;
     }
     if (!th->dead && count) {

@@ -119,6 +119,9 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
         break;
+    case __NR_sigaltstack:
+        r = RO->answer && !area->args[0] ? stub_altstack(area, area->args[1]) : NOT_OURS;
+        break;
     case __NR_kill:
     case __NR_tkill:
     case __NR_tgkill:

@@ -26,12 +26,12 @@
 #define MXCSR_MASK_AT  28
 #define FCW_DEFAULT    0x37fU
 
-#define UC_FP_XSTATE  1UL
-#define UC_SS         6UL /* SIGCONTEXT_SS, STRICT_RESTORE_SS */
-#define SELECTORS     (0x33UL | 0x2bUL << 48)
-#define EFLAGS_KEPT   0x246UL /* where a system call leaves the flags here */
-#define EFLAGS_CLEAR  0x10500UL /* RF DF TF: handlers begin without */
-#define EFAULT_       14
+#define UC_FP_XSTATE 1UL
+#define UC_SS        6UL /* SIGCONTEXT_SS, STRICT_RESTORE_SS */
+#define SELECTORS    (0x33UL | 0x2bUL << 48)
+#define EFLAGS_KEPT  0x246UL   /* where a system call leaves the flags here */
+#define EFLAGS_CLEAR 0x10500UL /* RF DF TF: handlers begin without */
+#define EFAULT_      14
 
 struct frame { /* struct rt_sigframe */
     uint64_t restorer;

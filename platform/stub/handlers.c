@@ -9,8 +9,13 @@
  *   [fast_check, fast_end]
  *   elsewhere in the stub              set area->kick, which exit_check tests
  *   guest code                         upcall now
- * An upcall hands the complete user context to the sentry and takes one back. The host's own frame does the
- * saving and restoring, floating-point state included, and unblocks the kick atomically with the return.
+ * An upcall hands the registers to the sentry (the FP state only if it asks), and resumes as ordered: as it was, with other
+ * registers, or in a handler (signal.c). The host's own frame does the saving and restoring, and unblocks the kick
+ * atomically with the return.
+ *
+ * area->kick also stands for what only a handler can do at the exit, where the trap gives all registers: a sigreturn by a
+ * patched site, a frame that could not be made before. kick_came says that there was a true kick, for which the sentry
+ * waits until a context comes: it is never cleared without one.
  */
 #include <asm/unistd.h>
 #include <linux/audit.h>
@@ -18,12 +23,12 @@
 
 #include "platform/stub/stub.h"
 
-#define SIGILL_        4
-#define SIGTRAP_       5
-#define SIGBUS_        7
-#define SIGFPE_        8
-#define SIGSEGV_       11
-#define SIGSYS_        31
+#define SIGILL_      4
+#define SIGTRAP_     5
+#define SIGBUS_      7
+#define SIGFPE_      8
+#define SIGSEGV_     11
+#define SIGSYS_      31
 #define XSAVE_HEADER 512 /* offset, and the size of an FXSAVE area */
 
 void stub_thread_setup(struct area *area)

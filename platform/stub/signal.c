@@ -19,6 +19,8 @@
 #define SA_ONSTACK_   0x08000000UL
 #define SA_NODEFER_   0x40000000UL
 #define SS_AUTODISARM (1U << 31)
+#define SS_ONSTACK_   1
+#define SS_DISABLE_   2
 #define SI_TKILL_     (-6)
 
 long stub_signal_call(struct area *area, long result)
@@ -58,6 +60,32 @@ static long mask_set(struct area *area, uint64_t mask)
     return 0;
 }
 
+static int on_altstack(const struct chan *c, uint64_t sp)
+{
+    return sp > c->altstack[0] && sp - c->altstack[0] <= c->altstack[2];
+}
+
+/* The sentry has not said yet what it is, or entering it would change it. */
+static int altstack_is_odd(const struct chan *c)
+{
+    return ((uint32_t)c->altstack[1] & SS_AUTODISARM) != 0;
+}
+
+long stub_altstack(const struct area *area, uint64_t to)
+{
+    const struct chan *c = area->chan;
+    if (altstack_is_odd(c)) {
+        return NOT_OURS;
+    }
+    struct {
+        uint64_t sp;
+        uint32_t flags, pad;
+        uint64_t size;
+    } stack = {.sp = c->altstack[0], .size = c->altstack[2]};
+    stack.flags = !stack.size ? SS_DISABLE_ : on_altstack(c, area->rsp) ? SS_ONSTACK_ : 0;
+    return to ? guarded_copy((void *)to, &stack, sizeof(stack)) : 0;
+}
+
 /* Everything but siginfo. sp: the guest's. Return: 0, or NOT_OURS. */
 static long plan(const struct area *area, uint32_t sig, uint64_t sp, struct stub_order_signal *o,
                  uint64_t *out_mask)
@@ -66,10 +94,10 @@ static long plan(const struct area *area, uint32_t sig, uint64_t sp, struct stub
     uint64_t bit = 1UL << (sig - 1);
     const struct stub_action *a = &c->actions[sig - 1];
     if (!RO->answer || !(c->handlers & bit) || (c->sigmask & bit) || (c->ask & CHAN_ASK_MASK) ||
-        ((uint32_t)c->altstack[1] & SS_AUTODISARM)) {
+        altstack_is_odd(c)) {
         return NOT_OURS;
     }
-    int on_stack = sp > c->altstack[0] && sp - c->altstack[0] <= c->altstack[2];
+    int on_stack = on_altstack(c, sp);
     o->start = sp - RED_ZONE;
     if ((a->flags & SA_ONSTACK_) && !on_stack && c->altstack[2]) {
         o->start = c->altstack[0] + c->altstack[2];
@@ -88,11 +116,12 @@ static long plan(const struct area *area, uint32_t sig, uint64_t sp, struct stub
 }
 
 /* Which signal the call sends to its own thread, and as what. Return: the signal, or 0: it does something else. */
-static uint32_t sent_to_self(const struct chan *c, uint64_t nr, const uint64_t *a, int32_t *out_code)
+static uint32_t sent_to_self(const struct chan *c, uint64_t nr, const uint64_t *a,
+                             int32_t *out_code)
 {
     uint32_t sig = (uint32_t)(nr == __NR_tgkill ? a[2] : a[1]);
     uint32_t first = (uint32_t)a[0];
-    int self = nr == __NR_tgkill ? first == c->self_pid && (uint32_t)a[1] == c->self_tid
+    int self = nr == __NR_tgkill  ? first == c->self_pid && (uint32_t)a[1] == c->self_tid
                : nr == __NR_tkill ? first == c->self_tid
                                   : first == c->self_pid && c->self_pid == c->self_tid;
     *out_code = nr == __NR_kill ? 0 : SI_TKILL_;

@@ -137,6 +137,8 @@ long stub_signal_call(struct area *area, long result);
 long stub_signal_self(struct area *area, uint64_t nr);
 /* A fault of the guest's at u. Return: 0, or NOT_OURS. */
 long stub_signal_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info);
+/* sigaltstack(NULL, to). Return: its result, or NOT_OURS. */
+long stub_altstack(const struct area *area, uint64_t to);
 /* rt_sigreturn of u. Return: 0, or NOT_OURS: u is unchanged. */
 long stub_sigreturn(struct area *area, struct stub_ucontext *u);
 
