@@ -41,6 +41,7 @@ struct engine_ops {
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                      bool writable);
+    int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);
     void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);

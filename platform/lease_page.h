@@ -22,6 +22,29 @@
 /* An epoll set of which nothing is ready; it has no lease of its own in the page. */
 #define LEASE_IDLE 255
 
+/* Pipes: LEASE_RING + 2 * index of the ring, + 1 for an end that writes. */
+#define LEASE_RING 128
+#define RING_MAX   16
+#define RING_DATA  65536UL
+
+/* A position word of a ring: RING_VALID, RING_LOCKED while somebody copies, a generation, bytes moved so far. */
+#define RING_VALID       (1UL << 63)
+#define RING_LOCKED      (1UL << 62)
+#define RING_SHIFT       48
+#define RING_GENERATIONS (1U << 14)
+#define RING_POSITION    ((1UL << RING_SHIFT) - 1)
+
+struct platform_ring {
+    uint64_t write_word;
+    uint32_t data_seq, readers_waiting; /* futex: there are more bytes, or the lease ended */
+    uint8_t pad1[48];
+    uint64_t read_word;
+    uint32_t space_seq, writers_waiting; /* futex: there is more room, or the lease ended */
+    uint8_t pad2[4096 - 64 - 16];
+    uint8_t data[RING_DATA];
+};
+_Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
+
 #define LEASE_READ   1U
 #define LEASE_WRITE  2U
 #define LEASE_APPEND 4U

@@ -184,6 +184,11 @@ int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, 
     return g_engine->lease_map(th, index, host_fd, size, writable);
 }
 
+int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd)
+{
+    return g_engine->ring_map(th, index, host_fd);
+}
+
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
 {
     g_engine->lease_unmap(th, indices, count);

@@ -57,6 +57,7 @@ struct platform_event {
         struct {
             uint64_t nr;
             uint64_t args[6];
+            uint64_t done; /* bytes that the guest's side has written of a write before it asked for the rest */
         } call;
         struct {
             int signo;       /* SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP */
@@ -187,6 +188,8 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: 
 struct platform_lease_page *platform_lease_page(struct platform_space *s);
 MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
                                   uint64_t size, bool writable);
+/* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */
+MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
 /* The bytes of these leases are no longer needed there. Context: may block. */
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 

@@ -38,6 +38,9 @@ static long serve_call(struct task *t, const struct platform_event *ev)
     if (strace_on() && !t->must_exit) {
         strace_exit(t, ev->call.nr, t->syscall_args, result);
     }
+    if (ev->call.done) {
+        result = result < 0 ? (long)ev->call.done : result + (long)ev->call.done;
+    }
     lease_call_done(t, t->syscall_nr, result);
     if (!t->context_replaced && !t->must_exit) {
         platform_set_result(t->pt, result);

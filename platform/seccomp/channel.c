@@ -139,6 +139,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     for (int i = 0; i < 6; i++) {
         th->args[i] = ((volatile uint64_t *)c->args)[i];
     }
+    th->done = state & CHAN_PARTIAL ? *(volatile uint64_t *)&c->done & INT32_MAX : 0;
     th->mask_changed = state & CHAN_MASK;
     if (th->mask_changed) {
         th->sigmask = *(volatile uint64_t *)&c->sigmask;

@@ -250,6 +250,7 @@ const struct engine_ops g_seccomp_engine = {
     .call_sp = seccomp_call_sp,
     .lease_page = seccomp_lease_page,
     .lease_map = seccomp_lease_map,
+    .ring_map = seccomp_ring_map,
     .lease_unmap = seccomp_lease_unmap,
     .keep_answer = seccomp_keep_answer,
     .forget_answers = seccomp_forget_answers,

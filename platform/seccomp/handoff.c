@@ -28,6 +28,7 @@
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
 #define POLL_GAP_NS      (100 * NSEC_PER_USEC) /* an empty round takes 50 ns, a timer tick 10-60 us */
 #define POLL_BACKOFF     8 /* times the gap: it was a time slice of somebody else's */
+#define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
 #define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
 
 static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps while it is 0 */
@@ -195,6 +196,7 @@ static int thread_start(void *(*entry)(void *))
 int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
+    g_seccomp.ro->spin_pipe = g_seccomp.cpu_count > 1 ? SPIN_PIPE : 0;
     g_seccomp.ro->patch = g_seccomp.patch;
     int r = thread_start(doorbell_thread);
     if (r == 0 && g_seccomp.cpu_count > 1) {

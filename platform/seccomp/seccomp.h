@@ -79,6 +79,7 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
+    uint64_t done;     /* bytes of a write that the stub did before */
     uint64_t sigmask;  /* as it was set last, or came with a request */
     bool mask_changed; /* it came with the request */
     uint32_t ask;
@@ -205,6 +206,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
 struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable);
+int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd);
 void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);

@@ -164,6 +164,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     out->kind = PLATFORM_SYSCALL;
     out->call.nr = th->nr;
     memcpy(out->call.args, th->args, sizeof(th->args));
+    out->call.done = th->done;
 }
 
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
@@ -246,22 +247,34 @@ struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
     return (struct platform_lease_page *)(void *)space_chan(s, THREAD_SLOTS);
 }
 
-int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
-                      bool writable)
+/* Shows host_fd in the slice, but not to children. */
+static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, uint64_t size,
+                        uint64_t prot)
 {
-    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
     uint64_t flags = MAP_SHARED | MAP_FIXED | (size <= LEASE_POPULATE_MAX ? MAP_POPULATE : 0);
-    uint64_t prot = PROT_READ | (writable ? PROT_WRITE : 0), number = STUB_FD_MAP + th->slot;
-    size = ALIGN_UP(size, PAGE_SIZE);
+    uint64_t number = STUB_FD_MAP + th->slot;
     const struct stub_mem_call calls[] = {
-        {.nr = SYS_mmap,
-         .args = {LEASE_MAP_ADDR(index), size, prot, flags, number, 0},
-         .close_fd = number},
-        {.nr = SYS_madvise, .args = {LEASE_MAP_ADDR(index), size, MADV_DONTFORK}},
+        {.nr = SYS_mmap, .args = {addr, size, prot, flags, number, 0}, .close_fd = number},
+        {.nr = SYS_madvise, .args = {addr, size, MADV_DONTFORK}},
     };
     int fds[] = {host_fd, -1};
     long r = th->dead ? -ESRCH : mem_list_within(th, calls, fds, ARRAY_COUNT(calls));
     return r < 0 ? (int)r : 0;
+}
+
+int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                      bool writable)
+{
+    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
+    return map_in_slice(th, LEASE_MAP_ADDR(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
+                        PROT_READ | (writable ? PROT_WRITE : 0));
+}
+
+int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd)
+{
+    BUG_ON(index >= RING_MAX);
+    return map_in_slice(th, RING_ADDR(index), host_fd, sizeof(struct platform_ring),
+                        PROT_READ | PROT_WRITE);
 }
 
 void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)

@@ -32,6 +32,16 @@ static long stub_futex(struct area *area)
     return r;
 }
 
+long stub_wait(struct area *area, uint32_t *word, uint32_t value)
+{
+    long r = gate_wait(area, ptr(word), 0 /* FUTEX_WAIT */, value, 0, 0, 0);
+    if (r == -EINTR_ && area->kick) {
+        area->restart = ERESTARTSYS_;
+        return r;
+    }
+    return 0;
+}
+
 /* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: or NOT_OURS. */
 static long stub_arch_prctl(uint64_t code, uint64_t addr)
 {

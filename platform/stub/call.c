@@ -268,11 +268,17 @@ static long ask(struct area *area, uint64_t nr)
         area->copied = CHAN_COPY;
     }
     c->sp = area->rsp;
+    uint32_t flags = (uint32_t)area->copied;
+    if (area->done) {
+        c->done = area->done;
+        area->done = 0;
+        flags |= CHAN_PARTIAL;
+    }
     c->nr = nr;
     for (int i = 0; i < 6; i++) {
         c->args[i] = area->args[i];
     }
-    chan_call(area, (uint32_t)area->copied);
+    chan_call(area, flags);
     return stub_obey(area);
 }
 

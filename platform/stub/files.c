@@ -218,6 +218,15 @@ long stub_file(struct area *area, uint64_t nr)
     const struct iov one = {a[1], a[2]};
     uint64_t fd = (uint32_t)a[0];
     struct iov v[IOV_MAX_];
+    uint32_t lease = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
+    if (lease == 0) {
+        return NOT_OURS;
+    }
+    if (lease >= LEASE_RING && lease != LEASE_IDLE) {
+        return nr == __NR_read || nr == __NR_write
+                   ? stub_pipe(area, fd, a[1], a[2], nr == __NR_write)
+                   : NOT_OURS;
+    }
     switch (nr) {
     case __NR_read:
         return lease_read(fd, &one, 1, 1, 0);
@@ -241,10 +250,8 @@ long stub_file(struct area *area, uint64_t nr)
     case __NR_epoll_pwait:
         return a[4] ? NOT_OURS : idle_wait(fd, a[2], a[3]);
     case __NR_newfstatat:
-        return (uint32_t)a[3] == AT_EMPTY_PATH_ && fd < LEASE_FD_MAX && lease_page()->lease_of[fd] &&
-                       is_empty_string(a[1])
-                   ? lease_stat(fd, a[2])
-                   : NOT_OURS;
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1]) ? lease_stat(fd, a[2])
+                                                                         : NOT_OURS;
     default:
         return NOT_OURS;
     }

@@ -45,7 +45,9 @@
 /* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
 #define THREAD_SLOTS  (SLOT_COUNT - 1)
 #define LEASE_PAGE    (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
-/* Bytes of leased files. */
+/* Rings of leased pipes, and bytes of leased files. */
+#define RING_STRIDE   UL_(0x20000)
+#define RING_ADDR(i)  (UL_(0x700030000000) + (i)*RING_STRIDE)
 #define LEASE_MAP_ADDR(i) (UL_(0x700040000000) + (i)*LEASE_BYTES_MAX)
 #define AREA_BASE     UL_(0x700010000000)
 #define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
@@ -86,6 +88,7 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_NO_POLL    0x200U /* a doorbell follows at once: the poller leaves it alone */
 #define CHAN_COPY       0x400U /* copy_size counts */
 #define CHAN_MASK       0x800U /* sigmask is new since the last request */
+#define CHAN_PARTIAL    0x1000U /* done counts */
 
 /* Request numbers that are no system calls. */
 enum stub_request {
@@ -203,7 +206,7 @@ struct chan {
     uint32_t copy_size[6];
     uint32_t copy_filled[6]; /* set by the sentry */
     uint64_t sp;             /* the guest's stack pointer, for who asks */
-    uint64_t pad;
+    uint64_t done;           /* bytes that the stub has written before it asked for the rest */
 
     union {
         struct stub_mem_call mem;
@@ -249,7 +252,8 @@ struct stub_ro {           /* read-only to guests */
     uint32_t spin_request; /* loops before a request that nobody answered rings the doorbell */
     uint32_t patch;        /* rewrite call sites */
     uint32_t answer;       /* calls may be answered in the stub */
-    uint32_t pad[1019];
+    uint32_t spin_pipe;    /* loops before a full or empty pipe is slept on */
+    uint32_t pad[1018];
     uint32_t wake[WAKE_COUNT];
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */

@@ -23,6 +23,7 @@ struct area {
     uint64_t guest_tid, set_child_tid;
     uint64_t
         sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
+    uint64_t done; /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
@@ -80,11 +81,16 @@ long stub_mem(const struct stub_mem_call *m);
 long stub_syscall(struct area *area);
 /* Another call than the guest's, served by the sentry; area's arguments stay. */
 long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* Waits on a shared futex word while it is value, as a call that a signal restarts. Return: 0, or -EINTR. */
+long stub_wait(struct area *area, uint32_t *word, uint32_t value);
 void stub_load(struct area *area) __attribute__((noreturn));
 
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+
+/* pipe.c */
+long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write); /* or NOT_OURS */
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */

@@ -83,7 +83,7 @@ static void item_set_ready(struct epoll_item *item)
     struct epoll *ep = item->set;
 
     if (ep->file->lease) {
-        ep->file->lease->end(ep->file->lease);
+        file_lease_end(ep->file->lease);
     }
     if (list_empty(&item->ready_link)) {
         list_add_tail(&item->ready_link, &ep->ready);

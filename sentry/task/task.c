@@ -5,6 +5,7 @@
  * looked it up one. Lists (threads of a group, all tasks) hold none: task_exit takes a task off them.
  */
 #include "sentry/task/internal.h"
+#include "sentry/task/lease.h"
 
 #include <string.h>
 
@@ -142,7 +143,7 @@ void task_update_asks(struct task *t)
     platform_ask(t->pt, PLATFORM_ASK_MEMORY,
                  limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                      limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);
-    platform_ask(t->pt, PLATFORM_ASK_FILES, t->tg->vm_borrowed);
+    platform_ask(t->pt, PLATFORM_ASK_FILES, lease_is_foreign(t));
 }
 
 void task_set_cred(struct task *t, struct cred *cred)

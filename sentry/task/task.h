@@ -105,7 +105,7 @@ struct thread_group {
     size_t timer_count;
 };
 
-struct lease;
+struct file_lease;
 #define TASK_LEASES_MAX 8
 
 struct task {
@@ -145,7 +145,7 @@ struct task {
     long (*restart)(struct task *t);
     uint64_t restart_args[4];
     /* refs: whose files the current system call uses: sentry/task/lease.c */
-    struct lease *leases[TASK_LEASES_MAX];
+    struct file_lease *leases[TASK_LEASES_MAX];
     unsigned lease_count;
     uint64_t nvcsw;
     int nice, sched_policy, sched_priority;

@@ -87,7 +87,7 @@ struct file {
     struct file_lease *lease;           /* whom it serves without asking; NULL: sentry/vfs/lease.h */
     const struct fd_table *lease_files; /* ... as this table's lease_fd */
     int lease_fd;
-    unsigned lease_heat; /* calls that a lease would have saved */
+    int lease_heat; /* calls that a lease would have saved; < 0: it is not worth one */
     int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
 };
 static inline bool file_readable(const struct file *f)

@@ -18,12 +18,34 @@ struct lease_terms {
     bool writable;
 };
 
-struct file_lease {
-    struct list inode_link;
-    struct file *file; /* borrowed: its release ends the lease */
-    void (*hold)(struct file_lease *l);
+struct file_lease;
+struct file_lease_ops {
+    /* The processes' state becomes the kernel's; from now on they ask. NULL: there is no such state. */
+    void (*take_over)(struct file_lease *l);
+    /* The kernel's state becomes theirs again. Return: false when that can't be: the lease ends. */
+    bool (*give_back)(struct file_lease *l);
+    /* The lease is over (its state was taken over). */
     void (*end)(struct file_lease *l);
+    /* fd of t no longer leads to f, whose lease this is. */
+    void (*fd_closed)(struct file_lease *l, struct file *f, const struct fd_table *t, int fd);
+    void (*free)(struct file_lease *l);
 };
+struct file_lease {
+    const struct file_lease_ops *ops;
+    struct refcount ref; /* the inode's list, and tasks that hold it */
+    struct list inode_link;
+    unsigned holders; /* tasks in whose system call the file is used */
+    bool ended;
+};
+
+/* Takes the first reference. */
+void file_lease_init(struct file_lease *l, const struct file_lease_ops *ops, struct inode *inode);
+void file_lease_end(struct file_lease *l);
+void file_lease_put(struct file_lease *l);
+/* How one lease is held for a system call: by the task that makes it, which file_lease_release ends (sentry/task/lease.c). */
+extern void (*g_file_lease_hold)(struct file_lease *l);
+void file_lease_acquire(struct file_lease *l);
+void file_lease_release(struct file_lease *l);
 
 void inode_hold_leases_(struct inode *inode);
 void inode_end_leases_(struct inode *inode);
@@ -45,7 +67,7 @@ static inline void inode_end_leases(struct inode *inode)
 /* fd of t no longer leads to f. */
 static inline void file_end_lease(struct file *f, const struct fd_table *t, int fd)
 {
-    if (unlikely(f->lease != NULL) && f->lease_files == t && f->lease_fd == fd) {
-        f->lease->end(f->lease);
+    if (unlikely(f->lease != NULL)) {
+        f->lease->ops->fd_closed(f->lease, f, t, fd);
     }
 }

@@ -1,207 +1,265 @@
 /*
- * Threads that signal themselves, fault, are signalled by each other, change masks and handlers, and fork, for two seconds.
+ * Pipes between processes, with long runs of reads and writes, and everything else that one can do to a pipe in between.
  *
- * Claims: a signal that a thread raises has been handled when raise returns, exactly once; queued signals (real-time) are
- * all delivered, each once, with their values in order for each pair of threads; a fault's handler runs exactly once for
- * each fault; the mask after all of that is what it was.
+ * Claims: every byte arrives once and in order, whatever sizes are written and read, while a timer's signals (with and
+ * without SA_RESTART) hit both ends, others look at the pipe (poll, FIONREAD, fstat), the writer's end moves to a child
+ * in the middle, and back; records of up to PIPE_BUF from several writers are not mixed; the end of the last writer is seen by
+ * a reader that sleeps, that of the last reader by a writer that sleeps; a killed writer harms nobody.
  */
-#include "../compat.h"
+#include "tests/compat/compat.h"
 
-#include <pthread.h>
-#include <sched.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
-#define THREADS 4
-#define SECONDS 2
+#define STREAM (8L * 1024 * 1024)
 
-static struct worker {
-    pthread_t thread;
-    pid_t tid;
-    long raised, handled, faults, fault_handled;
-    atomic_long queued[THREADS]; /* by others, to us */
-    atomic_long got[THREADS];
-    char *volatile page;
-    unsigned seed;
-} g_workers[THREADS];
-static atomic_bool g_stop;
-static atomic_int g_ready, g_wrong;
-static __thread struct worker *t_me;
+static volatile sig_atomic_t g_ticks;
 
-static void on_raise(int sig, siginfo_t *si, void *uc)
-{
-    (void)uc;
-    (void)sig;
-    t_me->handled++;
-    if (si->si_code != SI_TKILL || si->si_pid != getpid()) {
-        g_wrong = 1;
-    }
-}
-
-static void on_queued(int sig, siginfo_t *si, void *uc)
-{
-    int from = si->si_value.sival_int % THREADS;
-    long number = si->si_value.sival_int / THREADS;
-    (void)sig;
-    (void)uc;
-    if (atomic_fetch_add(&t_me->got[from], 1) != number) {
-        g_wrong = 2;
-    }
-}
-
-static void on_fault(int sig, siginfo_t *si, void *uc)
+static void on_tick(int sig)
 {
     (void)sig;
-    (void)uc;
-    if (si->si_addr != t_me->page) {
-        g_wrong = 3;
-    }
-    t_me->fault_handled++;
-    mprotect(t_me->page, 4096, PROT_READ | PROT_WRITE);
+    g_ticks++;
 }
 
-static void install(int sig, void (*f)(int, siginfo_t *, void *), bool block_queued)
+static void ticks(int flags)
 {
-    struct sigaction sa = {.sa_sigaction = f, .sa_flags = SA_SIGINFO | SA_RESTART};
-    if (block_queued) {
-        sigaddset(&sa.sa_mask, SIGRTMIN);
-    }
-    CHECK_EQ(sigaction(sig, &sa, NULL), 0);
+    struct sigaction a = {.sa_handler = on_tick, .sa_flags = flags};
+    struct itimerval every = {{0, 3000}, {0, 3000}};
+    CHECK(sigaction(SIGALRM, &a, NULL) == 0);
+    CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
 }
 
-static unsigned dice(struct worker *w)
+static unsigned char byte_at(long pos)
 {
-    w->seed = w->seed * 1103515245 + 12345;
-    return w->seed >> 16;
+    return (unsigned char)(pos * 7 + (pos >> 8) * 13 + (pos >> 16));
 }
 
-static void queue_to(struct worker *w, int index)
+static size_t some_size(unsigned *seed)
 {
-    struct worker *to = &g_workers[index];
-    int me = (int)(w - g_workers);
-    long n = atomic_load(&to->queued[me]);
-    siginfo_t si = {.si_code = SI_QUEUE, .si_signo = SIGRTMIN};
-    si.si_value.sival_int = (int)(n * THREADS + me);
-    if (n - atomic_load(&to->got[me]) < 20 &&
-        syscall(SYS_rt_tgsigqueueinfo, getpid(), to->tid, SIGRTMIN, &si) == 0) {
-        atomic_fetch_add(&to->queued[me], 1);
-    }
+    static const size_t sizes[] = {1, 17, 512, 4096, 4097, 30000, 65536, 100000};
+    return sizes[(size_t)rand_r(seed) % 8];
 }
 
-static void forks(struct worker *w)
+/* Writes [from, to) of the stream. */
+static void produce(int fd, long from, long to, unsigned seed)
 {
-    pid_t pid = fork();
-    int status;
-    if (pid == 0) {
-        long before = w->handled;
-        for (int i = 0; i < 5; i++) {
-            raise(SIGUSR1);
+    static unsigned char buf[100000];
+    while (from < to) {
+        size_t n = some_size(&seed), left = (size_t)(to - from);
+        n = n < left ? n : left;
+        for (size_t i = 0; i < n; i++) {
+            buf[i] = byte_at(from + (long)i);
         }
-        _exit(w->handled == before + 5 ? 0 : 1);
+        ssize_t done = write(fd, buf, n);
+        CHECK(done > 0 || errno == EINTR);
+        from += done > 0 ? done : 0;
     }
-    CHECK(pid > 0);
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK_EQ(status, 0);
 }
 
-static void step(struct worker *w)
+/* A child does a part of it with the same end. */
+static void produce_in_turns(int fd, unsigned seed)
 {
-    sigset_t set, old;
-    sigemptyset(&set);
-    sigaddset(&set, SIGRTMIN);
-    switch (dice(w) % 16) {
+    for (int part = 0; part < 4; part++) {
+        long from = STREAM / 4 * part, to = STREAM / 4 * (part + 1);
+        if (part % 2 == 0) {
+            produce(fd, from, to, seed + (unsigned)part);
+            continue;
+        }
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+            produce(fd, from, to, seed + (unsigned)part);
+            _exit(0);
+        }
+        int status;
+        while (waitpid(pid, &status, 0) < 0) {
+            CHECK(errno == EINTR);
+        }
+        CHECK(status == 0);
+    }
+}
+
+static void look(int fd, unsigned *seed)
+{
+    int held;
+    struct stat st;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    switch (rand_r(seed) % 200) {
     case 0:
-        sigaddset(&set, SIGUSR1);
-        CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
-        long before = w->handled;
-        raise(SIGUSR1);
-        CHECK_EQ(w->handled, before);
-        CHECK_EQ(pthread_sigmask(SIG_SETMASK, &old, NULL), 0);
-        w->raised++;
+        CHECK(ioctl(fd, FIONREAD, &held) == 0 && held >= 0 && held <= 65536);
         break;
     case 1:
-        install(SIGUSR1, on_raise, dice(w) & 1);
+        while (poll(&p, 1, -1) < 0) {
+            CHECK(errno == EINTR);
+        }
+        CHECK(p.revents & (POLLIN | POLLHUP));
         break;
     case 2:
-        if (dice(w) % 64 == 0) {
-            forks(w);
-        }
-        break;
-    case 3:
-    case 4:
-    case 5:
-        CHECK_EQ(mprotect(w->page, 4096, PROT_READ), 0);
-        *w->page = 1;
-        w->faults++;
-        break;
-    case 6:
-    case 7:
-    case 8:
-        queue_to(w, (int)(dice(w) % THREADS));
+        CHECK(fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode));
         break;
     default:
-        raise(SIGUSR1);
-        w->raised++;
         break;
     }
-    CHECK_EQ(w->handled, w->raised);
-    CHECK_EQ(w->fault_handled, w->faults);
-    CHECK_EQ(g_wrong, 0);
 }
 
-static void *run(void *arg)
+static void consume(int fd, unsigned seed)
 {
-    struct worker *w = arg;
-    sigset_t now;
-    t_me = w;
-    w->tid = (pid_t)syscall(SYS_gettid);
-    w->page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(w->page != MAP_FAILED);
-    for (g_ready++; g_ready < THREADS;) {
-        sched_yield();
-    }
-    while (!g_stop) {
-        step(w);
-    }
-    for (g_ready--; g_ready > 0;) { /* nobody sends any more */
-        sched_yield();
-    }
-    for (int i = 0; i < THREADS; i++) {
-        while (w->got[i] != w->queued[i]) {
-            sched_yield();
+    static unsigned char buf[100000];
+    long pos = 0;
+    for (;;) {
+        look(fd, &seed);
+        ssize_t n = read(fd, buf, some_size(&seed));
+        if (n == 0) {
+            break;
         }
+        CHECK(n > 0 || errno == EINTR);
+        for (ssize_t i = 0; i < n; i++) {
+            CHECK(buf[i] == byte_at(pos + i));
+        }
+        pos += n > 0 ? n : 0;
     }
-    CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &now), 0);
-    CHECK_EQ(sigismember(&now, SIGUSR1), 0);
-    CHECK_EQ(sigismember(&now, SIGRTMIN), 0);
-    return NULL;
+    CHECK(pos == STREAM);
 }
 
-int main(void)
+static void run_stream(int flags, unsigned seed)
 {
-    install(SIGUSR1, on_raise, false);
-    install(SIGRTMIN, on_queued, false);
-    install(SIGSEGV, on_fault, false);
-    for (int i = 0; i < THREADS; i++) {
-        g_workers[i].seed = (unsigned)(time(NULL) + i * 7919);
-        CHECK_EQ(pthread_create(&g_workers[i].thread, NULL, run, &g_workers[i]), 0);
+    int p[2], status;
+    CHECK(pipe(p) == 0);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        close(p[0]);
+        ticks(flags);
+        produce_in_turns(p[1], seed);
+        _exit(0);
     }
-    sleep(SECONDS);
-    g_stop = true;
-    long raised = 0, queued = 0, faults = 0;
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_join(g_workers[i].thread, NULL), 0);
-        raised += g_workers[i].raised;
-        faults += g_workers[i].faults;
-        for (int j = 0; j < THREADS; j++) {
-            queued += g_workers[i].got[j];
+    close(p[1]);
+    ticks(flags);
+    consume(p[0], seed + 1);
+    struct itimerval off = {0};
+    setitimer(ITIMER_REAL, &off, NULL);
+    close(p[0]);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* Records are whole; each writer's come in order. */
+static void run_records(void)
+{
+    struct record {
+        int writer, number;
+        char fill[504];
+    } r;
+    enum { WRITERS = 3, RECORDS = 3000 };
+    int p[2], next[WRITERS] = {0}, status;
+    CHECK(pipe(p) == 0);
+    for (int w = 0; w < WRITERS; w++) {
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+            for (int i = 0; i < RECORDS; i++) {
+                r.writer = w;
+                r.number = i;
+                memset(r.fill, w + i, sizeof(r.fill));
+                CHECK(write(p[1], &r, sizeof(r)) == sizeof(r));
+            }
+            _exit(0);
         }
     }
-    printf("%ld raised, %ld queued, %ld faults\n", raised, queued, faults);
-    CHECK_EQ(g_wrong, 0);
+    close(p[1]);
+    for (long total = 0;; total++) {
+        size_t have = 0;
+        ssize_t n = 1;
+        while (have < sizeof(r) && (n = read(p[0], (char *)&r + have, sizeof(r) - have)) > 0) {
+            have += (size_t)n;
+        }
+        if (have == 0) {
+            CHECK(total == (long)WRITERS * RECORDS);
+            break;
+        }
+        CHECK(have == sizeof(r) && r.writer >= 0 && r.writer < WRITERS);
+        CHECK(r.number == next[r.writer]++);
+        for (size_t i = 0; i < sizeof(r.fill); i++) {
+            CHECK(r.fill[i] == (char)(r.writer + r.number));
+        }
+    }
+    close(p[0]);
+    for (int w = 0; w < WRITERS; w++) {
+        CHECK(wait(&status) > 0 && status == 0);
+    }
+}
+
+/* A writer that is killed in the middle; then its sibling goes on, alone. */
+static void run_killed(void)
+{
+    static char buf[65536];
+    int p[2], status;
+    CHECK(pipe(p) == 0);
+    for (int round = 0; round < 20; round++) {
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+            for (;;) {
+                CHECK(write(p[1], buf, 5000) > 0);
+            }
+        }
+        for (int i = 0; i < 50 + round; i++) {
+            CHECK(read(p[0], buf, sizeof(buf)) > 0);
+        }
+        CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+        int held;
+        CHECK(ioctl(p[0], FIONREAD, &held) == 0);
+        while (held > 0) {
+            ssize_t n = read(p[0], buf, sizeof(buf));
+            CHECK(n > 0);
+            held -= (int)n;
+        }
+        CHECK(held == 0);
+        CHECK(write(p[1], "abc", 3) == 3 && read(p[0], buf, 10) == 3 && memcmp(buf, "abc", 3) == 0);
+    }
+    close(p[0]);
+    close(p[1]);
+}
+
+/* The other end goes while this one sleeps. */
+static void run_ends(void)
+{
+    static char buf[65536];
+    int p[2], status;
+    for (int writer = 0; writer < 2; writer++) {
+        CHECK(pipe(p) == 0);
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+            close(p[!writer]);
+            signal(SIGPIPE, SIG_IGN);
+            for (;;) {
+                ssize_t n = writer ? write(p[1], buf, 4096) : read(p[0], buf, sizeof(buf));
+                if (n <= 0) {
+                    _exit(writer ? n == -1 && errno == EPIPE : n == 0);
+                }
+            }
+        }
+        close(p[writer]);
+        for (int i = 0; i < 40; i++) {
+            CHECK(writer ? read(p[0], buf, 4096) > 0 : write(p[1], buf, 100) == 100);
+        }
+        usleep(20000); /* it sleeps by now */
+        close(p[!writer]);
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 5;
+    run_stream(SA_RESTART, seed);
+    run_stream(0, seed + 10);
+    run_records();
+    run_killed();
+    run_ends();
     return 0;
 }
