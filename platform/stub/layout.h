@@ -118,6 +118,7 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
+    ORDER_LAST = ORDER_START,
 };
 
 struct stub_mem_call {
