@@ -67,6 +67,42 @@ void platform_set_context(struct platform_thread *th, const struct guest_context
     g_engine->set_context(th, ctx);
 }
 
+bool platform_can_signal(struct platform_thread *th)
+{
+    return g_engine->can_signal && g_engine->can_signal(th);
+}
+
+void platform_signal(struct platform_thread *th, const struct platform_signal *s)
+{
+    g_engine->signal(th, s);
+}
+
+void platform_redo_call(struct platform_thread *th, long nr)
+{
+    g_engine->redo_call(th, nr);
+}
+
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size)
+{
+    if (g_engine->set_altstack) {
+        g_engine->set_altstack(th, sp, flags, size);
+    }
+}
+
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a)
+{
+    if (g_engine->keep_action) {
+        g_engine->keep_action(th, sig, a);
+    }
+}
+
+void platform_forget_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (g_engine->forget_actions) {
+        g_engine->forget_actions(th, signals);
+    }
+}
+
 void platform_interrupt(struct platform_thread *th)
 {
     g_engine->interrupt(th);

@@ -26,6 +26,29 @@ void seccomp_forget_answers(struct platform_thread *th)
     for (int i = 0; th->chan && i < ANSWER_COUNT; i++) {
         __atomic_store_n(&th->chan->answers[i], 0, __ATOMIC_SEQ_CST);
     }
+    seccomp_forget_actions(th, UINT64_MAX); /* they say who the sender is */
+}
+
+/* th is in the kernel: nobody reads meanwhile. */
+void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a)
+{
+    if (th->dead || !th->chan || !th->in_request) {
+        return;
+    }
+    struct chan *c = th->chan;
+    c->actions[sig - 1] = (struct stub_action){
+        .handler = a->handler, .flags = a->flags, .restorer = a->restorer, .mask = a->mask};
+    c->self_pid = (uint32_t)a->pid;
+    c->self_tid = (uint32_t)a->tid;
+    c->self_uid = a->uid;
+    __atomic_fetch_or(&c->handlers, 1UL << (sig - 1), __ATOMIC_SEQ_CST);
+}
+
+void seccomp_forget_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (th->chan) {
+        __atomic_fetch_and(&th->chan->handlers, ~signals, __ATOMIC_SEQ_CST);
+    }
 }
 
 void seccomp_set_mask(struct platform_thread *th, uint64_t mask)
@@ -62,6 +85,7 @@ void seccomp_answers_init(struct platform_thread *th)
     th->chan->robust_list = 0;
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
+    seccomp_set_altstack(th, 0, -1, 0); /* no frame's: the first sigreturn asks */
 }
 
 uaddr_t seccomp_robust_list(const struct platform_thread *th)

@@ -186,7 +186,7 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
 {
     struct chan *c = th->chan;
     uint64_t id = th->notify_id;
-    if (order == ORDER_RETURN || order == ORDER_UPCALL) {
+    if (order == ORDER_RETURN || order == ORDER_UPCALL || order == ORDER_SIGNAL) {
         for (uint32_t i = 0; i < th->range_count; i++) {
             c->copy_filled[th->ranges[i].arg] = th->ranges[i].filled;
         }
@@ -196,6 +196,7 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     th->in_request = false;
     th->event = false;
     th->has_context = false;
+    th->has_signal = false;
     th->notify_id = 0;
     uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
     if (id && th->notify_fd >= 0) {

@@ -224,6 +224,9 @@ static int seccomp_host_tid(const struct platform_thread *th)
 
 static uaddr_t seccomp_call_sp(const struct platform_thread *th)
 {
+    if (th->has_context) {
+        return th->regs[REG_RSP_];
+    }
     return th->chan ? *(volatile uint64_t *)&th->chan->sp : 0;
 }
 
@@ -242,6 +245,12 @@ const struct engine_ops g_seccomp_engine = {
     .set_result = seccomp_set_result,
     .get_context = seccomp_get_context,
     .set_context = seccomp_set_context,
+    .redo_call = seccomp_redo_call,
+    .can_signal = seccomp_can_signal,
+    .signal = seccomp_signal,
+    .set_altstack = seccomp_set_altstack,
+    .keep_action = seccomp_keep_action,
+    .forget_actions = seccomp_forget_actions,
     .interrupt = seccomp_interrupt,
     .clone = seccomp_clone,
     .thread_exit = seccomp_thread_exit,

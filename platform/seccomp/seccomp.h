@@ -1,8 +1,8 @@
 /*
  * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
  * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
- * notify.c (what stubs ask at the gate), thread.c (switch, contexts, memory calls), load.c (programs), clone.c
- * (fork, threads, exec, death).
+ * notify.c (what stubs ask at the gate), thread.c (switch, memory calls), context.c (registers, signal handlers),
+ * load.c (programs), clone.c (fork, threads, exec, death).
  *
  * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
  * (channel_accept), and in_request, not the channel's state, says whether one is being served.
@@ -98,13 +98,15 @@ struct platform_thread {
     uint64_t sigmask;  /* as it was set last, or came with a request */
     bool mask_changed; /* it came with the request */
     uint32_t ask;
-    bool has_context; /* it came with the user context: regs, and fpstate in the window */
+    bool has_context; /* it came with the user context: regs */
     bool context_changed;
     uint64_t regs[REG_COUNT_];
     uint32_t fpstate_size, fpstate_reply;
     uint32_t range_count; /* what came ahead, and may go back, in the window; checked copies */
     struct copy_range ranges[6];
     long result;
+    bool redo;       /* the call is made again, as number result */
+    bool has_signal; /* chan->signal is to be carried out */
     bool has_tail;
     struct mem_call tail;
 
@@ -190,6 +192,8 @@ bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
 uaddr_t seccomp_robust_list(const struct platform_thread *th);
 bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
+void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);
 
@@ -229,9 +233,8 @@ void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
 /* --- thread.c --- */
 void seccomp_switch(struct platform_thread *th, struct platform_event *out);
-void seccomp_set_result(struct platform_thread *th, long result);
-int seccomp_get_context(struct platform_thread *th, struct guest_context *out);
-void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx);
+/* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
+int thread_violation(struct platform_thread *th);
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
@@ -261,3 +264,17 @@ void seccomp_forget_files(struct platform_thread *th);
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);
+
+/* --- context.c --- */
+/* The request has come with a context. */
+void context_take(struct platform_thread *th);
+void context_reply(struct platform_thread *th);
+/* ret, and what the window has for the guest, are filled in. */
+void call_reply(struct platform_thread *th);
+void seccomp_set_result(struct platform_thread *th, long result);
+void seccomp_redo_call(struct platform_thread *th, long nr);
+bool seccomp_can_signal(struct platform_thread *th);
+void seccomp_signal(struct platform_thread *th, const struct platform_signal *s);
+void seccomp_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
+int seccomp_get_context(struct platform_thread *th, struct guest_context *out);
+void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx);

@@ -1,6 +1,6 @@
 /*
- * A guest thread from its owner's point of view: resume it and learn why it stopped, its context, and
- * memory calls that it performs on our order.
+ * A guest thread from its owner's point of view: resume it and learn why it stopped, and memory calls
+ * that it performs on our order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,9 @@
 #include "platform/seccomp/seccomp.h"
 
 #define LEASE_POPULATE_MAX                                                                         \
-    (1UL << 20)               /* page tables are filled at once: a fault costs 0.5 us and more */
-#define EFLAGS_USER 0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
+    (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
 
-/* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
-static int violation(struct platform_thread *th)
+int thread_violation(struct platform_thread *th)
 {
     log_info("host tid %d: unexpected request %#llx", th->tid, (unsigned long long)th->nr);
     seccomp_kill(th);
@@ -96,37 +94,17 @@ static void resume(struct platform_thread *th)
             notify_answer(id, 0);
         }
     } else if (th->has_context) {
-        if (th->context_changed) {
-            for (int i = 0; i < REG_COUNT_; i++) {
-                th->chan->regs[i] = th->regs[i];
-            }
-        }
-        th->chan->reply_args[0] = th->context_changed;
-        th->chan->reply_args[1] = th->fpstate_reply;
-        channel_reply(th, ORDER_CONTEXT);
+        context_reply(th);
     } else if (th->has_tail) {
         fill_tail(th);
     } else if (th->in_request) {
         th->chan->ret = (uint64_t)th->result;
-        channel_reply(th, ORDER_RETURN);
-    }
-}
-
-static void take_context(struct platform_thread *th)
-{
-    th->has_context = true;
-    th->context_changed = false;
-    th->fpstate_reply = 0;
-    uint64_t size = th->args[0];
-    th->fpstate_size = size <= GUEST_FPSTATE_MAX ? (uint32_t)size : 0;
-    for (int i = 0; i < REG_COUNT_; i++) {
-        th->regs[i] = ((volatile uint64_t *)th->chan->regs)[i];
+        call_reply(th);
     }
 }
 
 static void decode_context_event(struct platform_thread *th, struct platform_event *out)
 {
-    th->kicked = false;
     out->kind = PLATFORM_INTERRUPT;
     bool restart = th->args[1] == 512 || th->args[1] == 516;
     out->call.nr = restart ? th->args[2] : UINT64_MAX;
@@ -142,7 +120,7 @@ static bool is_fault_signal(uint64_t signo)
 
 static void break_off(struct platform_thread *th, struct platform_event *out)
 {
-    violation(th);
+    thread_violation(th);
     out->kind = PLATFORM_DEAD;
     out->status = th->status;
 }
@@ -160,7 +138,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     *out = (struct platform_event){.mask_changed = th->mask_changed, .sigmask = th->sigmask};
     switch (th->nr) {
     case STUB_REQ_CONTEXT:
-        take_context(th);
+        context_take(th);
         decode_context_event(th, out);
         return;
     case STUB_REQ_FAULT:
@@ -168,7 +146,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
             break_off(th, out);
             return;
         }
-        take_context(th);
+        context_take(th);
         out->kind = PLATFORM_FAULT;
         out->fault.signo = (int)th->args[1];
         out->fault.code = (int)th->args[2];
@@ -176,8 +154,12 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         out->fault.trapno = th->args[4];
         out->fault.error = th->args[5];
         return;
+    case STUB_REQ_BAD_FRAME:
+        context_take(th);
+        out->kind = PLATFORM_BAD_FRAME;
+        return;
     case SYS_rt_sigreturn:
-        take_context(th);
+        context_take(th);
         break;
     default:
         if (th->nr >= STUB_REQ_BASE) {
@@ -187,6 +169,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         break;
     }
     th->result = -ENOSYS;
+    th->redo = false;
     out->kind = PLATFORM_SYSCALL;
     out->call.nr = th->nr;
     memcpy(out->call.args, th->args, sizeof(th->args));
@@ -200,7 +183,7 @@ static bool clone_failed(struct platform_thread *th)
     }
     th->clone_ordered = false;
     if (!th->expect_met && th->nr != STUB_REQ_RESULT) {
-        violation(th); /* it went on without cloning */
+        thread_violation(th); /* it went on without cloning */
         return true;
     }
     return clone_over(th);
@@ -237,11 +220,6 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
     decode(th, out);
 }
 
-void seccomp_set_result(struct platform_thread *th, long result)
-{
-    th->result = result;
-}
-
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
 {
     th->tail = *m;
@@ -266,7 +244,7 @@ long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int
     if (r < 0) {
         return r;
     }
-    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : violation(th);
+    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : thread_violation(th);
 }
 
 /* mem_list in the middle of a system call, which goes on afterwards. */
@@ -344,83 +322,6 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
     if (!th->dead && count) {
         long r = mem_list_within(th, calls, fds, count);
         (void)r; /* a guest that does not do it only keeps what it had */
-    }
-}
-
-int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
-{
-    if (th->dead) {
-        return -ESRCH;
-    }
-    if (!th->has_context) {
-        if (!th->in_request || th->event) {
-            seccomp_interrupt(th); /* a clone let it go already; its next request may be here */
-            return -EAGAIN;
-        }
-        if (th->has_tail) {
-            th->has_tail = false;
-            th->result = seccomp_mem(th, &th->tail);
-        }
-        th->chan->ret = (uint64_t)th->result;
-        channel_reply(th, ORDER_UPCALL);
-        int r = channel_wait(th);
-        if (r < 0) {
-            return r;
-        }
-        if (th->nr != STUB_REQ_CONTEXT) {
-            return violation(th);
-        }
-        th->kicked = false;
-        take_context(th);
-    }
-    const uint64_t *r = th->regs;
-    *out = (struct guest_context){
-        .regs = {.r8 = r[REG_R8_],
-                 .r9 = r[REG_R9_],
-                 .r10 = r[REG_R10_],
-                 .r11 = r[REG_R11_],
-                 .r12 = r[REG_R12_],
-                 .r13 = r[REG_R13_],
-                 .r14 = r[REG_R14_],
-                 .r15 = r[REG_R15_],
-                 .rdi = r[REG_RDI_],
-                 .rsi = r[REG_RSI_],
-                 .rbp = r[REG_RBP_],
-                 .rbx = r[REG_RBX_],
-                 .rdx = r[REG_RDX_],
-                 .rax = r[REG_RAX_],
-                 .rcx = r[REG_RCX_],
-                 .rsp = r[REG_RSP_],
-                 .rip = r[REG_RIP_],
-                 .eflags = r[REG_EFLAGS_],
-                 .cs = 0x33,
-                 .ss = 0x2b,
-                 .orig_rax = UINT64_MAX},
-        .fpstate_size = th->fpstate_size,
-    };
-    memcpy(out->fpstate, (char *)th->chan + WINDOW_OFFSET, th->fpstate_size);
-    return 0;
-}
-
-void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx)
-{
-    if (th->dead) {
-        return;
-    }
-    BUG_ON(!th->has_context);
-    const struct guest_regs *g = &ctx->regs;
-    uint64_t *r = th->regs;
-    r[REG_R8_] = g->r8, r[REG_R9_] = g->r9, r[REG_R10_] = g->r10, r[REG_R11_] = g->r11;
-    r[REG_R12_] = g->r12, r[REG_R13_] = g->r13, r[REG_R14_] = g->r14, r[REG_R15_] = g->r15;
-    r[REG_RDI_] = g->rdi, r[REG_RSI_] = g->rsi, r[REG_RBP_] = g->rbp, r[REG_RBX_] = g->rbx;
-    r[REG_RDX_] = g->rdx, r[REG_RAX_] = g->rax, r[REG_RCX_] = g->rcx, r[REG_RSP_] = g->rsp;
-    r[REG_RIP_] = g->rip;
-    r[REG_EFLAGS_] = (g->eflags & EFLAGS_USER) | 0x202;
-    th->context_changed = true;
-    th->fpstate_reply = 0;
-    if (ctx->fpstate_size && ctx->fpstate_size <= GUEST_FPSTATE_MAX) {
-        memcpy((char *)th->chan + WINDOW_OFFSET, ctx->fpstate, ctx->fpstate_size);
-        th->fpstate_reply = ctx->fpstate_size;
     }
 }
 

@@ -3,7 +3,7 @@
  *
  *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
- *   own state  the thread's segment bases, its signal mask, its robust list
+ *   own state  the thread's segment bases, its signal mask, its robust list; signals to itself: signal.c
  *   memory     anonymous private mappings: memory.c
  *   files      that the process has a lease of: files.c
  *
@@ -133,6 +133,14 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     switch (nr) {
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
+        break;
+    case __NR_sigaltstack:
+        r = RO->answer && !area->args[0] ? stub_altstack(area, area->args[1]) : NOT_OURS;
+        break;
+    case __NR_kill:
+    case __NR_tkill:
+    case __NR_tgkill:
+        r = stub_signal_self(area, nr);
         break;
     case __NR_read:
     case __NR_pread64:

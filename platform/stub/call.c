@@ -8,7 +8,7 @@
 #include "platform/stub/stub.h"
 
 #define ENOSYS_ 38
-
+#define SYSCALL_SIZE 2
 
 __attribute__((noreturn)) void stub_die(void)
 {
@@ -235,6 +235,14 @@ static long stub_obey(struct area *area)
         case ORDER_UPCALL:
             area->kick = 1;
             return copy_back(area);
+        case ORDER_REDO:
+            area->rip -= SYSCALL_SIZE;
+            return (long)c->ret;
+        case ORDER_SIGNAL: {
+            long r = copy_back(area);
+            area->rip -= c->signal.flags & SIGNAL_REDO ? SYSCALL_SIZE : 0;
+            return stub_signal_call(area, r);
+        }
         case ORDER_MEM:
             return stub_mem(&c->mem);
         case ORDER_MEM_LIST:

@@ -260,6 +260,23 @@ guarded_touch_insn:
     xor %eax, %eax
     ret
 
+/* long guarded_xsave(dst, mask_low, mask_high): 0, or -EFAULT. The FP state is the guest's: the stub uses none. */
+    .globl guarded_xsave
+guarded_xsave:
+    mov %esi, %eax
+    .globl guarded_xsave_insn
+guarded_xsave_insn:
+    xsave64 (%rdi)
+    xor %eax, %eax
+    ret
+
+/* void fp_load(src, mask_low, mask_high): the guest's FP state from now on. */
+    .globl fp_load
+fp_load:
+    mov %esi, %eax
+    xrstor64 (%rdi)
+    ret
+
 /* long guarded_probe(byte): 0 when it can be read, else -EFAULT. */
     .globl guarded_probe
 guarded_probe:

@@ -101,6 +101,7 @@
 
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
+#define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
 #define CHAN_ASK_FILES  PLATFORM_ASK_FILES
 #define CHAN_ASK_CODE   PLATFORM_ASK_CODE
 #define CHAN_ASK_SITES  PLATFORM_ASK_SITES
@@ -116,10 +117,11 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
     STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
-    STUB_REQ_CONTEXT,              /* context in regs and window; args[0]: fpstate size */
+    STUB_REQ_CONTEXT,              /* context in regs; args[0]: fpstate size */
     STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
     STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
+    STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
@@ -133,7 +135,10 @@ enum stub_request {
 enum stub_order {
     ORDER_RETURN, /* ret is the system call's result */
     ORDER_UPCALL, /* the same, but come back with the full context first */
+    ORDER_REDO,   /* the system call is made again, as number ret */
+    ORDER_SIGNAL, /* run a handler: signal. To a context, args[0]: regs changed; else ret as for RETURN */
     ORDER_CONTEXT, /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_FPSTATE, /* (to CONTEXT, FAULT) put the fpstate into the window, and come back with RESULT */
     ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
     ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
@@ -142,6 +147,7 @@ enum stub_order {
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
     ORDER_LOAD,     /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LAST = ORDER_LOAD,
 };
 
 struct stub_mem_call {
@@ -163,6 +169,26 @@ struct stub_order_clone {
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
     uint32_t child_pid; /* from the stub: what the host's clone returned */
+};
+
+/*
+ * A handler to run: what stands in its frame, and where that goes. The interrupted registers are the stub's to fill in.
+ */
+#define SIGNAL_CHECK_STACK 1U /* the frame must lie in the alternate stack */
+#define SIGNAL_MORE        2U /* come back with the context before the handler's first instruction */
+#define SIGNAL_REDO        4U /* the system call is made again after the handler, as number ret */
+struct stub_order_signal {
+    uint64_t handler, restorer;
+    uint64_t start; /* the frame goes below */
+    uint64_t mask;  /* what sigreturn restores */
+    uint64_t stack[3]; /* the alternate stack: address, flags, size */
+    uint32_t sig, flags; /* SIGNAL_... */
+    uint8_t info[128];
+};
+
+/* A handler, as rt_sigaction(2) has it. */
+struct stub_action {
+    uint64_t handler, flags, restorer, mask;
 };
 
 /* Registers in sigcontext's order. */
@@ -241,17 +267,28 @@ struct chan {
      * interrupt a thread that it does not know yet: set start_kick, then look at host_tid.
      */
     uint32_t host_tid, start_kick;
+
+    /*
+     * What the stub needs to raise a signal of its own thread's (signal.c), and to return from it: the alternate stack as the
+     * sentry has it, and of the signals in handlers what to run. The thread is in the kernel when it gets one.
+     */
+    uint64_t altstack[3];
+    uint64_t handlers; /* a set: bit sig-1 */
+    uint32_t self_pid, self_tid, self_uid, pad2;
+    struct stub_action actions[64];
+    struct stub_order_signal signal;
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+_Static_assert(sizeof(struct chan) <= WINDOW_OFFSET, "the control page");
 
 /*
  * What goes with exit and exit_group, so that the sentry need not reach for it: behind struct chan (the window is a page that few
  * short-lived processes touch), if the last argument says so. The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
  */
 #define STUB_EXIT_INFO   0x74697865UL
-#define STUB_EXIT_OFFSET 0x800
+#define STUB_EXIT_OFFSET 0xf00
 struct stub_exit_info {
     uint64_t usage[18];      /* the host's struct rusage */
     uint64_t robust_list;    /* 0, or its head's address */

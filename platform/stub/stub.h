@@ -27,6 +27,9 @@ struct area {
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t is_thread;
+    uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
+    uint64_t frame_waits; /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
+    uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
     uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
@@ -82,13 +85,15 @@ long guarded_copy(void *dst, const void *src, uint64_t size);
 long guarded_zero(void *dst, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
+long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
+void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
 long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
     guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
-    exit_kick_fast[], guarded_copy_insn[], guarded_zero_insn[],
+    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[],
     guarded_copy_fault[];
 
 /* call.c */
@@ -139,6 +144,36 @@ int stub_trap_is_ours(uint64_t ip);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
+
+/* frame.c */
+/* Bytes of FP state at fp (a host frame's), as Linux describes it there. */
+uint32_t stub_fpstate_size(const uint8_t *fp);
+/* Takes the form of FP states from a host frame. Until then frames are made from host frames only. */
+void stub_frame_learn(const struct stub_ucontext *u);
+/*
+ * The frame of a handler that interrupts a system call which ends with result, or u, is written; then the guest is put into
+ * the handler. Return: 0 and where it is, or -EFAULT; nothing of the guest's but memory below its stack has changed.
+ */
+long stub_frame_of_call(struct area *area, const struct stub_order_signal *o, long result,
+                        uint64_t *out_at);
+void stub_enter_from_call(struct area *area, const struct stub_order_signal *o, uint64_t at);
+long stub_frame_of_context(const struct area *area, const struct stub_ucontext *u,
+                           const struct stub_order_signal *o, uint64_t *out_at);
+/* more: another frame may follow. */
+void stub_enter_from_context(struct stub_ucontext *u, const struct stub_order_signal *o,
+                             uint64_t at, int more);
+
+/* signal.c */
+/* ORDER_SIGNAL for a system call that ends with result. Return: what is to be in rax. */
+long stub_signal_call(struct area *area, long result);
+/* kill, tkill, tgkill. Return: 0, or NOT_OURS. */
+long stub_signal_self(struct area *area, uint64_t nr);
+/* A fault of the guest's at u. Return: 0, or NOT_OURS. */
+long stub_signal_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info);
+/* sigaltstack(NULL, to). Return: its result, or NOT_OURS. */
+long stub_altstack(const struct area *area, uint64_t to);
+/* rt_sigreturn of u. Return: 0, or NOT_OURS: u is unchanged. */
+long stub_sigreturn(struct area *area, struct stub_ucontext *u);
 
 /* handlers.c */
 void stub_thread_setup(struct area *area);
