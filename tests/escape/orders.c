@@ -44,16 +44,16 @@ static void altered_thread(void)
     static char stack[65536];
     static const uint64_t tops[] = {0,
                                     8,
-                                    AREA_STACK,
+                                    AREA_STRUCT,
                                     AREA_STRIDE,
-                                    AREA_STRIDE * SLOT_COUNT + AREA_STACK,
-                                    AREA_STRIDE + AREA_STACK + 8,
-                                    0UL - AREA_STRIDE + AREA_STACK};
+                                    AREA_STRIDE * SLOT_COUNT + AREA_STRUCT,
+                                    AREA_STRIDE + AREA_STRUCT + 8,
+                                    0UL - AREA_STRIDE + AREA_STRUCT};
     if (CONVERSE(SYS_clone, THREAD_FLAGS, (uint64_t)(stack + sizeof(stack))) != ORDER_CLONE) {
         return;
     }
     struct stub_order_clone o = my_channel()->clone;
-    uint64_t good = AREA_BASE + AREA_STRIDE + AREA_STACK;
+    uint64_t good = AREA_BASE + AREA_STRIDE + AREA_STRUCT;
     g_report->control = 1;
     for (unsigned bit = 0; bit < 64; bit++) {
         must_be_refused(clone_at_gate(o.flags ^ 1UL << bit, good, 0, o.child_tid, o.tls),
