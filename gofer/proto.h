@@ -4,7 +4,8 @@
  * A request is struct gofer_request, the fields of its type, then the bytes of the path and of the
  * second string, without NULs between. A reply is struct gofer_reply, the fields of its type and a
  * tail; a reply with an error is its header alone. One message is one packet of at most
- * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and OPEN's carries fds.
+ * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and those of WALK and
+ * OPEN may carry fds.
  *
  * The gofer keeps nothing between two requests: no handles, no sessions. So a sentry that has been
  * taken over finds no state to confuse; each request is judged alone, by root and path.

@@ -32,11 +32,12 @@ struct gofer_walked {
     int stop;     /* -errno of component number count; 0: all were walked, or the last is a link */
     char *target; /* owned: text of the link that was found last; NULL */
     struct gofer_attr *attrs; /* owned: count of them */
+    int fd;                   /* owned: the last one, opened for reading; -1 */
 };
 void gofer_walked_free(struct gofer_walked *w);
-/* rest: canonical, beneath path. */
+/* rest: canonical, beneath path. opens: the last one, too, if it is a regular file. */
 MUST_CHECK int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path,
-                                 const char *rest, struct gofer_walked *out);
+                                 const char *rest, bool opens, struct gofer_walked *out);
 /* *out_target: malloc'ed text of a symbolic link, NULL for anything else. */
 MUST_CHECK int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
                                  struct gofer_attr *out, char **out_target);

@@ -118,7 +118,7 @@ void gofer_inode_lose(struct gofer_inode *gi);
 /* gofer_lookup.c */
 MUST_CHECK int gofer_lookup(struct inode *dir, const struct name *name, struct inode **out);
 bool gofer_revalidate(struct inode *dir, const struct name *name, struct inode *inode);
-void gofer_walk_ahead(struct inode *dir, const char *text);
+void gofer_walk_ahead(struct inode *dir, const char *text, bool opens);
 /* Answers for later lookups. inode: NULL for "no such name"; a reference is taken. */
 void gofer_prime(struct gofer_fs *fs, struct inode *dir, const struct name *name,
                  struct inode *inode);

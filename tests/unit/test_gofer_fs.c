@@ -389,7 +389,7 @@ static void walk_ahead_primes(void)
     struct name sub = nm("sub"), deep = nm("deep"), leaf = nm("leaf"), none = nm("none");
     mount_tree(&t, RO, true, false);
     struct inode *root = t.sb->root->inode;
-    root->ops->walk_ahead(root, "sub//deep/leaf/");
+    root->ops->walk_ahead(root, "sub//deep/leaf/", false);
     kill(g_peer.pid, SIGSTOP); /* the gofer can't answer any more */
     CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
     CHECK_EQ(found->ops->lookup(found, &deep, &inner), 0);
@@ -399,13 +399,35 @@ static void walk_ahead_primes(void)
     inode_put(found);
     kill(g_peer.pid, SIGCONT);
     inode_put(inner);
-    root->ops->walk_ahead(root, "upsub/../etc/x");
-    root->ops->walk_ahead(root, "sub/none/x");
+    root->ops->walk_ahead(root, "upsub/../etc/x", false);
+    root->ops->walk_ahead(root, "sub/none/x", false);
     CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
     kill(g_peer.pid, SIGSTOP);
     CHECK_EQ(found->ops->lookup(found, &none, &inner), -ENOENT);
     kill(g_peer.pid, SIGCONT);
     inode_put(found);
+}
+
+/* A file that will be read comes with its fd: an open is one trip. */
+static void walk_opens(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    char buf[8];
+    mount_tree(&t, RO, true, false);
+    struct inode *root = t.sb->root->inode;
+    root->ops->walk_ahead(root, "sub/deep/leaf", true);
+    root->ops->walk_ahead(root, "file", true);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(open_in(&t, "/sub/deep/leaf", O_RDONLY, &f), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 4);
+    file_put(f);
+    CHECK_EQ(open_in(&t, "/file", O_RDONLY, &f), 0);
+    file_put(f);
+    kill(g_peer.pid, SIGCONT);
+    root->ops->walk_ahead(root, "fifo", true);
+    CHECK_EQ(open_in(&t, "/fifo/x", O_RDONLY, &f), -ENOTDIR);
+    CHECK_EQ(open_in(&t, "/none", O_RDONLY, &f), -ENOENT);
 }
 
 /* A complete listing of a frozen directory answers stat of its names, and of others. */
@@ -688,7 +710,7 @@ static int call_liar(struct gofer_client *g, enum lie lie)
     int fd;
     switch (lie_type(lie)) {
     case GOFER_WALK:
-        return gofer_client_walk(g, RO, ".", "a/b", &w);
+        return gofer_client_walk(g, RO, ".", "a/b", false, &w);
     case GOFER_READDIR:
         return gofer_client_readdir(g, RO, ".", &(struct gofer_readdir_req){0}, "", &d);
     case GOFER_OPEN:
@@ -782,6 +804,7 @@ CASE(gofer_fs__writable__changes, changes)
 CASE(gofer_fs__shared__sees_host_changes, shared_with_host)
 CASE(open__frozen_file_replaced__new_file, frozen_file_replaced)
 CASE(walk_ahead__several_names__one_trip, walk_ahead_primes)
+CASE(walk_ahead__opens__one_trip, walk_opens)
 CASE(lookup__after_readdir__no_rpc, listing_answers)
 CASE(readdir__tree_walk__comes_ahead, listings_ahead)
 CASE(lookup__again_and_again__one_listing, listing_for_lookups)
@@ -801,6 +824,7 @@ int main(void)
         cmocka_unit_test(gofer_fs__shared__sees_host_changes),
         cmocka_unit_test(open__frozen_file_replaced__new_file),
         cmocka_unit_test(walk_ahead__several_names__one_trip),
+        cmocka_unit_test(walk_ahead__opens__one_trip),
         cmocka_unit_test(lookup__after_readdir__no_rpc),
         cmocka_unit_test(readdir__tree_walk__comes_ahead),
         cmocka_unit_test(lookup__again_and_again__one_listing),
