@@ -56,10 +56,11 @@ struct gofer_attr {
  * each other one is whole, and a subdirectory of an earlier one or a directory beside the first.
  */
 struct gofer_listed {
-    uint64_t next;     /* cookie of what comes after the last entry */
-    uint32_t count;    /* entries */
-    uint32_t size;     /* bytes of the entries */
-    uint32_t parent;   /* which one before this has its name; GOFER_LISTED_BESIDE: the request's text */
+    uint64_t next;  /* cookie of what comes after the last entry */
+    uint32_t count; /* entries */
+    uint32_t size;  /* bytes of the entries */
+    uint32_t
+        parent; /* which one before this has its name; GOFER_LISTED_BESIDE: the request's text */
     uint32_t entry;    /* where its name is among the parent's entries, or in the text, in bytes */
     uint32_t complete; /* nothing comes after the last entry */
     uint32_t unused;

@@ -55,7 +55,8 @@ static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char
     if (err < 0) {
         return err;
     }
-    if (out->reply_size < reply_fields || (out->fd_count > 0 && type != GOFER_OPEN && type != GOFER_WALK)) {
+    if (out->reply_size < reply_fields ||
+        (out->fd_count > 0 && type != GOFER_OPEN && type != GOFER_WALK)) {
         free(take(&out->reply));
         gofer_call_close_fds(out);
         return broken(type);
@@ -148,8 +149,8 @@ int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path, c
     struct gofer_call c;
     struct gofer_walk_req req = {.opens = opens};
     struct gofer_walked w = {.fd = -1};
-    int err = call(g, GOFER_WALK, root, path, rest, &req, sizeof(req),
-                   sizeof(struct gofer_walk_rep), &c);
+    int err =
+        call(g, GOFER_WALK, root, path, rest, &req, sizeof(req), sizeof(struct gofer_walk_rep), &c);
     if (err < 0) {
         return err;
     }
@@ -299,9 +300,8 @@ static bool dirent_valid(const struct gofer_dirent *e, size_t size)
         return false;
     }
     const char *name = gofer_dirent_name(e);
-    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME &&
-           e->target_size < GOFER_MAX_PATH && (int64_t)e->next >= 0 &&
-           !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
+    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME && e->target_size < GOFER_MAX_PATH &&
+           (int64_t)e->next >= 0 && !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
            !memchr(name, '/', e->name_size);
 }
 

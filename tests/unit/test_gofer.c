@@ -458,9 +458,12 @@ static void open__beside__regular_files_only(void **state)
         int error;
         uint32_t count;
     } t[] = {
-        {RO, "file", "private/fifo/sub/out/none/file", 0, 2}, {RO, "sub/inner", "inner/deep", 0, 1},
-        {RO, "closed/open", "file", 0, 1},                    {WORLD, "file", "private/file", 0, 1},
-        {RO, "file", "../canary", -EINVAL, 0},                {RO, "none", "file", -ENOENT, 0},
+        {RO, "file", "private/fifo/sub/out/none/file", 0, 2},
+        {RO, "sub/inner", "inner/deep", 0, 1},
+        {RO, "closed/open", "file", 0, 1},
+        {WORLD, "file", "private/file", 0, 1},
+        {RO, "file", "../canary", -EINVAL, 0},
+        {RO, "none", "file", -ENOENT, 0},
         {FILE_ROOT, ".", "file", 0, 0},
     };
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
