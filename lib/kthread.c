@@ -269,18 +269,23 @@ void kthread_set_idle_hook(void (*hook)(void))
     g_idle_hook = hook;
 }
 
+void baton_run(void)
+{
+    struct kthread *k;
+    BUG_ON(g_current);
+    while ((k = list_first_entry(&g_ready, struct kthread, run_link))) {
+        list_del(&k->run_link);
+        switch_to(k);
+        if (k->state == KTHREAD_DEAD) {
+            kthread_free(k);
+        }
+    }
+}
+
 void baton_drop(void)
 {
-    BUG_ON(g_current);
     do {
-        struct kthread *k;
-        while ((k = list_first_entry(&g_ready, struct kthread, run_link))) {
-            list_del(&k->run_link);
-            switch_to(k);
-            if (k->state == KTHREAD_DEAD) {
-                kthread_free(k);
-            }
-        }
+        baton_run();
         if (g_idle_hook) {
             g_idle_hook();
         }

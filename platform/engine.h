@@ -17,6 +17,13 @@ struct engine_ops {
     void (*set_result)(struct platform_thread *th, long result);
     int (*get_context)(struct platform_thread *th, struct guest_context *out);
     void (*set_context)(struct platform_thread *th, const struct guest_context *ctx);
+    /* NULL, all six: the sentry makes frames itself. */
+    void (*redo_call)(struct platform_thread *th, long nr);
+    bool (*can_signal)(struct platform_thread *th);
+    void (*signal)(struct platform_thread *th, const struct platform_signal *s);
+    void (*set_altstack)(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
+    void (*keep_action)(struct platform_thread *th, int sig, const struct platform_action *a);
+    void (*forget_actions)(struct platform_thread *th, uint64_t signals);
     void (*interrupt)(struct platform_thread *th);
     int (*clone)(struct platform_thread *th, const struct platform_clone *c,
                  struct platform_thread **out);
@@ -25,6 +32,19 @@ struct engine_ops {
     void (*kill)(struct platform_thread *th);
     int (*host_pid)(const struct platform_thread *th);
     int (*host_tid)(const struct platform_thread *th);
+    uaddr_t (*call_sp)(const struct platform_thread *th);
+    void (*keep_answer)(struct platform_thread *th, uint64_t nr, long result);
+    void (*forget_answers)(struct platform_thread *th);
+    void (*set_mask)(struct platform_thread *th, uint64_t mask);
+    bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
+    uaddr_t (*robust_list)(const struct platform_thread *th);
+    bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
+    void (*ask)(struct platform_thread *th, unsigned what, bool on);
+    struct platform_lease_page *(*lease_page)(struct platform_space *s);
+    int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                     bool writable);
+    int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);
+    void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,
@@ -40,6 +60,9 @@ extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;
 /* process_vm_* in one direction; bytes copied before the first fault. Shared by the engines. */
 size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size);
 size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
+
+/* A file of the host's /proc, of the PID namespace in which stubs live. Errors: -ENOENT there is none; -ESRCH. */
+MUST_CHECK int engine_proc_read(const char *path, struct strbuf *out);
 
 /*
  * Host tasks that guests could make behind the sentry's back still count for the host: a bound well above what the

@@ -67,6 +67,42 @@ void platform_set_context(struct platform_thread *th, const struct guest_context
     g_engine->set_context(th, ctx);
 }
 
+bool platform_can_signal(struct platform_thread *th)
+{
+    return g_engine->can_signal && g_engine->can_signal(th);
+}
+
+void platform_signal(struct platform_thread *th, const struct platform_signal *s)
+{
+    g_engine->signal(th, s);
+}
+
+void platform_redo_call(struct platform_thread *th, long nr)
+{
+    g_engine->redo_call(th, nr);
+}
+
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size)
+{
+    if (g_engine->set_altstack) {
+        g_engine->set_altstack(th, sp, flags, size);
+    }
+}
+
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a)
+{
+    if (g_engine->keep_action) {
+        g_engine->keep_action(th, sig, a);
+    }
+}
+
+void platform_forget_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (g_engine->forget_actions) {
+        g_engine->forget_actions(th, signals);
+    }
+}
+
 void platform_interrupt(struct platform_thread *th)
 {
     g_engine->interrupt(th);
@@ -101,6 +137,76 @@ int platform_host_pid(const struct platform_thread *th)
 int platform_host_tid(const struct platform_thread *th)
 {
     return g_engine->host_tid(th);
+}
+
+/* The ptrace engine has no guest side that could answer. */
+void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result)
+{
+    if (g_engine->keep_answer) {
+        g_engine->keep_answer(th, nr, result);
+    }
+}
+
+void platform_forget_answers(struct platform_thread *th)
+{
+    if (g_engine->forget_answers) {
+        g_engine->forget_answers(th);
+    }
+}
+
+void platform_set_mask(struct platform_thread *th, uint64_t mask)
+{
+    if (g_engine->set_mask) {
+        g_engine->set_mask(th, mask);
+    }
+}
+
+bool platform_running_mask(const struct platform_thread *th, uint64_t *out)
+{
+    return g_engine->running_mask && g_engine->running_mask(th, out);
+}
+
+void platform_ask(struct platform_thread *th, unsigned what, bool on)
+{
+    if (g_engine->ask) {
+        g_engine->ask(th, what, on);
+    }
+}
+
+uaddr_t platform_robust_list(const struct platform_thread *th)
+{
+    return g_engine->robust_list ? g_engine->robust_list(th) : 0;
+}
+
+bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out)
+{
+    return g_engine->exit_info && g_engine->exit_info(th, out);
+}
+
+struct platform_lease_page *platform_lease_page(struct platform_space *s)
+{
+    return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
+}
+
+int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
+                       bool writable)
+{
+    return g_engine->lease_map(th, index, host_fd, size, writable);
+}
+
+int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd)
+{
+    return g_engine->ring_map(th, index, host_fd);
+}
+
+void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
+{
+    g_engine->lease_unmap(th, indices, count);
+}
+
+uaddr_t platform_call_sp(const struct platform_thread *th)
+{
+    return g_engine->call_sp(th);
 }
 
 struct platform_space *platform_space(struct platform_thread *th)
@@ -191,18 +297,12 @@ int platform_reopen_read_only(int host_fd)
     return (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC));
 }
 
-int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+int engine_proc_read(const char *path, struct strbuf *out)
 {
-    char path[64];
     char chunk[4096];
-    int pid = g_engine->space_pid(s);
     if (g_proc_fd < 0) {
         return -ENOENT;
     }
-    if (!pid) {
-        return -ESRCH;
-    }
-    snprintf(path, sizeof(path), "%d/%s", pid, name);
     AUTO_FD fd = (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd < 0) {
         return fd == -ENOENT ? -ESRCH : fd;
@@ -219,6 +319,17 @@ int platform_proc_read(struct platform_space *s, const char *name, struct strbuf
         }
         strbuf_add(out, chunk, (size_t)n);
     }
+}
+
+int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+{
+    char path[64];
+    int pid = g_engine->space_pid(s);
+    if (!pid) {
+        return -ESRCH;
+    }
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    return engine_proc_read(path, out);
 }
 
 /*

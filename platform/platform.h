@@ -13,12 +13,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "lib/kthread.h"
 #include "lib/macros.h"
 #include "lib/strbuf.h"
 #include "platform/copy_plan.h"
+#include "platform/lease_page.h"
 
 struct platform_thread; /* one guest thread */
 struct platform_space;  /* one guest address space; threads (and a vfork child) share it */
@@ -45,16 +47,18 @@ enum platform_event_kind {
     PLATFORM_SYSCALL,   /* the guest made a system call: call */
     PLATFORM_FAULT,     /* the guest's code faulted: fault */
     PLATFORM_INTERRUPT, /* platform_interrupt took effect while the guest ran its own code */
+    PLATFORM_BAD_FRAME, /* the stack did not take the frame of platform_signal: as if that had not been */
     PLATFORM_DEAD,      /* the host process is gone; the thread can't be resumed: status */
 };
 struct platform_event {
     enum platform_event_kind kind;
+    bool mask_changed; /* the guest's side has changed its signal mask by itself: sigmask */
+    uint64_t sigmask;
     union {
         struct {
             uint64_t nr;
             uint64_t args[6];
-            uaddr_t ip; /* of the instruction after `syscall` */
-            uaddr_t sp;
+            uint64_t done; /* bytes that the guest's side has written of a write before it asked for the rest */
         } call;
         struct {
             int signo;       /* SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP */
@@ -82,6 +86,8 @@ struct platform_config {
     size_t cpu_count; /* CPUs this process may use; 1 turns the poller off */
     /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT][6], see platform/copy_plan.h: what guests send ahead with their calls. */
     const uint16_t (*copy_plan)[6];
+    /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT], see platform_keep_answer. NULL: every call comes to the sentry. */
+    const uint8_t *kept_answers;
     size_t max_tasks; /* guest threads in all that the sentry allows; 0: no limit */
     bool no_patch;    /* leave call sites alone: every system call traps */
 };
@@ -109,7 +115,7 @@ void platform_kill_all(void);
  * Context: may block (that is its purpose). Not interruptible: use platform_interrupt.
  */
 void platform_switch(struct platform_thread *th, struct platform_event *out);
-/* The result of the system call that platform_switch returned last. */
+/* The result of the system call that platform_switch returned last (or that PLATFORM_INTERRUPT says was interrupted). */
 void platform_set_result(struct platform_thread *th, long result);
 /**
  * platform_get_context - the guest's full user context as it will be when it resumes now.
@@ -120,6 +126,88 @@ void platform_set_result(struct platform_thread *th, long result);
  *         and platform_switch returns its next event.
  */
 MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
+/*
+ * A handler that the guest's side is to run: it has the registers, and writes the frame (Linux's rt_sigframe).
+ */
+struct platform_signal {
+    int sig;
+    uaddr_t handler, restorer;
+    uaddr_t start;       /* the frame goes below: the guest's stack without its red zone, or the alternate stack's end */
+    bool check_stack;    /* the frame must lie within the alternate stack */
+    bool more;           /* stop with PLATFORM_INTERRUPT before the handler's first instruction */
+    uaddr_t stack_sp;    /* the alternate stack: uc_stack */
+    int stack_flags;
+    uint64_t stack_size;
+    uint64_t mask; /* uc_sigmask */
+    const void *info; /* siginfo_t, 128 bytes; borrowed for the call */
+};
+/**
+ * platform_can_signal - may platform_signal and platform_redo_call be used instead of a context, until th resumes?
+ * Context: may block (what the call still has to do is done first).
+ */
+bool platform_can_signal(struct platform_thread *th);
+/* Resume in the handler. At most once for each event. If the frame can't be written: PLATFORM_BAD_FRAME. */
+void platform_signal(struct platform_thread *th, const struct platform_signal *s);
+/* The interrupted call is made again, as number nr: now, or when the handler returns. */
+void platform_redo_call(struct platform_thread *th, long nr);
+/*
+ * What th's guest side may do by itself when th sends sig to itself or faults with it, and nothing else is pending: run
+ * this handler. Only while th is in the kernel. platform_forget_actions takes it back from a set of signals, at any
+ * time; platform_forget_answers does, too.
+ */
+struct platform_action {
+    uaddr_t handler, restorer;
+    uint64_t flags, mask; /* SA_ONSTACK and SA_NODEFER count */
+    int pid, tid;         /* of th, for its siginfo */
+    uint32_t uid;
+};
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void platform_forget_actions(struct platform_thread *th, uint64_t signals);
+/* What the sentry has as th's alternate stack: the guest's side may serve a sigreturn that leaves it so. */
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
+/*
+ * What the guest's side may answer by itself, so that no call comes here.
+ *
+ * platform_keep_answer: until platform_forget_answers, th gets result for the call nr without asking. For calls that
+ *   config.kept_answers names and 0 <= result < 2^31; nothing happens for others.
+ * platform_set_mask: th's signal mask; it may change it by itself when it runs, and says so with its next event.
+ * platform_running_mask: what th has it set to by now. Return: false when it is in a system call (or has no say).
+ * platform_ask: from now on, changes of the mask (memory calls) come here as system calls. A change that came before
+ *   is seen by platform_running_mask.
+ */
+void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
+void platform_forget_answers(struct platform_thread *th);
+void platform_set_mask(struct platform_thread *th, uint64_t mask);
+MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+/* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
+uaddr_t platform_robust_list(const struct platform_thread *th);
+/*
+ * What th said about itself with the exit or exit_group that is being served. All of it is the guest's word.
+ * Return: false when it said nothing.
+ */
+struct platform_exit_info {
+    struct rusage usage;
+    uaddr_t robust_list;     /* 0: not there */
+    uint64_t robust_head[3]; /* struct robust_list_head */
+};
+MUST_CHECK bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
+void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
+
+/*
+ * Leased files (platform/lease_page.h). platform_lease_page: what s and the sentry share about them; NULL: this engine has
+ * none. platform_lease_map: shows [0, size) of host_fd to th's address space as lease index's bytes, and not to
+ * its children. Context: may block. Errors: what mmap gave, -ESRCH.
+ */
+struct platform_lease_page *platform_lease_page(struct platform_space *s);
+MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
+                                  uint64_t size, bool writable);
+/* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */
+MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
+/* The bytes of these leases (LEASE_MAX + i: ring i) are no longer needed there. Context: may block. */
+void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
+
+/* The guest's stack pointer at the system call that is being served, as the guest has it. */
+uaddr_t platform_call_sp(const struct platform_thread *th);
 /* Replaces the context with which platform_switch will resume. Only after platform_get_context
  * (or a FAULT/INTERRUPT event) and before the next platform_switch. Validates nothing but segment
  * registers and flags, which it forces to what a user may have. */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
+#include "lib/bug.h"
 #include "lib/macros.h"
 #include "platform/platform.h"
 #include "syscalls/info.h"
@@ -69,4 +70,19 @@ const uint16_t (*syscall_copy_plan(void))[6]
         }
     }
     return (const uint16_t(*)[6])plan;
+}
+
+const uint8_t *syscall_kept_answers(void)
+{
+    static uint8_t kept[PLATFORM_COPY_NR_COUNT];
+    unsigned slots = 0;
+    for (size_t i = 0; i < g_syscalls_in_stub_count && !kept[g_syscalls_in_stub[i].nr]; i++) {
+        const struct syscall_in_stub *s = &g_syscalls_in_stub[i];
+        if (s->how == IN_STUB_KEPT || s->how == IN_STUB_SELF) {
+            BUG_ON(slots == PLATFORM_ANSWER_MAX || s->nr >= PLATFORM_COPY_NR_COUNT);
+            kept[s->nr] =
+                (uint8_t)(++slots | (s->how == IN_STUB_SELF ? PLATFORM_ANSWER_OF_SELF : 0u));
+        }
+    }
+    return kept;
 }

@@ -22,7 +22,6 @@
 #define SYSCALL(nr, name, support, class, result, ...)                                             \
     CALLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
 #include "syscalls/table.def"
-#undef SYSCALL
 
 struct entry {
     long (*call)(struct task *t, const uint64_t args[6]); /* NULL: answer error */
@@ -39,7 +38,6 @@ struct entry {
 static const struct entry entries[] = {
 #define SYSCALL(nr, name, support, class, result, ...) [nr] = ENTRY_##support(name),
 #include "syscalls/table.def"
-#undef SYSCALL
 };
 
 long syscall_dispatch(struct task *t, uint64_t nr, const uint64_t args[6])

@@ -9,7 +9,7 @@
 #include "lib/log.h"
 #include "platform/platform.h"
 #include "sentry/base/errno.h"
-#include "sentry/task/task.h"
+#include "sentry/task/lease.h"
 #include "syscalls/debug_bug.h"
 #include "syscalls/dispatch.h"
 #include "syscalls/recent.h"
@@ -26,8 +26,6 @@ static long serve_call(struct task *t, const struct platform_event *ev)
 {
     t->syscall_nr = (uint32_t)ev->call.nr; /* as Linux: the rest of rax does not count */
     memcpy(t->syscall_args, ev->call.args, sizeof(t->syscall_args));
-    t->syscall_ip = ev->call.ip;
-    t->syscall_sp = ev->call.sp;
     t->context_replaced = false;
     g_kernel->syscalls++;
     uint64_t ticket = recent_enter(t, ev->call.nr, ev->call.args);
@@ -40,8 +38,13 @@ static long serve_call(struct task *t, const struct platform_event *ev)
     if (strace_on() && !t->must_exit) {
         strace_exit(t, ev->call.nr, t->syscall_args, result);
     }
+    if (ev->call.done) {
+        result = result < 0 ? (long)ev->call.done : result + (long)ev->call.done;
+    }
+    lease_call_done(t, t->syscall_nr, result);
     if (!t->context_replaced && !t->must_exit) {
         platform_set_result(t->pt, result);
+        platform_keep_answer(t->pt, (uint32_t)t->syscall_nr, result);
     }
     return result;
 }
@@ -49,6 +52,10 @@ static long serve_call(struct task *t, const struct platform_event *ev)
 /* Acts on pending signals, and on an interrupted call that must be restarted. */
 static void return_to_user(struct task *t, long nr, long result)
 {
+    if (!signal_needs_context(t) && platform_can_signal(t->pt)) {
+        signal_deliver(t, NULL, nr, result);
+        return;
+    }
     struct guest_context ctx;
     if (platform_get_context(t->pt, &ctx) < 0) {
         return; /* it died: the next switch says so */
@@ -73,6 +80,9 @@ static void host_death(struct task *t, int status)
 static void serve_event(struct task *t, const struct platform_event *ev)
 {
     long nr = -1, result = 0;
+    if (ev->mask_changed) {
+        signal_set_blocked(t, ev->sigmask);
+    }
     switch (ev->kind) {
     case PLATFORM_SYSCALL:
         result = serve_call(t, ev);
@@ -87,6 +97,9 @@ static void serve_event(struct task *t, const struct platform_event *ev)
             nr = (long)ev->call.nr; /* a call that the guest's own thread had begun */
             result = -(long)ev->call.args[0];
         }
+        break;
+    case PLATFORM_BAD_FRAME:
+        signal_bad_frame(t);
         break;
     case PLATFORM_DEAD:
         host_death(t, ev->status);
@@ -121,6 +134,7 @@ void task_entry(void *arg)
     t->syscall_nr = -1;
     while (!t->must_exit) {
         struct platform_event ev;
+        task_update_asks(t);
         platform_switch(t->pt, &ev);
         drop_mapped_file(t);
         serve_event(t, &ev);

@@ -18,6 +18,7 @@
 #include <sys/personality.h>
 
 #include "loader/loader.h"
+#include "sentry/task/lease.h"
 #include "syscalls/exec_args.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -136,6 +137,9 @@ static int exec_commit(struct task *t, struct exec_state *s)
     }
     if (err < 0) {
         return err;
+    }
+    if (!t->tg->vm_borrowed) {
+        lease_end_all(t->mm);
     }
     struct platform_boot boot;
     err = platform_exec(t->pt, &boot);

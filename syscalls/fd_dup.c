@@ -4,6 +4,7 @@
  */
 #include <linux/close_range.h>
 
+#include "sentry/task/lease.h"
 #include "sentry/base/errno.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -30,6 +31,7 @@ long sys_close_range(struct task *t, unsigned first, unsigned last, unsigned fla
     }
     if (flags & CLOSE_RANGE_UNSHARE && fd_table_shared(t->files)) {
         struct fd_table *copy;
+        lease_end_all(t->mm);
         int r = fd_table_copy(t->files, &copy);
         if (r < 0) {
             return r;

@@ -1,6 +1,8 @@
 /* table.def as an array: see info.h. */
 #include "syscalls/info.h"
 
+#include <sys/syscall.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -52,9 +54,31 @@ const struct syscall_info g_syscalls[] = {
      ROW_ARG_COUNT(__VA_ARGS__),                                                                   \
      {ROW_ARGS(ARG_INFO_, __VA_ARGS__)}},
 #include "syscalls/table.def"
-#undef SYSCALL
 };
 const size_t g_syscall_count = ARRAY_COUNT(g_syscalls);
+
+const struct syscall_in_stub g_syscalls_in_stub[] = {
+#define IN_STUB(name, how, note) {SYS_##name, IN_STUB_##how, note},
+#include "syscalls/table.def"
+};
+const size_t g_syscalls_in_stub_count = ARRAY_COUNT(g_syscalls_in_stub);
+
+const struct syscall_in_stub *syscall_in_stub(uint64_t nr)
+{
+    for (size_t i = 0; i < g_syscalls_in_stub_count; i++) {
+        if (g_syscalls_in_stub[i].nr == nr) {
+            return &g_syscalls_in_stub[i];
+        }
+    }
+    return NULL;
+}
+
+const char *syscall_in_stub_name(enum in_stub_how how)
+{
+    static const char *const names[] = {
+        [IN_STUB_KEPT] = "kept", [IN_STUB_SELF] = "kept", [IN_STUB_STATE] = "stub", [IN_STUB_GATE] = "gate"};
+    return names[how];
+}
 
 const struct syscall_info *syscall_info(uint64_t nr)
 {

@@ -160,6 +160,19 @@ struct syscall_info {
     struct arg_info args[6];
 };
 
+/* Calls that the guest's side usually serves by itself, and how: see table.def. */
+enum in_stub_how { IN_STUB_KEPT, IN_STUB_SELF, IN_STUB_STATE, IN_STUB_GATE };
+struct syscall_in_stub {
+    unsigned nr;
+    enum in_stub_how how;
+    const char *note;
+};
+extern const struct syscall_in_stub g_syscalls_in_stub[];
+extern const size_t g_syscalls_in_stub_count;
+/* NULL: the sentry serves it. */
+const struct syscall_in_stub *syscall_in_stub(uint64_t nr);
+const char *syscall_in_stub_name(enum in_stub_how how);
+
 extern const struct syscall_info g_syscalls[]; /* every row, by ascending number */
 extern const size_t g_syscall_count;
 /* NULL: no such number. */

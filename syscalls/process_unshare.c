@@ -4,6 +4,7 @@
  */
 #include <sched.h>
 
+#include "sentry/task/lease.h"
 #include "sentry/base/errno.h"
 #include "sentry/task/task.h"
 #include "syscalls/syscalls.h"
@@ -67,6 +68,7 @@ long sys_unshare(struct task *t, unsigned long flags)
         r = fs_context_copy(t->fs, &fs);
     }
     if (r == 0 && flags & CLONE_FILES && fd_table_shared(t->files)) {
+        lease_end_all(t->mm);
         r = fd_table_copy(t->files, &files);
     }
     if (r < 0) {

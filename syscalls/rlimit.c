@@ -39,6 +39,12 @@ static void store_limit(struct thread_group *tg, unsigned resource, const struct
     if (resource == RLIMIT_CPU) {
         thread_group_cpu_limit_changed(tg);
     }
+    struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->pt) {
+            task_update_asks(t);
+        }
+    }
 }
 
 long sys_setrlimit(struct task *t, unsigned resource, uaddr_t rlim)

@@ -139,7 +139,7 @@ long sys_rt_sigtimedwait(struct task *t, uaddr_t set, uaddr_t uinfo, uaddr_t tim
 static int set_altstack(struct task *t, const stack_t *new)
 {
     unsigned flags = (unsigned)new->ss_flags, mode = flags & ~SS_AUTODISARM;
-    if (signal_on_altstack(t, t->syscall_sp)) {
+    if (signal_on_altstack(t, platform_call_sp(t->pt))) {
         return -EPERM;
     }
     if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0) {
@@ -162,7 +162,7 @@ long sys_sigaltstack(struct task *t, uaddr_t ss, uaddr_t old_ss)
     unsigned flags = (unsigned)t->altstack.ss_flags & SS_AUTODISARM;
     if (!old.ss_size) {
         flags |= SS_DISABLE;
-    } else if (signal_on_altstack(t, t->syscall_sp)) {
+    } else if (signal_on_altstack(t, platform_call_sp(t->pt))) {
         flags |= SS_ONSTACK;
     }
     old.ss_flags = (int)flags;
@@ -174,6 +174,7 @@ long sys_sigaltstack(struct task *t, uaddr_t ss, uaddr_t old_ss)
         if (r < 0) {
             return r;
         }
+        signal_altstack_changed(t);
     }
     return old_ss ? put_user(t->mm, old_ss, &old) : 0;
 }

@@ -17,8 +17,10 @@ static void print_row(FILE *out, const struct syscall_info *info)
     for (unsigned i = 0; i < info->arg_count; i++) {
         fprintf(out, "%s%s", i ? ", " : "", info->args[i].name);
     }
-    fprintf(out, ")` | %s | %s | ", syscall_class_name(info->class),
-            syscall_level_name(info->support.level));
+    const struct syscall_in_stub *s = syscall_in_stub(info->nr);
+    fprintf(out, ")` | %s | %s | %s%s%s | ", syscall_class_name(info->class),
+            syscall_level_name(info->support.level), s ? syscall_in_stub_name(s->how) : "",
+            s && *s->note ? ": " : "", s ? s->note : "");
     if (info->support.error) {
         fprintf(out, "%s: ", error_name(info->support.error));
     }
@@ -43,7 +45,11 @@ void syscalls_print_markdown(FILE *out)
         "gives for it |\n"
         "| stub | %zu | accepted without effect, where Linux documents that it may have none |\n"
         "| none | %zu | always fails with the errno in the note |\n\n"
-        "| number | call | class | support | note |\n|---|---|---|---|---|\n",
+        "Where: empty, the sentry serves it; *kept*, the stub repeats the sentry's last answer until "
+        "that is taken back;\n*stub*, the stub has what is asked; *gate*, the guest's own thread "
+        "makes the host's call, under the host filter.\nIn every case the sentry serves it when "
+        "the stub can't.\n\n"
+        "| number | call | class | support | where | note |\n|---|---|---|---|---|---|\n",
         counts[LEVEL_FULL], counts[LEVEL_PARTIAL], counts[LEVEL_STUB], counts[LEVEL_UNSUPPORTED]);
     for (size_t i = 0; i < g_syscall_count; i++) {
         print_row(out, &g_syscalls[i]);

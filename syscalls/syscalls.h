@@ -21,7 +21,6 @@ struct task;
 #define SYSCALL(nr, name, support, class, result, ...)                                             \
     HANDLER_##support(name __VA_OPT__(, ) __VA_ARGS__)
 #include "syscalls/table.def"
-#undef SYSCALL
 #undef HANDLER_FULL
 #undef HANDLER_PARTIAL
 #undef HANDLER_STUB

@@ -568,6 +568,11 @@ static int ptrace_host_tid(const struct platform_thread *th)
     return th->tid;
 }
 
+static uaddr_t ptrace_call_sp(const struct platform_thread *th)
+{
+    return th->regs.rsp;
+}
+
 static struct platform_space *ptrace_space(struct platform_thread *th)
 {
     return th->space;
@@ -624,6 +629,7 @@ const struct engine_ops g_ptrace_engine = {
     .kill = ptrace_kill,
     .host_pid = ptrace_host_pid,
     .host_tid = ptrace_host_tid,
+    .call_sp = ptrace_call_sp,
     .space = ptrace_space,
     .exec = ptrace_exec,
     .load = ptrace_load,

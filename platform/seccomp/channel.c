@@ -4,7 +4,8 @@
  *
  *      guest                            sentry
  *      state = REQ
- *                                       CAS REQ -> BUSY; copy; in_request = true
+ *                                       copy; in_request = true: from now on the state does not count
+ *                                       PARKED, if the reply does not follow at once
  *      (sleeps: state |= SLEEPING)
  *                                       reply fields; old = xchg(state, DONE)
  *                                       in_request = false before that: a new REQ may follow at once
@@ -64,6 +65,9 @@ void thread_set_slot(struct platform_thread *th, uint32_t slot)
     th->chan = space_chan(th->space, slot);
     th->chan->wake_id = th->index % WAKE_COUNT;
     th->chan->state = CHAN_IDLE;
+    th->chan->host_tid = 0;
+    th->chan->start_kick = th->start_kick;
+    seccomp_answers_init(th);
     atomic_store(&g_poll_slots[th->index].chan, th->chan);
 }
 
@@ -78,29 +82,35 @@ void thread_destroy(struct platform_thread *th)
     while (g_poll_slot_count && !g_poll_slots[g_poll_slot_count - 1].th) {
         atomic_fetch_sub(&g_poll_slot_count, 1);
     }
+    if (th->child) {
+        th->child->cloner = NULL;
+    }
+    if (th->cloner) {
+        th->cloner->child = NULL;
+    }
     list_del(&th->proc_link);
     list_del(&th->pending_link);
     space_put(th->space);
     free(th);
 }
 
-/* Takes the request's ranges: each inside the window, whatever the guest wrote. */
-static void accept_ranges(struct platform_thread *th)
+/* Where the request's copies are: each inside the window, whatever sizes the guest wrote. */
+static void accept_copies(struct platform_thread *th)
 {
-    uint64_t count = *(volatile uint64_t *)&th->chan->range_count;
-    th->range_count = 0;
-    for (uint64_t i = 0; i < count && i < COPY_MAX; i++) {
-        struct chan_range *r = &th->ranges[i];
-        memcpy(r, (const void *)&th->chan->ranges[i], sizeof(*r));
-        __asm__ volatile("" ::: "memory"); /* the checks below are of the copy */
-        r->filled = 0;
-        r->is_out = r->is_out != 0;
-        if (r->offset > WINDOW_SIZE || r->size > WINDOW_SIZE - r->offset ||
-            platform_range_reserved(r->addr, r->size)) {
-            th->range_count = 0;
-            return;
+    const uint16_t *plan = th->nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->copy_plan[th->nr] : NULL;
+    uint32_t used = 0;
+    for (int i = 0; plan && i < 6 && used < WINDOW_SIZE; i++) {
+        uint32_t size = MIN(((volatile uint32_t *)th->chan->copy_size)[i],
+                            (uint32_t)WINDOW_SIZE - used);
+        if (plan[i] && size && !platform_range_reserved(th->args[i], size)) {
+            th->ranges[th->range_count++] =
+                (struct copy_range){.addr = th->args[i],
+                                    .size = size,
+                                    .offset = used,
+                                    .arg = i,
+                                    .is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED};
         }
-        th->range_count++;
+        used = copy_next(used, size);
     }
 }
 
@@ -109,7 +119,7 @@ void channel_flush(struct platform_thread *th)
     uint32_t count = th->range_count;
     th->range_count = 0; /* first: the writes below must not find them */
     for (uint32_t i = 0; i < count; i++) {
-        const struct chan_range *r = &th->ranges[i];
+        const struct copy_range *r = &th->ranges[i];
         if (r->is_out && r->filled) {
             size_t copied = engine_vm_write(
                 th->proc->pid, r->addr, (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
@@ -127,18 +137,29 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
         return false;
     }
     uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
-    if ((state & CHAN_STATE_MASK) != CHAN_REQ || ((state & CHAN_NO_POLL) && !notify_id) ||
-        !__atomic_compare_exchange_n(&c->state, &state, CHAN_BUSY | (state & CHAN_SLEEPING), false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    if ((state & CHAN_STATE_MASK) != CHAN_REQ || ((state & CHAN_NO_POLL) && !notify_id)) {
         return false;
+    }
+    if (!th->tid && !thread_identify(th)) {
+        return false;
+    }
+    if (notify_id) {
+        c->state = CHAN_PARKED; /* the poller need not look: the guest sleeps in the notification */
     }
     th->nr = *(volatile uint64_t *)&c->nr;
     for (int i = 0; i < 6; i++) {
         th->args[i] = ((volatile uint64_t *)c->args)[i];
     }
-    th->ip = *(volatile uint64_t *)&c->ip;
-    th->sp = *(volatile uint64_t *)&c->sp;
-    accept_ranges(th);
+    th->done = state & CHAN_PARTIAL ? *(volatile uint64_t *)&c->done & INT32_MAX : 0;
+    th->mask_changed = state & CHAN_MASK;
+    if (th->mask_changed) {
+        th->sigmask = *(volatile uint64_t *)&c->sigmask;
+    }
+    c->order = ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
+    th->range_count = 0;
+    if (state & CHAN_COPY) {
+        accept_copies(th);
+    }
     th->in_request = true;
     th->event = true;
     th->notify_id = notify_id;
@@ -149,13 +170,24 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     return true;
 }
 
+void channel_park(struct platform_thread *th)
+{
+    if (th && th->in_request && !th->notify_id) {
+        uint32_t state = __atomic_load_n(&th->chan->state, __ATOMIC_RELAXED);
+        if ((state & CHAN_STATE_MASK) == CHAN_REQ) {
+            __atomic_compare_exchange_n(&th->chan->state, &state, CHAN_PARKED, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        }
+    }
+}
+
 void channel_reply(struct platform_thread *th, enum stub_order order)
 {
     struct chan *c = th->chan;
     uint64_t id = th->notify_id;
-    if (order == ORDER_RETURN || order == ORDER_UPCALL) {
+    if (order == ORDER_RETURN || order == ORDER_UPCALL || order == ORDER_SIGNAL) {
         for (uint32_t i = 0; i < th->range_count; i++) {
-            c->ranges[i].filled = th->ranges[i].filled;
+            c->copy_filled[th->ranges[i].arg] = th->ranges[i].filled;
         }
     }
     th->range_count = 0;
@@ -163,9 +195,13 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     th->in_request = false;
     th->event = false;
     th->has_context = false;
+    th->has_signal = false;
     th->notify_id = 0;
     uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
-    if (id) {
+    if (id && th->notify_fd >= 0) {
+        notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
+        th->notify_fd = -1;
+    } else if (id) {
         notify_answer(id, 0);
     } else if (old & CHAN_SLEEPING) {
         uint32_t *word = &g_seccomp.ro->wake[th->index % WAKE_COUNT];
@@ -194,7 +230,6 @@ int channel_need_notify(struct platform_thread *th)
     /* ORDER_COMEBACK keeps the request's context in the stub: only the channel is used again. */
     bool had_context = th->has_context;
     uint64_t nr = th->nr, args[6];
-    uaddr_t ip = th->ip, sp = th->sp;
     memcpy(args, th->args, sizeof(args));
     channel_reply(th, ORDER_COMEBACK);
     int r = channel_wait(th);
@@ -209,8 +244,6 @@ int channel_need_notify(struct platform_thread *th)
     }
     th->nr = nr;
     memcpy(th->args, args, sizeof(args));
-    th->ip = ip;
-    th->sp = sp;
     th->has_context = had_context;
     return 0;
 }

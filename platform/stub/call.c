@@ -1,20 +1,14 @@
 /*
- * A guest's system call, seen from the stub: publish it in the channel, wait, and carry out what
- * the sentry orders. The few calls that are harmless with any arguments, and that only the
- * thread itself can make (futex, its FS base), are made here.
+ * A guest's system call, seen from the stub: answer it here if that can be (answer.c), else publish it in the
+ * channel, wait, and carry out what the sentry orders.
  */
 #include <asm/unistd.h>
 #include <stdatomic.h>
 
 #include "platform/stub/stub.h"
 
-#define ENOSYS_                38
-#define EINTR_                 4
-#define EINVAL_                22
-#define ERESTARTSYS_           512
-#define ERESTART_RESTARTBLOCK_ 516
-
-#define RO ((volatile struct stub_ro *)STUB_RO)
+#define ENOSYS_ 38
+#define SYSCALL_SIZE 2
 
 __attribute__((noreturn)) void stub_die(void)
 {
@@ -56,19 +50,12 @@ static void chan_wait(struct area *area, struct chan *c)
         uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
         switch (state & CHAN_STATE_MASK) {
         case CHAN_DONE:
-            __atomic_store_n(&c->state, CHAN_IDLE, __ATOMIC_RELAXED);
             return;
         case CHAN_REQ:
             if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
                 ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
-                gate(GATE_DOORBELL, area->slot, 0, 0, 0, 0, 0);
+                gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
                 spins = 0;
-                continue;
-            }
-            break;
-        case CHAN_BUSY:
-            if (spins >= RO->spin_busy) {
-                chan_park(c, state);
                 continue;
             }
             break;
@@ -81,10 +68,12 @@ static void chan_wait(struct area *area, struct chan *c)
     }
 }
 
-void chan_call(struct area *area)
+void chan_call(struct area *area, uint32_t flags)
 {
     struct chan *c = area->chan;
-    __atomic_store_n(&c->state, CHAN_REQ, __ATOMIC_SEQ_CST);
+    flags |= (uint32_t)area->mask_changed;
+    area->mask_changed = 0;
+    __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     chan_wait(area, c);
     while (c->order == ORDER_COMEBACK) {
         c->nr = STUB_REQ_COMEBACK;
@@ -96,11 +85,10 @@ void chan_call(struct area *area)
 void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
 {
     struct chan *c = area->chan;
-    c->range_count = 0;
     c->nr = nr;
     c->args[0] = a0;
     c->args[1] = a1;
-    chan_call(area);
+    chan_call(area, 0);
 }
 
 long stub_mem(const struct stub_mem_call *m)
@@ -137,22 +125,6 @@ static void stub_exec(void)
     stub_die();
 }
 
-/* Adds a range to the request; what does not fit is left to the sentry's slower ways. */
-static struct chan_range *range_add(struct chan *c, uint64_t addr, uint64_t size, uint64_t *used)
-{
-    if (c->range_count == COPY_MAX || !addr || !size || *used >= WINDOW_SIZE) {
-        return 0;
-    }
-    struct chan_range *r = &c->ranges[c->range_count];
-    uint64_t room = WINDOW_SIZE - *used;
-    r->addr = addr;
-    r->size = (uint32_t)(size < room ? size : room);
-    r->offset = (uint32_t)*used;
-    r->filled = 0;
-    *used += (r->size + 63UL) & ~63UL;
-    return r;
-}
-
 #define OUT_CHECKED_MAX 0x10000UL
 
 /* How many bytes from addr on can be written, looking at most OUT_CHECKED_MAX far. */
@@ -167,46 +139,55 @@ static uint64_t writable_size(uint64_t addr, uint64_t size)
     return end - addr;
 }
 
-static void copy_ahead(struct chan *c, const uint64_t *args, uint64_t nr)
+/* How many bytes of argument i to copy, by the plan. */
+static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i)
 {
-    uint64_t used = 0;
-    c->range_count = 0;
-    if (nr >= PLATFORM_COPY_NR_COUNT) {
-        return;
+    uint64_t size = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
+    switch (plan >> 12) {
+    case PLATFORM_COPY_IN_LEN:
+    case PLATFORM_COPY_OUT_LEN:
+        return args[size % 6];
+    case PLATFORM_COPY_IN_STR:
+        return size < to_page_end ? size : to_page_end;
+    default:
+        return size;
     }
+}
+
+/* Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
+static void copy_ahead(struct chan *c, const uint64_t *args, const volatile uint16_t *plan)
+{
+    uint32_t used = 0;
     for (int i = 0; i < 6; i++) {
-        uint32_t plan = RO->copy_plan[nr][i], kind = plan >> 12, number = plan & 0xfff;
-        if (kind == PLATFORM_COPY_NONE) {
-            continue;
+        uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i) : 0;
+        size = size < WINDOW_SIZE - used ? size : WINDOW_SIZE - used;
+        if (size && plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED) {
+            size = writable_size(args[i], size);
+        } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {
+            size = 0;
         }
-        uint64_t size = number, to_page_end = 4096 - (args[i] & 4095);
-        if (kind == PLATFORM_COPY_IN_LEN || kind == PLATFORM_COPY_OUT_LEN) {
-            size = args[number % 6];
-        } else if (kind == PLATFORM_COPY_IN_STR && size > to_page_end) {
-            size = to_page_end;
-        }
-        /* A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
-        uint64_t out = kind >= PLATFORM_COPY_OUT_FIXED;
-        struct chan_range *r =
-            range_add(c, args[i], out ? writable_size(args[i], size) : size, &used);
-        if (r) {
-            r->is_out = (uint32_t)out;
-            c->range_count += out || guarded_copy(chan_window(c) + r->offset, (const void *)args[i],
-                                                  r->size) == 0;
-        }
+        c->copy_size[i] = (uint32_t)size;
+        c->copy_filled[i] = 0;
+        used = copy_next(used, (uint32_t)size);
     }
 }
 
 /* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
-static long copy_back(struct chan *c)
+static long copy_back(const struct area *area)
 {
+    struct chan *c = area->chan;
     long result = (long)c->ret;
-    for (uint64_t i = 0; i < c->range_count && i < COPY_MAX; i++) {
-        struct chan_range *r = &c->ranges[i];
-        if (r->is_out && r->filled &&
-            guarded_copy((void *)r->addr, chan_window(c) + r->offset, r->filled) != 0) {
+    uint32_t used = 0;
+    if (!(area->copied)) {
+        return result;
+    }
+    for (int i = 0; i < 6 && used < WINDOW_SIZE; i++) {
+        uint32_t filled = c->copy_filled[i];
+        if (filled &&
+            guarded_copy((void *)area->args[i], chan_window(c) + used, filled) != 0) {
             result = -14; /* EFAULT */
         }
+        used = copy_next(used, c->copy_size[i]);
     }
     return result;
 }
@@ -224,6 +205,25 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     go_guest(area);
 }
 
+/* Does not come back when all went well. */
+static long stub_load_program(struct area *area)
+{
+    struct chan *c = area->chan;
+    uint64_t entry = c->reply_args[0], sp = c->reply_args[1], copies = c->reply_args[3];
+    const struct stub_copy *list =
+        (const void *)(chan_window(c) + c->reply_args[2] * sizeof(struct stub_mem_call));
+    long r = stub_mem_list(area, c->reply_args[2]);
+    for (uint64_t i = 0; i < copies && !(r < 0 && r >= -4095); i++) {
+        r = list[i].offset ? guarded_copy((void *)list[i].addr, chan_window(c) + list[i].offset,
+                                          list[i].size)
+                           : guarded_zero((void *)list[i].addr, list[i].size);
+    }
+    if (r < 0 && r >= -4095) {
+        return r;
+    }
+    stub_start_program(area, entry, sp);
+}
+
 /* Carries out orders until one of them is the result of the call. */
 static long stub_obey(struct area *area)
 {
@@ -231,10 +231,18 @@ static long stub_obey(struct area *area)
     for (;;) {
         switch (c->order) {
         case ORDER_RETURN:
-            return copy_back(c);
+            return copy_back(area);
         case ORDER_UPCALL:
             area->kick = 1;
-            return copy_back(c);
+            return copy_back(area);
+        case ORDER_REDO:
+            area->rip -= SYSCALL_SIZE;
+            return (long)c->ret;
+        case ORDER_SIGNAL: {
+            long r = copy_back(area);
+            area->rip -= c->signal.flags & SIGNAL_REDO ? SYSCALL_SIZE : 0;
+            return stub_signal_call(area, r);
+        }
         case ORDER_MEM:
             return stub_mem(&c->mem);
         case ORDER_MEM_LIST:
@@ -252,6 +260,9 @@ static long stub_obey(struct area *area)
         case ORDER_EXEC:
             stub_exec();
             break;
+        case ORDER_LOAD:
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_load_program(area), 0);
+            break;
         case ORDER_START:
             stub_start_program(area, c->reply_args[0], c->reply_args[1]);
         case ORDER_EXIT:
@@ -268,85 +279,73 @@ __attribute__((noreturn)) void stub_load(struct area *area)
     stub_die();
 }
 
-static long stub_futex(struct area *area)
+static void exit_info(struct area *area)
 {
-    const uint64_t *a = area->args;
-    long r = gate_wait(area, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (r == -EINTR_ && area->kick) {
-        uint32_t op = (uint32_t)a[1] & 0x7f;
-        area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
-    }
-    return r;
-}
-
-/* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: 1 not ours. */
-static long stub_arch_prctl(uint64_t code, uint64_t addr)
-{
-    uint64_t base;
-    switch (code) {
-    case 0x1001: /* ARCH_SET_GS */
-    case 0x1002: /* ARCH_SET_FS */
-        if (addr >= 0x7ffffffff000UL) {
-            return -1; /* EPERM, as Linux */
-        }
-        if (code == 0x1002) {
-            __asm__ volatile("wrfsbase %0" ::"r"(addr));
-        } else {
-            __asm__ volatile("wrgsbase %0" ::"r"(addr));
-        }
-        return 0;
-    case 0x1003: /* ARCH_GET_FS */
-        __asm__ volatile("rdfsbase %0" : "=r"(base));
-        return guarded_copy((void *)addr, &base, sizeof(base));
-    case 0x1004: /* ARCH_GET_GS */
-        __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
-        return guarded_copy((void *)addr, &base, sizeof(base));
-    default:
-        return 1;
-    }
-}
-
-long stub_syscall(struct area *area)
-{
-    uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
     struct chan *c = area->chan;
-
-    if (nr >= STUB_REQ_BASE) {
-        return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
+    struct stub_exit_info *info = (void *)((uint8_t *)c + STUB_EXIT_OFFSET);
+    info->robust_list = c->robust_list;
+    if (info->robust_list && guarded_copy(info->robust_head, (const void *)info->robust_list,
+                                          sizeof(info->robust_head)) != 0) {
+        info->robust_list = 0;
     }
+    area->args[5] = gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) == 0 ? STUB_EXIT_INFO : 0;
+}
 
-    switch (nr) {
-    case __NR_futex:
-        return stub_futex(area);
-    case __NR_sched_yield:
-        return gate(nr, 0, 0, 0, 0, 0, 0);
-    case __NR_membarrier:
-        return gate(nr, area->args[0], area->args[1], area->args[2], 0, 0, 0);
-    case __NR_arch_prctl: {
-        long r = stub_arch_prctl(area->args[0], area->args[1]);
-        if (r != 1) {
-            return r;
-        }
-        break;
+/* The sentry serves call nr with area's arguments. */
+static long ask(struct area *area, uint64_t nr)
+{
+    struct chan *c = area->chan;
+    area->copied = 0;
+    if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
+        copy_ahead(c, area->args, RO->copy_plan[nr]);
+        area->copied = CHAN_COPY;
     }
-    case __NR_rt_sigreturn: /* by a patched site; handlers.c takes the trapping ones */
-        area->sigreturn = 1;
-        area->kick = 1;
-        return (long)nr;
-    case __NR_set_tid_address:
-        gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
-        break;
-    default:
-        break;
+    c->sp = area->rsp;
+    uint32_t flags = (uint32_t)area->copied;
+    if (area->done) {
+        c->done = area->done;
+        area->done = 0;
+        flags |= CHAN_PARTIAL;
     }
     c->nr = nr;
     for (int i = 0; i < 6; i++) {
         c->args[i] = area->args[i];
     }
-    c->ip = area->rip;
-    c->sp = area->rsp;
-    copy_ahead(c, area->args, nr);
-    chan_call(area);
+    chan_call(area, flags);
     return stub_obey(area);
+}
+
+long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    uint64_t saved[4];
+    for (int i = 0; i < 4; i++) {
+        saved[i] = area->args[i];
+    }
+    area->args[0] = a;
+    area->args[1] = b;
+    area->args[2] = c;
+    area->args[3] = d;
+    long r = ask(area, nr);
+    for (int i = 0; i < 4; i++) {
+        area->args[i] = saved[i];
+    }
+    return r;
+}
+
+long stub_syscall(struct area *area)
+{
+    uint64_t nr = (uint32_t)area->nr; /* all that Linux looks at */
+
+    if (nr >= STUB_REQ_BASE) {
+        return -ENOSYS_; /* the sentry would take it for one of the stub's own requests */
+    }
+
+    long result;
+    if (stub_answer(area, nr, &result)) {
+        return result;
+    }
+    if (nr == __NR_exit_group || nr == __NR_exit) {
+        exit_info(area);
+    }
+    return ask(area, nr);
 }

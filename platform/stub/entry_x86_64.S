@@ -92,14 +92,14 @@ exit_thread_ret:
     .globl stub_start
 stub_start:
     mov %rsp, %rdi
-    movabs $(AREA_BASE + AREA_STACK), %rsp
+    movabs $(AREA_BASE + AREA_STRUCT), %rsp
     xor %ebp, %ebp
     call stub_main
     ud2
 
-/* A new thread: rsp is the top of its stub stack. */
+/* A new thread: rsp is the top of its stub stack, where its area begins. */
 child_start:
-    lea -AREA_STACK(%rsp), %rbx
+    mov %rsp, %rbx
     mov %rbx, %rdi
     call stub_child
 restore_all:
@@ -120,23 +120,57 @@ stub_entry_patched:
     cmp area_low(%rip), %r11
     jb stub_entry_slow
     cmp area_high(%rip), %r11
-    jb stub_entry
+    jae stub_entry_slow
+
+/* A kept answer (answer.c): 10 ns instead of 40. Only rax, rcx and r11 are ours; rdx waits in the area. */
+    cmp $PLATFORM_COPY_NR_COUNT, %rax
+    jae stub_entry
+    mov %rdx, AREA_ARGS + 16(%r11)
+    movabs $(STUB_RO + STUB_RO_KEPT), %rdx
+    movzbl (%rdx,%rax), %edx
+    dec %edx
+    js not_kept
+    cmp $PLATFORM_ANSWER_MAX, %edx
+    jae not_kept
+    mov AREA_CHAN(%r11), %r11
+    mov CHAN_ANSWERS(%r11,%rdx,8), %rdx
+    rdgsbase %r11
+    test %rdx, %rdx
+    jns not_kept
+    mov %edx, %eax
+    mov AREA_ARGS + 16(%r11), %rdx
+/* From fast_check to fast_end the registers are the guest's already. */
+    .globl fast_check
+fast_check:
+    cmpl $0, AREA_KICK(%r11)
+    jne exit_kick_fast
+    mov $0x246, %r11d
+    .globl fast_end
+fast_end:
+    jmp *%rcx
+    .globl exit_kick_fast
+exit_kick_fast:
+    ud2
+not_kept:
+    mov AREA_ARGS + 16(%r11), %rdx
+    jmp stub_entry
+
     .globl stub_entry_slow
 stub_entry_slow:
     ud2
 
     .balign 8
 area_low:
-    .quad AREA_BASE
+    .quad AREA_LOW
 area_high:
-    .quad AREA_BASE + AREA_STRIDE * SLOT_COUNT
+    .quad AREA_BASE + AREA_STRIDE
 
     .globl stub_entry
 stub_entry:
     mov %rsp, AREA_RSP(%r11)
     mov %rcx, AREA_RIP(%r11)
     mov %rax, AREA_NR(%r11)
-    lea AREA_STACK(%r11), %rsp
+    mov %r11, %rsp
     mov %rdi, AREA_ARGS(%r11)
     mov %rsi, AREA_ARGS + 8(%r11)
     mov %rdx, AREA_ARGS + 16(%r11)
@@ -195,12 +229,60 @@ guarded_copy_fault:
     mov $-14, %rax
     ret
 
+/* long guarded_zero(dst, size): the same with zeroes. */
+    .globl guarded_zero
+guarded_zero:
+    mov %rsi, %rcx
+    xor %eax, %eax
+    .globl guarded_zero_insn
+guarded_zero_insn:
+    rep stosb
+    ret
+
+/* long guarded_copy8(dst, src): the same for 8 bytes; rep movs takes 10 ns to begin. */
+    .globl guarded_copy8
+guarded_copy8:
+    .globl guarded_copy8_load
+guarded_copy8_load:
+    mov (%rsi), %rax
+    .globl guarded_copy8_store
+guarded_copy8_store:
+    mov %rax, (%rdi)
+    xor %eax, %eax
+    ret
+
 /* long guarded_touch(byte): 0 when it can be written (it is not changed), else -EFAULT. */
     .globl guarded_touch
 guarded_touch:
     .globl guarded_touch_insn
 guarded_touch_insn:
     lock orb $0, (%rdi)
+    xor %eax, %eax
+    ret
+
+/* long guarded_xsave(dst, mask_low, mask_high): 0, or -EFAULT. The FP state is the guest's: the stub uses none. */
+    .globl guarded_xsave
+guarded_xsave:
+    mov %esi, %eax
+    .globl guarded_xsave_insn
+guarded_xsave_insn:
+    xsave64 (%rdi)
+    xor %eax, %eax
+    ret
+
+/* void fp_load(src, mask_low, mask_high): the guest's FP state from now on. */
+    .globl fp_load
+fp_load:
+    mov %esi, %eax
+    xrstor64 (%rdi)
+    ret
+
+/* long guarded_probe(byte): 0 when it can be read, else -EFAULT. */
+    .globl guarded_probe
+guarded_probe:
+    .globl guarded_probe_insn
+guarded_probe_insn:
+    movzbl (%rdi), %eax
     xor %eax, %eax
     ret
 

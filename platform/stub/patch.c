@@ -6,9 +6,10 @@
  * or have saved keeps its meaning:
  *
  *   mov $nr, %eax; syscall        b8 n n n n 0f 05      the mov becomes jmp; the syscall stays
- *   syscall; cmp $-4096, %rax     0f 05 48 3d 00 f0 ..  the syscall becomes the first two bytes of a jmp whose
- *                                                       last three are the cmp's own: 256 possible targets
- *                                                       about 4 MiB (cmp $-4095: 20 MiB) above
+ *   syscall; whatever             0f 05 x y z           the syscall becomes the first two bytes of a jmp whose
+ *                                                       last three are the code behind it, untouched: 256
+ *                                                       possible targets, which must be free addresses (for
+ *                                                       the usual cmp $-4096, %rax they are 4 MiB above)
  *
  * The jump leads to a trampoline: mov $nr, %eax; movabs $return, %rcx; jmp stub_entry_patched. rcx and r11
  * are dead by the system call ABI, so the guest's stack and its red zone are not touched.
@@ -22,8 +23,8 @@
 #include "platform/stub/stub.h"
 
 #define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
-#define HIT_COUNT          1024
-#define RANGE_MAX          64
+#define HIT_COUNT          512 /* one page: each that is touched costs a fault a process */
+#define RANGE_MAX          256
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
 #define LOW_START          0x100000UL /* above what mmap_min_addr keeps, below where programs are linked */
@@ -35,14 +36,12 @@
 #define SYNC_CORE          32
 
 static struct {
-    uint64_t site;
-    int32_t count; /* -1: patched, or not patchable */
-} g_hits[HIT_COUNT];
+    uint64_t site : 48;
+    int64_t count : 16; /* -1: patched, or not patchable */
+} g_hits[HIT_COUNT] __attribute__((aligned(4096)));
 static struct {
     uint64_t start, end, next;
 } g_ranges[RANGE_MAX];
-static uint32_t g_range_count, g_lock, g_sync_ready;
-static volatile uint64_t g_int3_at; /* a site that is being rewritten behind an int3 */
 
 static uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot)
 {
@@ -52,7 +51,7 @@ static uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot)
 
 int stub_in_trampoline(uint64_t ip)
 {
-    uint32_t count = __atomic_load_n(&g_range_count, __ATOMIC_ACQUIRE);
+    uint32_t count = __atomic_load_n(&HOT->range_count, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < count; i++) {
         if (ip >= g_ranges[i].start && ip < g_ranges[i].end) {
             return 1;
@@ -63,15 +62,15 @@ int stub_in_trampoline(uint64_t ip)
 
 static int range_add(uint64_t start, uint64_t size)
 {
-    if (g_range_count == RANGE_MAX ||
+    if (HOT->range_count == RANGE_MAX ||
         gate(__NR_mmap, start, size, PROT_RX, MAP_ANON_HERE, (uint64_t)-1, 0) != (long)start) {
         return -1;
     }
-    g_ranges[g_range_count].start = start;
-    g_ranges[g_range_count].end = start + size;
-    g_ranges[g_range_count].next = start;
-    __atomic_store_n(&g_range_count, g_range_count + 1, __ATOMIC_RELEASE);
-    return (int)g_range_count - 1;
+    g_ranges[HOT->range_count].start = start;
+    g_ranges[HOT->range_count].end = start + size;
+    g_ranges[HOT->range_count].next = start;
+    __atomic_store_n(&HOT->range_count, HOT->range_count + 1, __ATOMIC_RELEASE);
+    return (int)HOT->range_count - 1;
 }
 
 static uint64_t range_first(int i)
@@ -83,7 +82,7 @@ static uint64_t range_first(int i)
 /* A free trampoline that a 5-byte jump at site reaches. Below the program rather than above: brk grows up. */
 static uint64_t trampoline_near(uint64_t site)
 {
-    for (uint32_t i = 0; i < g_range_count; i++) {
+    for (uint32_t i = 0; i < HOT->range_count; i++) {
         int64_t distance = (int64_t)(g_ranges[i].next - site);
         if (distance < 0x7ff00000L && distance > -0x7ff00000L &&
             g_ranges[i].end - g_ranges[i].start == RANGE_SIZE &&
@@ -176,11 +175,11 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
         }
         return;
     }
-    if (!g_sync_ready) {
+    if (!HOT->sync_ready) {
         gate(__NR_membarrier, SYNC_CORE_REGISTER, 0, 0, 0, 0, 0);
-        g_sync_ready = 1;
+        HOT->sync_ready = 1;
     }
-    g_int3_at = site;
+    HOT->int3_at = site;
     p[0] = 0xcc;
     sync_core();
     for (uint64_t i = 1; i < size; i++) {
@@ -189,7 +188,7 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
     sync_core();
     p[0] = code[0];
     sync_core();
-    g_int3_at = 0;
+    HOT->int3_at = 0;
 }
 
 /* Is the byte at ip writable for the guest? An atomic "or 0" changes nothing, and faults when it is not. */
@@ -209,15 +208,25 @@ static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
     return 0;
 }
 
+/* Where a jump can lead whose displacement ends with the three bytes that follow the syscall: [base, base + 256). */
+static uint64_t punned_base(uint64_t ip, const uint8_t *after)
+{
+    uint32_t high =
+        (uint32_t)after[0] << 8 | (uint32_t)after[1] << 16 | (uint32_t)after[2] << 24;
+    uint64_t base = ip + 3 + (uint64_t)(int64_t)(int32_t)high;
+    int in_slice = base >> 32 == SLICE_HI || base >> 32 == SLICE_HI - 1;
+    return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
+}
+
 static void patch_site(uint64_t ip, uint64_t rax)
 {
-    uint8_t b[13]; /* the 7 bytes before ip, and 6 behind */
-    uint32_t nr, zz;
+    uint8_t b[10]; /* the 7 bytes before ip, and 3 behind */
+    uint32_t nr;
     if (guarded_copy(b, (const void *)(ip - 7), sizeof(b)) != 0 || b[5] != 0x0f || b[6] != 0x05) {
         return;
     }
     __builtin_memcpy(&nr, b + 1, 4);
-    if (b[0] == 0xb8 && nr == rax && nr != __NR_rt_sigreturn) {
+    if (b[0] == 0xb8 && nr == rax) {
         uint64_t at = trampoline_near(ip - 7);
         if (at && trampoline_write(at, 1, nr, ip) == 0) {
             int32_t distance = (int32_t)(at - (ip - 2));
@@ -227,21 +236,29 @@ static void patch_site(uint64_t ip, uint64_t rax)
         }
         return;
     }
-    zz = b[9];
-    if (b[7] == 0x48 && b[8] == 0x3d && zz <= 1 && b[10] == 0xf0 && b[11] == 0xff &&
-        b[12] == 0xff) {
-        uint64_t base = ip + 3 + ((uint64_t)zz << 24) + 0x3d4800;
-        uint64_t at = base < 0x7fff00000000UL ? trampoline_punned(base) : 0;
-        if (at && trampoline_write(at, 0, 0, ip) == 0) {
-            uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
-            site_write(ip - 2, code, sizeof(code));
+    uint64_t base = punned_base(ip, b + 7);
+    uint64_t at = base ? trampoline_punned(base) : 0;
+    if (at && trampoline_write(at, 0, 0, ip) == 0) {
+        uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+        site_write(ip - 2, code, sizeof(code));
+    }
+}
+
+void stub_sites_unmapped(uint64_t addr, uint64_t size)
+{
+    if (HOT->site_low >= addr + size || HOT->site_high < addr) {
+        return;
+    }
+    for (int i = 0; i < HIT_COUNT; i++) {
+        if (g_hits[i].site >= addr && g_hits[i].site < addr + size) {
+            g_hits[i].count = 0; /* other code may come there */
         }
     }
 }
 
 void stub_count_trap(uint64_t ip, uint64_t rax)
 {
-    uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 54);
+    uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 55);
     for (int i = 0; i < 8 && g_hits[h].site && g_hits[h].site != ip; i++) {
         h = (h + 1) % HIT_COUNT;
     }
@@ -249,24 +266,29 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
         g_hits[h].site = ip;
         g_hits[h].count = 0;
     }
+    if (rax == __NR_rt_sigreturn) {
+        return; /* unwinders know a signal frame by these bytes */
+    }
     if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
         return;
     }
-    if (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+    if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
     g_hits[h].count = -1;
+    HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
+    HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
     patch_site(ip, rax);
-    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }
 
 int stub_trap_is_ours(uint64_t ip)
 {
     uint64_t site = ip - 1;
-    if (g_int3_at != site && *(const volatile uint8_t *)site == 0xcc) {
+    if (HOT->int3_at != site && *(const volatile uint8_t *)site == 0xcc) {
         return 0;
     }
-    while (g_int3_at == site) {
+    while (HOT->int3_at == site) {
         __builtin_ia32_pause();
     }
     return *(const volatile uint8_t *)site != 0xcc;
@@ -275,12 +297,12 @@ int stub_trap_is_ours(uint64_t ip)
 /* Held over a fork, so that the child never gets a site that somebody was halfway through rewriting. */
 void stub_patch_lock(void)
 {
-    while (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+    while (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
 
 void stub_patch_unlock(void)
 {
-    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }

@@ -23,6 +23,7 @@
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/vfs/lease.h"
 
 #define MAX_NESTING 4
 #define BATCH       64 /* events copied to the guest at a time */
@@ -57,6 +58,11 @@ struct epoll_waiter {
 
 static const struct file_ops epoll_ops;
 
+bool epoll_is_idle(const struct file *f)
+{
+    return list_empty(&((const struct epoll *)f->private)->ready);
+}
+
 bool file_is_epoll(const struct file *f)
 {
     return f->ops == &epoll_ops;
@@ -76,6 +82,9 @@ static void item_set_ready(struct epoll_item *item)
 {
     struct epoll *ep = item->set;
 
+    if (ep->file->lease) {
+        file_lease_end(ep->file->lease);
+    }
     if (list_empty(&item->ready_link)) {
         list_add_tail(&item->ready_link, &ep->ready);
     }

@@ -8,6 +8,8 @@
 struct mm;
 
 MUST_CHECK int epoll_new(const struct cred *cred, struct file **out);
+/* Nothing on f's ready list. When that ends, f's lease does (sentry/task/lease.c). */
+bool epoll_is_idle(const struct file *f);
 bool file_is_epoll(const struct file *f);
 /**
  * epoll_control - epoll_ctl(2) on files already looked up.

@@ -20,6 +20,7 @@
 
 #include "lib/host.h"
 #include "sentry/base/timer.h"
+#include "sentry/vfs/lease.h"
 
 #define BOUNCE_SIZE    (64u * 1024)
 #define READAHEAD_SIZE (128u * 1024)
@@ -394,10 +395,23 @@ int gofer_file_getattr(struct gofer_inode *gi)
     return 0;
 }
 
+/* What can't change may be read from the donated fd itself. */
+static int file_lease(struct file *f, struct lease_terms *out)
+{
+    struct gofer_inode *gi = gofer_i(f->inode);
+    if (!gofer_fs_of(gi)->frozen || file_writable(f)) {
+        return -EPERM;
+    }
+    *out = (struct lease_terms){
+        .host_fd = host_fd(f), .size = gi->inode.size, .capacity = (uint64_t)gi->inode.size};
+    return 0;
+}
+
 const struct file_ops gofer_file_ops = {
     .read = file_read_at,
     .write = file_write_at,
     .mmap = file_map,
+    .lease = file_lease,
     .fsync = file_fsync,
     .fallocate = file_fallocate,
     .release = file_release,

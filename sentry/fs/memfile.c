@@ -28,6 +28,8 @@
 #define FANOUT       (1u << FANOUT_BITS)
 #define BOUNCE_SIZE  (64 * 1024)
 #define YIELD_SIZE   (1024 * 1024)
+#define LEASE_MOVE_MAX (1024 * 1024) /* larger files are not moved to a memfd for a lease alone */
+#define LEASE_ROOM     (1024 * 1024) /* into which a leased file can grow, and half its size */
 #define HEIGHT_LIMIT 10 /* 64^9 pages are more than 2^63 bytes */
 
 struct tree_node {
@@ -347,10 +349,24 @@ static void zero_in_page(struct memfile *m, int64_t pos, int64_t end)
     }
 }
 
+/* The memfd becomes as long as the file. */
+static int settle(struct memfile *m, int64_t size)
+{
+    if (m->fd >= 0 && m->fd_size != size) {
+        int r = host_ftruncate(m->fd, size);
+        if (r < 0) {
+            return r;
+        }
+        m->fd_size = size;
+    }
+    return 0;
+}
+
 int memfile_truncate(struct memfile *m, int64_t size)
 {
     if (m->fd >= 0) {
-        int r = host_ftruncate(m->fd, size);
+        int r = settle(m, MIN(size, m->size)); /* what a lease left behind the end is no data */
+        r = r < 0 ? r : settle(m, size);
         if (r < 0) {
             return r;
         }
@@ -416,7 +432,10 @@ int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
     if (kind != 0 && kind != FALLOC_FL_ZERO_RANGE && !(kind == FALLOC_FL_PUNCH_HOLE && keep_size)) {
         return -EOPNOTSUPP;
     }
-    int r = 0;
+    int r = settle(m, m->size);
+    if (r < 0) {
+        return r;
+    }
     if (m->fd >= 0) {
         if (kind != FALLOC_FL_PUNCH_HOLE &&
             !budget_allows(m->budget, pages_of(end) - ((uint64_t)offset >> PAGE_SHIFT))) {
@@ -439,7 +458,7 @@ int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
     }
     if (r == 0 && !keep_size && end > m->size) {
         m->size = end;
-        r = m->fd >= 0 ? host_ftruncate(m->fd, end) : 0;
+        r = settle(m, end);
     }
     correct_charge(m);
     return r;
@@ -472,7 +491,8 @@ int64_t memfile_seek(struct memfile *m, int64_t offset, int whence)
         return -ENXIO;
     }
     if (m->fd >= 0) {
-        return host_lseek(m->fd, offset, whence);
+        int r = settle(m, m->size);
+        return r < 0 ? r : host_lseek(m->fd, offset, whence);
     }
     uint64_t index = (uint64_t)offset >> PAGE_SHIFT;
     if (whence == SEEK_DATA) {
@@ -509,7 +529,8 @@ static int copy_to_fd(const struct memfile *m, int fd)
     return 0;
 }
 
-int memfile_map(struct memfile *m, struct file_map *out)
+/* From now on the bytes are in a memfd. */
+static int move_to_fd(struct memfile *m)
 {
     if (m->fd < 0) {
         AUTO_FD fd = host_memfd_create("file", MFD_CLOEXEC);
@@ -525,10 +546,74 @@ int memfile_map(struct memfile *m, struct file_map *out)
         }
         drop_pages(m, 0, UINT64_MAX);
         m->fd = take_fd(&fd);
+        m->fd_size = m->size;
         correct_charge(m);
     }
+    return 0;
+}
+
+int memfile_map(struct memfile *m, struct file_map *out)
+{
+    int r = move_to_fd(m);
+    r = r < 0 ? r : settle(m, m->size);
+    if (r < 0) {
+        return r;
+    }
+    m->mapped = true;
     *out = (struct file_map){.host_fd = m->fd, .host_offset = 0};
     return 0;
+}
+
+/* --- leases --- */
+
+int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
+                  uint64_t *out_capacity)
+{
+    uint64_t capacity = (uint64_t)m->size;
+    if (write && m->mapped) {
+        return -EBUSY;
+    }
+    if (m->fd < 0 && m->size > LEASE_MOVE_MAX) {
+        return -EFBIG;
+    }
+    if (write) {
+        capacity = ALIGN_UP(capacity + capacity / 2 + LEASE_ROOM, PAGE_SIZE);
+        capacity = MIN(capacity, limit);
+    }
+    if (capacity < (uint64_t)m->size) {
+        return -EFBIG;
+    }
+    int r = move_to_fd(m);
+    if (r < 0) {
+        return r;
+    }
+    if (write) {
+        uint64_t reserve = pages_of((int64_t)capacity) - MIN(m->pages, pages_of((int64_t)capacity));
+        if (!budget_allows(m->budget, reserve)) {
+            return -ENOSPC;
+        }
+        if (m->fd_size < (int64_t)capacity) {
+            r = settle(m, (int64_t)capacity);
+            if (r < 0) {
+                return r;
+            }
+        }
+        m->reserved = reserve;
+        m->budget->used_pages += reserve;
+    }
+    *out_fd = m->fd;
+    *out_capacity = capacity;
+    return 0;
+}
+
+void memfile_lease_end(struct memfile *m, int64_t size, bool written)
+{
+    m->budget->used_pages -= m->reserved;
+    m->reserved = 0;
+    m->size = size;
+    if (written) {
+        correct_charge(m);
+    }
 }
 
 uint64_t memfile_blocks(struct memfile *m)

@@ -22,7 +22,10 @@ struct memfile {
     uint64_t pages;  /* charged to budget */
     void *tree;      /* owned radix tree of pages; NULL when empty, or when fd >= 0 */
     unsigned height; /* of the tree: it covers 64^height pages */
-    int fd;          /* owned memfd, once the file has been mapped; else -1 */
+    int fd;          /* owned memfd, once the file has been mapped or leased; else -1 */
+    int64_t fd_size;   /* of the memfd: >= size; what is behind size is there to grow into */
+    uint64_t reserved; /* pages of the budget that a lease may yet fill */
+    bool mapped;       /* guests have it mapped: they see where fd ends */
 };
 
 void memfile_init(struct memfile *m, struct mem_budget *budget);
@@ -38,5 +41,13 @@ MUST_CHECK int memfile_fallocate(struct memfile *m, int mode, int64_t offset, in
 MUST_CHECK int64_t memfile_seek(struct memfile *m, int64_t offset, int whence);
 /* A host fd that shows the bytes; from now on it holds them. Errors: what memfd_create gives, -ENOMEM. */
 MUST_CHECK int memfile_map(struct memfile *m, struct file_map *out);
+/*
+ * A host fd for a lease, and up to where it may be written. limit: the most that is wanted. Errors: -EBUSY others see
+ * where the file ends; -EFBIG too large to move now; -ENOSPC; as memfile_map.
+ */
+MUST_CHECK int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
+                             uint64_t *out_capacity);
+/* The lease is over: size bytes of it are the file's. written: its pages have changed. */
+void memfile_lease_end(struct memfile *m, int64_t size, bool written);
 /* 512-byte blocks in use, for st_blocks. */
 uint64_t memfile_blocks(struct memfile *m);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sentry/base/kernel.h"
+#include "sentry/vfs/lease.h"
 
 void mem_fs_init(struct mem_fs *fs, const struct mem_fs_type *type, uint64_t limit_bytes)
 {
@@ -201,7 +202,26 @@ int64_t mem_file_llseek(struct file *f, int64_t offset, int whence)
 int mem_file_mmap(struct file *f, int prot, int flags, struct file_map *out)
 {
     (void)prot, (void)flags;
+    inode_end_leases(f->inode);
     return memfile_map(&mem_node(f->inode)->data, out);
+}
+
+int mem_file_lease(struct file *f, struct lease_terms *out)
+{
+    struct mem_node *node = mem_node(f->inode);
+    *out = (struct lease_terms){.writable = file_writable(f), .size = node->data.size};
+    return memfile_lease(&node->data, out->writable, LEASE_FILE_MAX, &out->host_fd,
+                         &out->capacity);
+}
+
+void mem_file_lease_end(struct file *f, int64_t size, int64_t mtime_ns)
+{
+    struct mem_node *node = mem_node(f->inode);
+    memfile_lease_end(&node->data, size, mtime_ns != 0);
+    node->inode.size = size;
+    if (mtime_ns) {
+        node->inode.mtime_ns = node->inode.ctime_ns = mtime_ns;
+    }
 }
 
 /* Memory is as stable as it will get. */
@@ -235,6 +255,8 @@ static const struct file_ops mem_file_ops = {
     .write = mem_file_write,
     .llseek = mem_file_llseek,
     .mmap = mem_file_mmap,
+    .lease = mem_file_lease,
+    .lease_end = mem_file_lease_end,
     .fsync = mem_file_fsync,
     .fallocate = mem_file_fallocate,
 };

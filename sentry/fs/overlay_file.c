@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "sentry/vfs/lease.h"
+
 #define COPY_CHUNK (256 * 1024)
 
 static struct overlay_node *node_of(const struct file *f)
@@ -126,6 +128,7 @@ int overlay_copy_up(struct overlay_node *n, int64_t keep, const struct cred *cre
 {
     int64_t size = MIN(n->mem.inode.size, keep);
     int r = 0;
+    inode_end_leases(&n->mem.inode); /* of the lower bytes */
     if (size > 0) {
         AUTO_PUT(cred) own = NULL;
         if (!cred) {
@@ -224,6 +227,25 @@ static int overlay_mmap(struct file *f, int prot, int flags, struct file_map *ou
     return ops->mmap ? ops->mmap(n->lower_file, prot, flags, out) : -ENODEV;
 }
 
+static int overlay_lease(struct file *f, struct lease_terms *out)
+{
+    struct overlay_node *n = node_of(f);
+    if (!n->data_in_lower) {
+        return mem_file_lease(f, out);
+    }
+    if (file_writable(f) || !f->private || !n->lower_file->ops->lease) {
+        return -EPERM;
+    }
+    return n->lower_file->ops->lease(n->lower_file, out);
+}
+
+static void overlay_lease_end(struct file *f, int64_t size, int64_t mtime_ns)
+{
+    if (!node_of(f)->data_in_lower) {
+        mem_file_lease_end(f, size, mtime_ns);
+    }
+}
+
 static int overlay_fallocate(struct file *f, int mode, int64_t offset, int64_t size)
 {
     int r = copy_up_unlocked(f);
@@ -242,6 +264,8 @@ static const struct file_ops overlay_file_file_ops = {
     .write = overlay_write,
     .llseek = overlay_llseek,
     .mmap = overlay_mmap,
+    .lease = overlay_lease,
+    .lease_end = overlay_lease_end,
     .fsync = mem_file_fsync,
     .fallocate = overlay_fallocate,
     .release = overlay_release,

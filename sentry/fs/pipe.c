@@ -14,13 +14,14 @@
 #include "sentry/fs/pipe.h"
 
 #include <string.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
+#include "lib/log.h"
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
 #include "sentry/fs/hostfile.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/vfs/lease.h"
 
 struct pipe_slot {
     uint8_t *page; /* owned */
@@ -236,6 +237,45 @@ static ssize_t pipe_push(struct pipe *p, struct uio *src, bool packet)
     return n;
 }
 
+bool pipe_is_quiet(const struct inode *inode, size_t size)
+{
+    const struct pipe *p = inode->fifo;
+    size_t held = 0;
+    if (!p || !p->anonymous || !p->readers || !p->writers || !list_empty(&p->q.waiters) ||
+        p->slot_count * PAGE_SIZE < size) {
+        return false;
+    }
+    for (unsigned i = p->tail; i != p->head; i++) {
+        const struct pipe_slot *s = &p->slots[i & (p->slot_count - 1)];
+        held += s->size;
+        if (s->packet) {
+            return false;
+        }
+    }
+    return held <= size;
+}
+
+size_t pipe_unload(struct inode *inode, void *buf, size_t size)
+{
+    struct uio u;
+    uio_init_kernel(&u, buf, size);
+    return (size_t)pipe_drain(inode->fifo, &u);
+}
+
+void pipe_load(struct inode *inode, const void *buf, size_t size)
+{
+    struct pipe *p = inode->fifo;
+    struct uio u;
+    uio_init_kernel(&u, (void *)(uintptr_t)buf, size);
+    ssize_t n = size ? pipe_merge(p, &u) : 0;
+    while (n >= 0 && uio_size(&u) > 0 && !pipe_full(p)) {
+        n = pipe_push(p, &u, false);
+    }
+    if (uio_size(&u) > 0) {
+        log_warn("pipe: %zu bytes lost: no memory", uio_size(&u));
+    }
+}
+
 /*
  * DEVIATION: when the last reader goes after part of a write was taken, the part is returned and
  * SIGPIPE comes with the next write; Linux also raises it with the short count.
@@ -333,6 +373,7 @@ static void pipe_release(struct file *f)
     struct pipe_end *e = f->private;
     struct pipe *p = e->pipe;
 
+    inode_end_leases(f->inode); /* who sleeps in one learns it */
     pipe_count(p, f, -1);
     if (!p->readers != !p->writers) {
         waitq_wake(&p->q, EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP);

@@ -20,6 +20,15 @@ MUST_CHECK long pipe_get_size(const struct file *f);
 /* fcntl(F_SETPIPE_SZ): the size that was chosen. Errors: -EBADF, -EPERM, -EBUSY, -EINVAL, -ENOMEM. */
 MUST_CHECK long pipe_set_size(struct file *f, unsigned size, const struct cred *cred);
 
+struct inode;
+/*
+ * A pipe that may be leased (sentry/task/lease_pipe.c): it has both ends, nobody waits for it, and it holds no more than size
+ * bytes in plain slots. pipe_unload takes them all out; pipe_load puts bytes in, for which there must be room but for memory.
+ */
+bool pipe_is_quiet(const struct inode *inode, size_t size);
+size_t pipe_unload(struct inode *inode, void *buf, size_t size);
+void pipe_load(struct inode *inode, const void *buf, size_t size);
+
 /* For splice and tee. Copies up to size of the bytes that lie skip behind the front, and leaves them. Does not sleep. */
 size_t pipe_peek(const struct file *f, size_t skip, void *buf, size_t size);
 /* Drops up to size bytes from the front, as a read does. Does not sleep. */

@@ -46,6 +46,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     *copy = *mm;
     copy->space = NULL;
     refcount_init(&copy->ref);
+    copy->leases = NULL;
     list_init(&copy->mapped_files);
     const struct mapped_file *f;
     list_for_each_entry (f, &mm->mapped_files, link) {

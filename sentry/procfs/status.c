@@ -114,7 +114,7 @@ static void show_memory(const struct proc_memory *m, long max_rss_kb, struct str
                      "untag_mask:\t0xffffffffffffffff\n");
 }
 
-static void show_signals(const struct task *t, struct strbuf *out)
+static void show_signals(struct task *t, struct strbuf *out)
 {
     ksigset_t ignored = 0, caught = 0;
     if (t->tg->sighand) {
@@ -127,7 +127,7 @@ static void show_signals(const struct task *t, struct strbuf *out)
         ksigset_t set;
     } rows[] = {
         {"SigPnd", t->pending.set}, {"ShdPnd", t->tg->pending.set},
-        {"SigBlk", t->blocked},     {"SigIgn", ignored},
+        {"SigBlk", signal_blocked(t)},     {"SigIgn", ignored},
         {"SigCgt", caught},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -206,7 +206,7 @@ int proc_show_status(struct proc_inode *pi, struct strbuf *out)
     bool has_memory = mm;
     proc_memory_of(mm, &memory);
     thread_group_usage(pi->tg, &usage);
-    const struct task *t = proc_task(pi);
+    struct task *t = proc_task(pi);
     if (!t) {
         return -ESRCH;
     }
@@ -239,7 +239,7 @@ static unsigned tty_number(const struct thread_group *tg)
 }
 
 /* Addresses are shown to those who may look into the process; to others 0, as in Linux. */
-static void add_layout(const struct task *t, const struct mm *mm, bool permitted,
+static void add_layout(struct task *t, const struct mm *mm, bool permitted,
                        struct strbuf *out)
 {
     uint64_t v[3] = {0};
@@ -255,7 +255,7 @@ static void add_layout(const struct task *t, const struct mm *mm, bool permitted
     add_numbers(out, v, 3);
     strbuf_printf(out, " 0 0 %lu %lu %lu %lu 0 0 0 %d 0 %d %d 0 0 0",
                   (unsigned long)(t->pending.set & 0x7fffffff),
-                  (unsigned long)(t->blocked & 0x7fffffff), (unsigned long)(ignored & 0x7fffffff),
+                  (unsigned long)(signal_blocked(t) & 0x7fffffff), (unsigned long)(ignored & 0x7fffffff),
                   (unsigned long)(caught & 0x7fffffff), t->tg->exit_signal, t->sched_priority,
                   t->sched_policy);
     const uint64_t ends[7] = {
@@ -274,7 +274,7 @@ int proc_show_stat(struct proc_inode *pi, struct strbuf *out)
     struct rusage u = {0};
     proc_memory_of(proc_mm(pi), &memory);
     thread_group_usage(pi->tg, &u);
-    const struct task *t = proc_task(pi);
+    struct task *t = proc_task(pi);
     if (!t) {
         return -ESRCH;
     }

@@ -10,6 +10,7 @@
 #include "sentry/base/events.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/internal.h"
+#include "sentry/task/lease.h"
 #include "sentry/task/robust.h"
 #include "sentry/task/usage.h"
 
@@ -38,7 +39,7 @@ static void kill_host_process(struct thread_group *tg)
         }
     }
     if (alive) {
-        usage_collect(tg);
+        usage_collect_last(tg);
         platform_kill(alive->pt);
     }
     tg->host_killed = true;
@@ -260,6 +261,10 @@ static void leave_memory(struct task *t, bool last)
             robust_list_exit(t, false);
             clear_child_tid(t, false);
         }
+    }
+    lease_call_done(t, -1, -1);
+    if (last && !tg->vm_borrowed) {
+        lease_end_all(t->mm);
     }
     struct platform_thread *pt = take(&t->pt);
     if (pt && tg->host_killed) {

@@ -37,10 +37,31 @@ bool signal_is_ignored(const struct thread_group *tg, int sig)
     return thread_group_is_init(tg) || (SIGSET_IGNORE & KSIG_BIT(sig));
 }
 
-/* May t, now, be woken for sig? */
-static bool wants(const struct task *t, int sig)
+ksigset_t signal_blocked(struct task *t)
 {
-    return task_alive(t) && !((t->blocked & ~KSIG_UNBLOCKABLE) & KSIG_BIT(sig)) && !t->stopped;
+    uint64_t mask;
+    if (t->pt && platform_running_mask(t->pt, &mask)) {
+        t->blocked = mask & ~KSIG_UNBLOCKABLE;
+    }
+    return t->blocked;
+}
+
+/* A signal is about to be pending: from now on no thread changes its mask without us. */
+static void ask_masks(struct thread_group *tg)
+{
+    struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->pt) {
+            platform_ask(t->pt, PLATFORM_ASK_MASK, true);
+        }
+    }
+}
+
+/* May t, now, be woken for sig? */
+static bool wants(struct task *t, int sig)
+{
+    return task_alive(t) && !((signal_blocked(t) & ~KSIG_UNBLOCKABLE) & KSIG_BIT(sig)) &&
+           !t->stopped;
 }
 
 /* The thread that is to act on a process-directed sig: the leader if it can, else one that has nothing else pending. */
@@ -96,7 +117,7 @@ static void resume_group(struct thread_group *tg)
 }
 
 /* What a signal does by being sent. Return: false when it is to be dropped. */
-static bool prepare(struct thread_group *tg, const struct task *t, int sig)
+static bool prepare(struct thread_group *tg, struct task *t, int sig)
 {
     if (tg->exiting || tg->zombie) {
         return false;
@@ -108,7 +129,8 @@ static bool prepare(struct thread_group *tg, const struct task *t, int sig)
         resume_group(tg);
     }
     /* A blocked signal stays even when it is ignored now: sigwait, or a handler installed later. */
-    if (!thread_group_is_init(tg) && ((t->blocked | t->real_blocked) & KSIG_BIT(sig))) {
+    ask_masks(tg);
+    if (!thread_group_is_init(tg) && ((signal_blocked(t) | t->real_blocked) & KSIG_BIT(sig))) {
         return true;
     }
     return !signal_is_ignored(tg, sig);
@@ -203,7 +225,8 @@ void signal_force(struct task *t, int sig, const siginfo_t *info)
     bool blocked = t->blocked & KSIG_BIT(sig);
     if (blocked || a->handler == SIG_HANDLER_IGN) {
         a->handler = SIG_HANDLER_DFL;
-        t->blocked &= ~KSIG_BIT(sig);
+        signal_action_changed(t->tg, KSIG_BIT(sig));
+        signal_set_blocked(t, t->blocked & ~KSIG_BIT(sig));
     }
     int r = signal_send_task(t, sig, info);
     (void)r; /* a standard signal always finds room for its bit */
@@ -240,7 +263,7 @@ void signal_retarget(struct task *t, ksigset_t set)
         if (!set) {
             return;
         }
-        if (other == t || !task_alive(other) || !(set & ~other->blocked)) {
+        if (other == t || !task_alive(other) || !(set & ~signal_blocked(other))) {
             continue;
         }
         set &= other->blocked;
@@ -266,6 +289,9 @@ void signal_set_blocked(struct task *t, ksigset_t set)
     set &= ~KSIG_UNBLOCKABLE;
     ksigset_t newly = set & ~t->blocked;
     t->blocked = set;
+    if (t->pt) {
+        platform_set_mask(t->pt, set);
+    }
     if (newly && t->tg->live_threads > 1) {
         signal_retarget(t, newly);
     }

@@ -5,6 +5,7 @@
  * looked it up one. Lists (threads of a group, all tasks) hold none: task_exit takes a task off them.
  */
 #include "sentry/task/internal.h"
+#include "sentry/task/lease.h"
 
 #include <string.h>
 
@@ -117,11 +118,34 @@ void task_launch(struct task *t, struct platform_thread *pt)
 {
     if (pt) {
         t->pt = pt;
+        platform_set_mask(pt, t->blocked);
+        signal_altstack_changed(t);
+        task_update_asks(t);
         platform_set_owner(pt, t->kthread);
     } else {
         t->must_exit = true;
     }
     kthread_wake(t->kthread);
+}
+
+void task_forget_answers(struct task *t)
+{
+    if (t->pt) {
+        platform_forget_answers(t->pt);
+    }
+}
+
+void task_update_asks(struct task *t)
+{
+    const struct rlimit *limits = t->tg->limits;
+    platform_ask(t->pt, PLATFORM_ASK_MASK, t->pending.set | t->tg->pending.set);
+    platform_ask(t->pt, PLATFORM_ASK_SIGRETURN, t->restart != NULL);
+    platform_ask(t->pt, PLATFORM_ASK_MEMORY,
+                 limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
+                     limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);
+    platform_ask(t->pt, PLATFORM_ASK_FILES, lease_is_foreign(t));
+    platform_ask(t->pt, PLATFORM_ASK_CODE, t->mm && t->mm->shared_files);
+    platform_ask(t->pt, PLATFORM_ASK_SITES, t->mm && t->mm->shared_code);
 }
 
 void task_set_cred(struct task *t, struct cred *cred)
@@ -134,6 +158,7 @@ void task_set_cred(struct task *t, struct cred *cred)
         t->tg->pdeath_signal = 0;
     }
     t->cred = cred;
+    task_forget_answers(t);
     cred_put(old);
 }
 

@@ -105,6 +105,9 @@ struct thread_group {
     size_t timer_count;
 };
 
+struct file_lease;
+#define TASK_LEASES_MAX 8
+
 struct task {
     struct refcount ref;
     struct kthread *kthread;    /* borrowed: runs task_main; NULL for init and after exit */
@@ -124,15 +127,16 @@ struct task {
     bool restore_saved_mask;
     struct sigpending pending; /* thread-directed */
     stack_t altstack;
+    int frame_sig;        /* what the guest's side was ordered to run last */
+    ksigset_t frame_mask; /* and the mask before */
     bool must_exit; /* group exit, exec by another thread, or a fatal signal */
     uaddr_t clear_child_tid, robust_list;
-    size_t robust_list_size;
+    bool robust_done; /* walked: it counts no more */
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */
 
     /* the current system call, for restart, --strace, crash reports */
     long syscall_nr; /* -1: none */
     uint64_t syscall_args[6];
-    uaddr_t syscall_ip, syscall_sp;
     struct file *
         mapped_file; /* ref: its host fd is mapped as the guest resumes; dropped at its next event */
     bool context_replaced; /* exec or sigreturn set a whole context: keep no result */
@@ -140,6 +144,9 @@ struct task {
     /* restart_syscall(2): set by handlers that return -ERESTART_RESTARTBLOCK */
     long (*restart)(struct task *t);
     uint64_t restart_args[4];
+    /* refs: whose files the current system call uses: sentry/task/lease.c */
+    struct file_lease *leases[TASK_LEASES_MAX];
+    unsigned lease_count;
     uint64_t nvcsw;
     int nice, sched_policy, sched_priority;
     uint64_t cpu_affinity[16];
@@ -157,6 +164,10 @@ struct task {
 };
 
 struct task *task_get(struct task *t);
+/* What t's guest side was told to answer by itself (its ids) is no longer true. */
+void task_forget_answers(struct task *t);
+/* By t's signals and limits, what its guest side may not do by itself. At each return to guest code. */
+void task_update_asks(struct task *t);
 void task_put(struct task *t);
 DEFINE_AUTO_PUT(task)
 struct task *task_current(void); /* whose kthread runs; borrowed; NULL in other kernel work */

@@ -73,11 +73,21 @@ struct thread_group *thread_group_find(int pid)
     return p && p->tg ? thread_group_get(p->tg) : NULL;
 }
 
+/* getppid, getpgrp, getsid: as they were told to the group's threads. */
+static void forget_answers(struct thread_group *tg)
+{
+    struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        task_forget_answers(t);
+    }
+}
+
 void thread_group_set_parent(struct thread_group *tg, struct thread_group *parent)
 {
     list_del(&tg->sibling);
     tg->parent = parent;
     list_add_tail(&tg->sibling, &parent->children);
+    forget_answers(tg);
 }
 
 void thread_group_set_pgrp(struct thread_group *tg, struct pid *pgrp)
@@ -86,6 +96,7 @@ void thread_group_set_pgrp(struct thread_group *tg, struct pid *pgrp)
     list_del(&tg->pgrp_link);
     tg->pgrp = pid_get(pgrp);
     list_add_tail(&tg->pgrp_link, &pgrp->pgrp_members);
+    forget_answers(tg);
     pid_put(old);
 }
 
@@ -95,6 +106,7 @@ void thread_group_set_session(struct thread_group *tg, struct pid *session)
     list_del(&tg->session_link);
     tg->session = pid_get(session);
     list_add_tail(&tg->session_link, &session->session_members);
+    forget_answers(tg);
     pid_put(old);
 }
 

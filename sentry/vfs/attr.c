@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "sentry/base/timer.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/seal.h"
 
 int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 {
+    inode_hold_leases(inode);
     return inode->ops->setattr ? inode->ops->setattr(inode, attr) : -EPERM;
 }
 
@@ -38,6 +40,12 @@ static int refresh(struct inode *inode)
 }
 
 int vfs_stat(const struct path *p, struct stat *out)
+{
+    inode_hold_leases(p->dentry->inode);
+    return vfs_stat_leased(p, out);
+}
+
+int vfs_stat_leased(const struct path *p, struct stat *out)
 {
     const struct inode *inode = p->dentry->inode;
     int r = refresh(p->dentry->inode);

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/locks.h"
 
 #define FIRST_CAPACITY 64
@@ -121,8 +122,9 @@ struct fd_table *fd_table_get(struct fd_table *t)
 }
 
 /* The number no longer leads to f; f: consumed. Context: may block (release of a host file). */
-static void close_file(struct fd_table *t, struct file *f)
+static void close_file(struct fd_table *t, int fd, struct file *f)
 {
+    file_end_lease(f, t, fd);
     if (!(f->flags & O_PATH)) {
         if (f->ops->flush) {
             f->ops->flush(f);
@@ -151,7 +153,7 @@ void fd_table_put(struct fd_table *t)
         return;
     }
     for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
-        close_file(t, take_slot(t, fd));
+        close_file(t, fd, take_slot(t, fd));
     }
     free(t->files);
     free(t->open);
@@ -162,6 +164,11 @@ void fd_table_put(struct fd_table *t)
 bool fd_table_shared(const struct fd_table *t)
 {
     return t->ref.n > 1;
+}
+
+unsigned fd_table_users(const struct fd_table *t)
+{
+    return (unsigned)t->ref.n;
 }
 
 /* The lowest free number >= min; may be the capacity. */
@@ -222,7 +229,7 @@ int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, b
     struct file *old = t->files[fd];
     fill_slot(t, fd, f, cloexec);
     if (old) {
-        close_file(t, old);
+        close_file(t, fd, old);
     }
     return fd;
 }
@@ -237,6 +244,16 @@ int fd_table_lookup_any(struct fd_table *t, int fd, struct file **out)
     if (!is_open(t, fd)) {
         return -EBADF;
     }
+    inode_hold_leases(t->files[fd]->inode);
+    *out = file_get(t->files[fd]);
+    return 0;
+}
+
+int fd_table_peek(struct fd_table *t, int fd, struct file **out)
+{
+    if (!is_open(t, fd)) {
+        return -EBADF;
+    }
     *out = file_get(t->files[fd]);
     return 0;
 }
@@ -246,6 +263,7 @@ int fd_table_lookup(struct fd_table *t, int fd, struct file **out)
     if (!is_open(t, fd) || (t->files[fd]->flags & O_PATH)) {
         return -EBADF;
     }
+    inode_hold_leases(t->files[fd]->inode);
     *out = file_get(t->files[fd]);
     return 0;
 }
@@ -255,7 +273,7 @@ int fd_table_close(struct fd_table *t, int fd)
     if (!is_open(t, fd)) {
         return -EBADF;
     }
-    close_file(t, take_slot(t, fd));
+    close_file(t, fd, take_slot(t, fd));
     return 0;
 }
 
@@ -266,7 +284,7 @@ void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)
     }
     for (int fd = fd_table_next(t, (int)first); fd >= 0 && (unsigned)fd <= last;
          fd = fd_table_next(t, fd + 1)) {
-        close_file(t, take_slot(t, fd));
+        close_file(t, fd, take_slot(t, fd));
     }
 }
 
@@ -274,7 +292,7 @@ void fd_table_close_on_exec(struct fd_table *t)
 {
     for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
         if (get_bit(t->cloexec, fd)) {
-            close_file(t, take_slot(t, fd));
+            close_file(t, fd, take_slot(t, fd));
         }
     }
 }

@@ -11,6 +11,9 @@ MUST_CHECK int fd_table_copy(struct fd_table *t, struct fd_table **out);
 struct fd_table *fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
 bool fd_table_shared(const struct fd_table *t);
+unsigned fd_table_users(const struct fd_table *t);
+/* As lookup, for who only looks: its leases stay with their process. */
+MUST_CHECK int fd_table_peek(struct fd_table *t, int fd, struct file **out);
 /* The lowest free fd >= min and < limit gets file (a reference is taken). Errors: -EMFILE, -EINVAL (min), -ENOMEM. */
 MUST_CHECK int fd_table_install(struct fd_table *t, struct file *f, int min, int limit,
                                 bool cloexec);

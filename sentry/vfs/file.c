@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sentry/base/timer.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/locks.h"
 #include "sentry/vfs/namei.h"
 #include "sentry/vfs/notify.h"
@@ -80,6 +81,7 @@ static int open_file(struct file *f)
         f->ops = &path_only_ops;
         return 0;
     }
+    inode_hold_leases(f->inode);
     bool counted = file_writable(f) && !is_special(f->inode);
     int r = counted ? inode_get_write(f->inode) : 0;
     if (r < 0) {
@@ -163,6 +165,10 @@ struct file *file_get(struct file *f)
 /* The last reference is gone. */
 static void file_release(struct file *f)
 {
+    if (f->lease) {
+        file_lease_end(
+            f->lease); /* a descriptor's end has done it; but a lease never outlives its file */
+    }
     while (!list_empty(&f->watches)) {
         struct file_watch *w = list_entry(f->watches.next, struct file_watch, link);
         list_del(&w->link); /* ends the loop even if released forgets to */

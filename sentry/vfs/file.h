@@ -12,6 +12,9 @@
 #include "sentry/vfs/dentry.h"
 
 struct file;
+struct file_lease;
+struct fd_table;
+struct lease_terms;
 struct mm;
 
 /* A directory entry sink. Return false to stop (no room): the entry was not taken. */
@@ -45,6 +48,12 @@ struct file_ops {
     MUST_CHECK long (*ioctl)(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg);
     /* prot/flags as mmap(2) has them. NULL: -ENODEV. */
     MUST_CHECK int (*mmap)(struct file *f, int prot, int flags, struct file_map *out);
+    /*
+     * Lets a process serve f by itself, until lease_end takes what it did: the file is size bytes long now, and was last
+     * written at mtime_ns (0: not at all). NULL: never. -errno: not now. See sentry/vfs/lease.h. Must not block.
+     */
+    MUST_CHECK int (*lease)(struct file *f, struct lease_terms *out);
+    void (*lease_end)(struct file *f, int64_t size, int64_t mtime_ns);
     MUST_CHECK int (*fsync)(struct file *f, bool data_only); /* NULL: -EINVAL */
     MUST_CHECK int (*fallocate)(struct file *f, int mode, int64_t offset,
                                 int64_t size); /* NULL: -EOPNOTSUPP */
@@ -75,6 +84,10 @@ struct file {
     void *private;          /* the file system's */
     struct list watches;    /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
     bool counted_writer;    /* it is one of inode->writers */
+    struct file_lease *lease;           /* whom it serves without asking; NULL: sentry/vfs/lease.h */
+    const struct fd_table *lease_files; /* ... as this table's lease_fd */
+    int lease_fd;
+    int lease_heat; /* calls that a lease would have saved; < 0: it is not worth one */
     int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
 };
 static inline bool file_readable(const struct file *f)

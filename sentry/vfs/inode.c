@@ -30,6 +30,7 @@ void inode_init(struct inode *inode, struct super_block *sb, const struct inode_
     inode->atime_ns = inode->mtime_ns = inode->ctime_ns = inode->btime_ns = ktime_realtime_ns();
     kmutex_init(&inode->lock);
     list_init(&inode->locks);
+    list_init(&inode->leases);
     waitq_init(&inode->lock_wait);
 }
 

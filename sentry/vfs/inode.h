@@ -127,8 +127,10 @@ struct inode {
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* CLOCK_REALTIME */
     uint32_t blksize;
     uint32_t i_flags;   /* INODE_* */
+    bool lease_pending; /* somebody is mapping it for a lease */
     uint32_t seals;     /* F_SEAL_*: with INODE_SEALABLE; sentry/vfs/seal.c */
     struct kmutex lock; /* directories: names; files: size and data against writers */
+    struct list leases; /* file_lease.inode_link: processes that serve it themselves */
     struct list locks;  /* POSIX and flock locks: sentry/vfs/locks.c */
     struct waitq lock_wait;
     struct pipe *fifo;           /* a FIFO's pipe while it is open; sentry/fs/pipe.c */

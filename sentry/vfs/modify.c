@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 
 int path_want_write(const struct path *p)
@@ -233,6 +234,7 @@ int vfs_link(const struct walk *old_w, const char *old_name, const struct walk *
     if (r < 0) {
         return r;
     }
+    inode_hold_leases(old.dentry->inode); /* its link count */
     AUTO_NAMEI n;
     struct dentry *d;
     r = begin_create(&n, new_w, new_name, false, &d);
@@ -300,6 +302,7 @@ static int unlink_checked(struct namei *n, struct dentry *d, const struct cred *
     if (!dir->ops->unlink) {
         return -EPERM;
     }
+    inode_hold_leases(d->inode); /* its link count */
     return d->mount_count > 0 ? -EBUSY : dir->ops->unlink(dir, &n->last, d->inode);
 }
 

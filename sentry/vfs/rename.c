@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 
 struct rename {
@@ -197,6 +198,10 @@ static int rename_locked(struct rename *r)
     bool replaced_dir = target && !exchange && S_ISDIR(target->mode);
     if (replaced_dir) {
         kmutex_lock(&target->lock);
+    }
+    inode_hold_leases(source); /* times and link counts */
+    if (target) {
+        inode_hold_leases(target);
     }
     struct inode *old_dir = dir_of(&r->old);
     err = old_dir->ops->rename(old_dir, &r->old.last, source, dir_of(&r->new), &r->new.last, target,

@@ -55,6 +55,8 @@ MUST_CHECK int vfs_rename(const struct walk *old_w, const char *old_name, const 
 MUST_CHECK int vfs_readlink(const struct path *p, const struct cred *cred, char **out);
 /* Up-to-date attributes. */
 MUST_CHECK int vfs_stat(const struct path *p, struct stat *out);
+/* For the lessee itself: its leases go on (sentry/vfs/lease.h). */
+MUST_CHECK int vfs_stat_leased(const struct path *p, struct stat *out);
 /* chmod/chown/truncate/utimes with their permission rules; p must be writable (mount). */
 MUST_CHECK int vfs_chmod(const struct path *p, const struct cred *cred, uint32_t mode);
 MUST_CHECK int vfs_chown(const struct path *p, const struct cred *cred, uint32_t uid, uint32_t gid);

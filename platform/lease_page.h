@@ -1,0 +1,85 @@
+/*
+ * What a guest process and the sentry share about leased files: open regular files whose reads and writes the guest's side
+ * serves by itself, from a mapping of the bytes. Written by both; for the sentry all of it is hostile.
+ *
+ * A lease is served from while its position word has LEASE_VALID. The sentry takes it back by exchanging that word, and the
+ * size, for "nobody's": from then on every attempt ends at a compare-and-swap that fails. See sentry/task/lease.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define LEASE_MAX       64
+#define LEASE_FD_MAX    4096          /* fds from here on are not leased */
+#define LEASE_BYTES_MAX (256UL << 20) /* larger files neither */
+/* Most leases are for files of up to LEASE_SMALL bytes; the last few for larger ones. */
+#define LEASE_SMALL     (16UL << 20)
+#define LEASE_SMALL_MAX 56
+
+/* The position word: LEASE_VALID, a generation, the file's position. */
+#define LEASE_VALID      (1UL << 63)
+#define LEASE_GENERATION (1UL << 47)
+#define LEASE_POSITION   (LEASE_GENERATION - 1)
+#define LEASE_NO_SIZE    UINT64_MAX
+
+/* Files of which one thing is known, without a lease of their own in the page: */
+#define LEASE_IDLE 255 /* an epoll set of which nothing is ready */
+#define LEASE_NULL 240 /* /dev/null; + LEASE_READ, LEASE_WRITE as it was opened */
+#define LEASE_ZERO 244 /* /dev/zero, likewise */
+#define LEASE_DEVICE(lease) ((lease) >= LEASE_NULL && (lease) < LEASE_ZERO + 4)
+
+/* Pipes: LEASE_RING + 2 * index of the ring, + 1 for an end that writes. */
+#define LEASE_RING 128
+#define RING_MAX   16
+#define RING_DATA  65536UL
+
+/* A position word of a ring: RING_VALID, RING_LOCKED while somebody copies, a generation, bytes moved so far. */
+#define RING_VALID       (1UL << 63)
+#define RING_LOCKED      (1UL << 62)
+#define RING_SHIFT       48
+#define RING_GENERATIONS (1U << 14)
+#define RING_POSITION    ((1UL << RING_SHIFT) - 1)
+
+struct platform_ring {
+    uint64_t write_word;
+    uint32_t data_seq, readers_waiting; /* futex: there are more bytes, or the lease ended */
+    uint8_t pad1[48];
+    uint64_t read_word;
+    uint32_t space_seq, writers_waiting; /* futex: there is more room, or the lease ended */
+    uint8_t pad2[4096 - 64 - 16];
+    uint8_t data[RING_DATA];
+};
+_Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
+
+#define LEASE_READ   1U
+#define LEASE_WRITE  2U
+#define LEASE_APPEND 4U
+
+struct platform_lease {
+    uint64_t position;
+    uint64_t size;       /* of the file; LEASE_NO_SIZE: taken back */
+    uint64_t capacity;   /* bytes that can be reached through the mapping */
+    uint64_t written_at; /* time stamp counter at the last write; 0: none */
+    uint32_t flags;      /* LEASE_READ ... */
+    uint32_t stat_valid; /* stat is what fstat would say */
+    uint8_t stat[144];   /* struct stat */
+    uint8_t pad[72];
+};
+_Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
+
+static inline uint64_t lease_room(unsigned index)
+{
+    return index < LEASE_SMALL_MAX ? LEASE_SMALL : LEASE_BYTES_MAX;
+}
+/* Of lease index's bytes, from the first lease's on. */
+static inline uint64_t lease_offset(unsigned index)
+{
+    return index < LEASE_SMALL_MAX
+               ? index * LEASE_SMALL
+               : LEASE_SMALL_MAX * LEASE_SMALL + (index - LEASE_SMALL_MAX) * LEASE_BYTES_MAX;
+}
+
+struct platform_lease_page {
+    uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
+    struct platform_lease leases[LEASE_MAX];
+};

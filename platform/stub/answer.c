@@ -1,0 +1,197 @@
+/*
+ * System calls that need no authority, and so no trip to the sentry: the guest's own thread makes or answers them.
+ *
+ *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
+ *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
+ *   own state  the thread's segment bases, its signal mask, its robust list; signals to itself: signal.c
+ *   memory     anonymous private mappings: memory.c
+ *   files      that the process has a lease of: files.c
+ *
+ * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
+ * sentry takes a signal mask as it would take one from rt_sigprocmask.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define EFAULT_                14
+#define EINVAL_                22
+#define ERESTARTSYS_           512
+#define ERESTART_RESTARTBLOCK_ 516
+#define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
+
+static long stub_futex(struct area *area)
+{
+    const uint64_t *a = area->args;
+    long r = gate_wait(area, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (r == -EINTR_ && area->kick) {
+        uint32_t op = (uint32_t)a[1] & 0x7f;
+        area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
+    }
+    return r;
+}
+
+long stub_wait(struct area *area, uint32_t *word, uint32_t value)
+{
+    long r = gate_wait(area, ptr(word), 0 /* FUTEX_WAIT */, value, 0, 0, 0);
+    if (r == -EINTR_ && area->kick) {
+        area->restart = ERESTARTSYS_;
+        return r;
+    }
+    return 0;
+}
+
+/* arch_prctl of this thread's own segment bases; anything else is the sentry's. Return: or NOT_OURS. */
+static long stub_arch_prctl(uint64_t code, uint64_t addr)
+{
+    uint64_t base;
+    switch (code) {
+    case 0x1001: /* ARCH_SET_GS */
+    case 0x1002: /* ARCH_SET_FS */
+        if (addr >= 0x7ffffffff000UL) {
+            return -1; /* EPERM, as Linux */
+        }
+        if (code == 0x1002) {
+            __asm__ volatile("wrfsbase %0" ::"r"(addr));
+        } else {
+            __asm__ volatile("wrgsbase %0" ::"r"(addr));
+        }
+        return 0;
+    case 0x1003: /* ARCH_GET_FS */
+        __asm__ volatile("rdfsbase %0" : "=r"(base));
+        return guarded_copy8((void *)addr, &base);
+    case 0x1004: /* ARCH_GET_GS */
+        __asm__ volatile("rdgsbase %0" : "=r"(base));
+        base = base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
+        return guarded_copy8((void *)addr, &base);
+    default:
+        return NOT_OURS;
+    }
+}
+
+/* What the sentry may have asked for that makes this memory call its own. */
+static uint32_t memory_ask(uint64_t nr, const uint64_t *a)
+{
+    return CHAN_ASK_MEMORY | (nr == __NR_mprotect && a[2] & 4 /* PROT_EXEC */ ? CHAN_ASK_CODE : 0);
+}
+
+/* Return: its result, or NOT_OURS. */
+static long stub_sigprocmask(struct area *area)
+{
+    struct chan *c = area->chan;
+    const uint64_t *a = area->args;
+    uint64_t old = c->sigmask, set, mask = old;
+    if (a[3] != sizeof(set)) {
+        return -EINVAL_;
+    }
+    if (a[1]) {
+        if (guarded_copy8(&set, (const void *)a[1]) != 0) {
+            return -EFAULT_;
+        }
+        switch ((uint32_t)a[0]) {
+        case 0: /* SIG_BLOCK */
+            mask = old | set;
+            break;
+        case 1: /* SIG_UNBLOCK */
+            mask = old & ~set;
+            break;
+        case 2: /* SIG_SETMASK */
+            mask = set;
+            break;
+        default:
+            return -EINVAL_;
+        }
+        mask &= ~NEVER_BLOCKED;
+        area->mask_changed = CHAN_MASK;
+        __atomic_store_n(&c->sigmask, mask, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
+            __atomic_store_n(&c->sigmask, old, __ATOMIC_SEQ_CST);
+            return NOT_OURS;
+        }
+    }
+    return a[2] ? guarded_copy8((void *)a[2], &old) : 0;
+}
+
+/* Return: 1 when *result is the call's, 0 when it is the sentry's. */
+static long answer_kept(struct area *area, uint32_t kept, long *result)
+{
+    uint64_t answer = area->chan->answers[(kept & 0x7f) - 1];
+    if (!(answer & ANSWER_VALID) || ((kept & PLATFORM_ANSWER_OF_SELF) && (uint32_t)area->args[0])) {
+        return 0;
+    }
+    *result = (long)(answer & ~ANSWER_VALID);
+    return 1;
+}
+
+long stub_answer(struct area *area, uint64_t nr, long *result)
+{
+    uint32_t kept = nr < PLATFORM_COPY_NR_COUNT ? RO->kept[nr] : 0;
+    if (kept) {
+        return answer_kept(area, kept, result);
+    }
+    long r;
+    switch (nr) {
+    case __NR_rt_sigprocmask:
+        r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
+        break;
+    case __NR_sigaltstack:
+        r = RO->answer && !area->args[0] ? stub_altstack(area, area->args[1]) : NOT_OURS;
+        break;
+    case __NR_kill:
+    case __NR_tkill:
+    case __NR_tgkill:
+        r = stub_signal_self(area, nr);
+        break;
+    case __NR_read:
+    case __NR_pread64:
+    case __NR_readv:
+    case __NR_write:
+    case __NR_pwrite64:
+    case __NR_lseek:
+    case __NR_fstat:
+    case __NR_newfstatat:
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+        break;
+    case __NR_mmap:
+    case __NR_munmap:
+    case __NR_mprotect:
+    case __NR_madvise:
+        r = RO->answer && !(area->chan->ask & memory_ask(nr, area->args))
+                ? stub_memory(nr, area->args)
+                                                               : NOT_OURS;
+        break;
+    case __NR_futex:
+        *result = stub_futex(area);
+        return 1;
+    case __NR_set_robust_list:
+        r = NOT_OURS;
+        if (RO->answer) {
+            r = area->args[1] == 24 ? 0 : -EINVAL_;
+            area->chan->robust_list = r == 0 ? area->args[0] : area->chan->robust_list;
+        }
+        break;
+    case __NR_sched_yield:
+        r = gate(nr, 0, 0, 0, 0, 0, 0);
+        break;
+    case __NR_membarrier:
+        r = gate(nr, area->args[0], area->args[1], area->args[2], 0, 0, 0);
+        break;
+    case __NR_arch_prctl:
+        r = stub_arch_prctl(area->args[0], area->args[1]);
+        break;
+    case __NR_rt_sigreturn: /* by a patched site; handlers.c takes the trapping ones */
+        area->sigreturn = 1;
+        area->kick = 1;
+        *result = (long)nr;
+        return 1;
+    case __NR_set_tid_address:
+        gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
+        return 0;
+    default:
+        return 0;
+    }
+    *result = r;
+    return r != NOT_OURS;
+}

@@ -1,0 +1,275 @@
+/*
+ * Reads and writes of leased files (platform/lease_page.h): the bytes are mapped here, so a transfer is a copy.
+ *
+ * Nothing is locked. A read copies first, and then moves the position if nobody else has; a write takes its range of
+ * the file first (by the position, or by the size when it appends). Should the sentry take the lease back in between,
+ * either it has seen what we did, or the compare-and-swap fails and the call is the sentry's; a write that may have been
+ * cut off is done again by it, at the same place. A fault, or anything unusual, is the sentry's, too.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define AT_EMPTY_PATH_ 0x1000
+#define IOV_MAX_       8
+#define TRANSFER_MAX   0x7ffff000UL
+
+struct iov {
+    uint64_t base, size;
+};
+
+static struct platform_lease_page *lease_page(void)
+{
+    return (struct platform_lease_page *)LEASE_PAGE;
+}
+
+/* The lease of fd with all the rights asked for; NULL: none. */
+static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *map)
+{
+    uint32_t index = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
+    if (index == 0 || index > LEASE_MAX) {
+        return 0;
+    }
+    struct platform_lease *l = &lease_page()->leases[index - 1];
+    *map = lease_addr(index - 1);
+    return (l->flags & rights) == rights ? l : 0;
+}
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+static int replace(uint64_t *word, uint64_t old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(word, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* The same lease as when word was read, whatever the position is now. */
+static int is_still(const struct platform_lease *l, uint64_t word)
+{
+    return (load(&l->position) & ~LEASE_POSITION) == (word & ~LEASE_POSITION);
+}
+
+static uint64_t iov_size(const struct iov *v, uint64_t count)
+{
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (v[i].size > TRANSFER_MAX) {
+            return TRANSFER_MAX;
+        }
+        total += v[i].size;
+    }
+    return total;
+}
+
+/* Between the mapping at address at and the buffers, n bytes. Return: 0, or -EFAULT. */
+static long transfer(uint64_t at, const struct iov *v, uint64_t n, int write)
+{
+    for (long r = 0; n; v++) {
+        uint64_t part = v->size < n ? v->size : n;
+        r = write ? guarded_copy((void *)at, (const void *)v->base, part)
+                  : guarded_copy((void *)v->base, (const void *)at, part);
+        if (r != 0) {
+            return r;
+        }
+        at += part;
+        n -= part;
+    }
+    return 0;
+}
+
+/* own: at the file's position, and moving it. */
+static long lease_read(uint64_t fd, const struct iov *v, uint64_t count, int own, uint64_t pos)
+{
+    uint64_t map, n = iov_size(v, count);
+    struct platform_lease *l = lease_of(fd, LEASE_READ, &map);
+    while (l && n && n < TRANSFER_MAX) {
+        uint64_t word = load(&l->position), size = load(&l->size), capacity = l->capacity;
+        pos = own ? word & LEASE_POSITION : pos;
+        if (!(word & LEASE_VALID) || size > capacity || capacity > LEASE_BYTES_MAX ||
+            pos > LEASE_POSITION) {
+            break;
+        }
+        uint64_t left = pos < size ? size - pos : 0;
+        uint64_t part = n < left ? n : left;
+        if (transfer(map + pos, v, part, 0) != 0) {
+            break;
+        }
+        if (own ? replace(&l->position, word, word + part) : is_still(l, word)) {
+            return (long)part;
+        }
+    }
+    return NOT_OURS;
+}
+
+/* Takes [*pos, *pos + n) of the file for a write. Return: 0 it is the sentry's. */
+static int take_range(struct platform_lease *l, uint64_t word, int own, uint64_t n, uint64_t *pos)
+{
+    uint64_t capacity = l->capacity;
+    if (l->flags & LEASE_APPEND) {
+        uint64_t size = load(&l->size);
+        *pos = size;
+        return own && size <= capacity && n <= capacity - size && replace(&l->size, size, size + n);
+    }
+    *pos = own ? word & LEASE_POSITION : *pos;
+    return *pos <= capacity && n <= capacity - *pos &&
+           (!own || replace(&l->position, word, word + n));
+}
+
+/* The bytes are there: the file is at least end bytes long. */
+static void reach(struct platform_lease *l, uint64_t end)
+{
+    uint64_t size = load(&l->size);
+    while (size < end && !replace(&l->size, size, end)) {
+        size = load(&l->size);
+    }
+}
+
+static uint64_t timestamp(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int own,
+                        uint64_t pos)
+{
+    const struct iov v = {buf, n};
+    uint64_t map;
+    struct platform_lease *l = lease_of(fd, LEASE_WRITE, &map);
+    uint64_t word = l ? load(&l->position) : 0;
+    if (!(word & LEASE_VALID) || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
+        guarded_probe((const void *)buf) != 0 || guarded_probe((const void *)(buf + n - 1)) != 0 ||
+        !take_range(l, word, own, n, &pos)) {
+        return NOT_OURS;
+    }
+    l->stat_valid = 0;
+    l->written_at = timestamp();
+    long r = transfer(map + pos, &v, n, 1);
+    if (l->flags & LEASE_APPEND) {
+        /* The size already says so; only the position is still to follow. */
+        while (is_still(l, word)) {
+            uint64_t now = load(&l->position);
+            if (replace(&l->position, now, (now & ~LEASE_POSITION) | (pos + n))) {
+                break;
+            }
+        }
+        return r == 0 ? (long)n : r;
+    }
+    if (r == 0) {
+        reach(l, pos + n);
+    }
+    if (r == 0 && is_still(l, word)) {
+        return (long)n;
+    }
+    /* Taken back meanwhile, or a buffer with a hole: the position stands, the rest is the sentry's, in the same place. */
+    return stub_ask(area, __NR_pwrite64, fd, buf, n, pos);
+}
+
+static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
+{
+    uint64_t map;
+    struct platform_lease *l = lease_of(fd, 0, &map);
+    while (l) {
+        uint64_t word = load(&l->position), size = load(&l->size);
+        uint64_t base = whence == 0 ? 0 : whence == 1 ? word & LEASE_POSITION : size;
+        uint64_t pos = base + offset;
+        if (!(word & LEASE_VALID) || size > LEASE_BYTES_MAX || whence > 2 || pos > LEASE_POSITION) {
+            break;
+        }
+        if (replace(&l->position, word, (word & ~LEASE_POSITION) | pos)) {
+            return (long)pos;
+        }
+    }
+    return NOT_OURS;
+}
+
+static long lease_stat(uint64_t fd, uint64_t out)
+{
+    uint64_t map;
+    struct platform_lease *l = lease_of(fd, 0, &map);
+    uint64_t word = l ? load(&l->position) : 0;
+    if (!(word & LEASE_VALID) || !l->stat_valid ||
+        guarded_copy((void *)out, l->stat, sizeof(l->stat)) != 0) {
+        return NOT_OURS;
+    }
+    return is_still(l, word) ? 0 : NOT_OURS;
+}
+
+static long device(uint64_t nr, uint32_t lease, uint64_t buf, uint64_t n)
+{
+    if (n > TRANSFER_MAX || buf + n >= 1UL << 47) {
+        return NOT_OURS;
+    }
+    if (nr == __NR_write && lease & LEASE_WRITE) {
+        return (long)n;
+    }
+    if (nr != __NR_read || !(lease & LEASE_READ)) {
+        return NOT_OURS;
+    }
+    return lease < LEASE_ZERO ? 0 : guarded_zero((void *)buf, n) == 0 ? (long)n : NOT_OURS;
+}
+
+/* A look at an epoll set that has nothing. */
+static long idle_wait(uint64_t fd, uint64_t max, uint64_t timeout)
+{
+    int idle = fd < LEASE_FD_MAX &&
+               __atomic_load_n(&lease_page()->lease_of[fd], __ATOMIC_SEQ_CST) == LEASE_IDLE;
+    return idle && (uint32_t)timeout == 0 && (uint32_t)max - 1 < 1000 ? 0 : NOT_OURS;
+}
+
+static int is_empty_string(uint64_t addr)
+{
+    uint8_t byte = 1;
+    return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
+}
+
+long stub_file(struct area *area, uint64_t nr)
+{
+    const uint64_t *a = area->args;
+    const struct iov one = {a[1], a[2]};
+    uint64_t fd = (uint32_t)a[0];
+    struct iov v[IOV_MAX_];
+    uint32_t lease = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
+    if (lease == 0) {
+        return NOT_OURS;
+    }
+    if (LEASE_DEVICE(lease)) {
+        return device(nr, lease, a[1], a[2]);
+    }
+    if (lease >= LEASE_RING && lease != LEASE_IDLE) {
+        return nr == __NR_read || nr == __NR_write
+                   ? stub_pipe(area, fd, a[1], a[2], nr == __NR_write)
+                   : NOT_OURS;
+    }
+    switch (nr) {
+    case __NR_read:
+        return lease_read(fd, &one, 1, 1, 0);
+    case __NR_pread64:
+        return lease_read(fd, &one, 1, 0, a[3]);
+    case __NR_readv:
+        if (a[2] > IOV_MAX_ || guarded_copy(v, (const void *)a[1], a[2] * sizeof(v[0])) != 0) {
+            return NOT_OURS;
+        }
+        return lease_read(fd, v, a[2], 1, 0);
+    case __NR_write:
+        return lease_write(area, fd, a[1], a[2], 1, 0);
+    case __NR_pwrite64:
+        return lease_write(area, fd, a[1], a[2], 0, a[3]);
+    case __NR_lseek:
+        return lease_seek(fd, a[1], (uint32_t)a[2]);
+    case __NR_fstat:
+        return lease_stat(fd, a[1]);
+    case __NR_epoll_wait:
+        return idle_wait(fd, a[2], a[3]);
+    case __NR_epoll_pwait:
+        return a[4] ? NOT_OURS : idle_wait(fd, a[2], a[3]);
+    case __NR_newfstatat:
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1]) ? lease_stat(fd, a[2])
+                                                                         : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}

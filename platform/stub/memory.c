@@ -1,0 +1,68 @@
+/*
+ * Memory calls on private anonymous memory, without a trip: the host filter lets the gate make them with any
+ * arguments outside the slice, so there is nothing for the sentry to decide. What is odd in any way (a
+ * file, a flag that needs thought, a range near the slice, an error to find in Linux's order) is left to it, and
+ * everything when the process has memory limits, which the sentry applies (CHAN_ASK_MEMORY).
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define PROT_WRITE_   2UL
+#define PROT_RWX      7UL
+#define MAP_PRIVATE_  0x2UL
+#define MAP_FIXED_    0x10UL
+#define MAP_ANON_     0x20UL
+#define MAP_NOREPLACE 0x100000UL
+/* FIXED, NORESERVE, POPULATE, STACK, FIXED_NOREPLACE */
+#define MAP_PLAIN        (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
+#define TASK_SIZE        0x7ffffffff000UL
+#define ADVICE_COUNT     32
+#define ADVICE_WITH_GATE 0x00ffcd1fUL /* as the filter's: what only touches one's own pages */
+
+/* Whole pages that the filter knows to be outside the slice. */
+static int is_plain_range(uint64_t addr, uint64_t size)
+{
+    return !(addr & 4095) && size && size < 1UL << 32 && addr <= TASK_SIZE - size &&
+           addr >> 32 != SLICE_HI && addr >> 32 != SLICE_HI - 1;
+}
+
+/* Memory that is written can be read, as the sentry has it (host_prot in syscalls/mm_map.c). */
+static uint64_t host_prot(uint64_t prot)
+{
+    return prot | (prot & PROT_WRITE_ ? 1 : 0);
+}
+
+static long memory_map(const uint64_t *a, uint64_t size)
+{
+    uint64_t flags = a[3];
+    if ((flags & ~MAP_PLAIN) != (MAP_PRIVATE_ | MAP_ANON_) || a[2] & ~PROT_RWX || a[5] & 4095 ||
+        !is_plain_range(flags & (MAP_FIXED_ | MAP_NOREPLACE) ? a[0] : a[0] & ~4095UL, size)) {
+        return NOT_OURS;
+    }
+    return gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, (uint64_t)-1, 0);
+}
+
+long stub_memory(uint64_t nr, const uint64_t *a)
+{
+    uint64_t size = (a[1] + 4095) & ~4095UL;
+    if (nr == __NR_mmap) {
+        return memory_map(a, size);
+    }
+    if (!is_plain_range(a[0], size)) {
+        return NOT_OURS;
+    }
+    switch (nr) {
+    case __NR_munmap:
+        stub_sites_unmapped(a[0], size);
+        return gate(nr, a[0], size, 0, 0, 0, 0);
+    case __NR_mprotect:
+        return a[2] & ~PROT_RWX ? NOT_OURS : gate(nr, a[0], size, host_prot(a[2]), 0, 0, 0);
+    case __NR_madvise:
+        return a[2] < ADVICE_COUNT && ADVICE_WITH_GATE >> a[2] & 1
+                   ? gate(nr, a[0], size, a[2], 0, 0, 0)
+                   : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}

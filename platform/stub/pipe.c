@@ -1,0 +1,199 @@
+/*
+ * Reads and writes of leased pipes (platform/lease_page.h): copies from and to a ring that the processes at both ends share,
+ * and futex waits while it is empty or full.
+ *
+ * Whoever copies has locked his end of the ring; unlocking moves the position. When the sentry takes the lease back, both
+ * words change, so an unlock that fails means: what we did does not count, the sentry is to do it. A lock that stays
+ * locked (its owner was killed) is no reason to wait for long: asking the sentry resolves that, too.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define EINTR_      4
+#define LOCK_SPINS  2000
+#define PIPE_BUF_   4096
+
+static int cas(uint64_t *word, uint64_t old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(word, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+static struct platform_ring *ring_of(uint64_t fd, int write)
+{
+    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    uint32_t lease = fd < LEASE_FD_MAX ? page->lease_of[fd] : 0;
+    uint32_t index = (lease - LEASE_RING) / 2;
+    return lease >= LEASE_RING && index < RING_MAX && (int)(lease & 1) == write
+               ? (struct platform_ring *)RING_ADDR(index)
+               : 0;
+}
+
+/* Return: the word as it was, or 0: the sentry has the pipe. */
+static uint64_t lock(uint64_t *word)
+{
+    for (int i = 0; i < LOCK_SPINS; i++) {
+        uint64_t w = load(word);
+        if (!(w & RING_VALID)) {
+            break;
+        }
+        if (!(w & RING_LOCKED) && cas(word, w, w | RING_LOCKED)) {
+            return w;
+        }
+        __builtin_ia32_pause();
+    }
+    return 0;
+}
+
+static int unlock(uint64_t *word, uint64_t locked, uint64_t moved)
+{
+    return cas(word, locked | RING_LOCKED,
+               (locked & ~RING_POSITION) | ((locked + moved) & RING_POSITION));
+}
+
+static int same_lease(uint64_t a, uint64_t b)
+{
+    return (a | RING_LOCKED) >> RING_SHIFT == (b | RING_LOCKED) >> RING_SHIFT;
+}
+
+/* Bytes in the ring; more than RING_DATA: somebody spoiled it. */
+static uint64_t filled(uint64_t write_word, uint64_t read_word)
+{
+    return (write_word - read_word) & RING_POSITION;
+}
+
+static long copy(struct platform_ring *r, uint64_t pos, uint64_t buf, uint64_t n, int write)
+{
+    uint64_t at = pos % RING_DATA, first = n < RING_DATA - at ? n : RING_DATA - at;
+    long e = write ? guarded_copy(r->data + at, (const void *)buf, first)
+                   : guarded_copy((void *)buf, r->data + at, first);
+    if (e == 0 && n > first) {
+        e = write ? guarded_copy(r->data, (const void *)(buf + first), n - first)
+                  : guarded_copy((void *)(buf + first), r->data, n - first);
+    }
+    return e;
+}
+
+static void signal_change(uint32_t *seq, const uint32_t *waiting)
+{
+    __atomic_fetch_add(seq, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(waiting, __ATOMIC_SEQ_CST)) {
+        gate(__NR_futex, ptr(seq), 1 /* FUTEX_WAKE */, 0x7fffffff, 0, 0, 0);
+    }
+}
+
+/* Until the other side's word is no longer what it was. Return: 0 look again; -EINTR. */
+static long wait_change(struct area *area, const uint64_t *word, uint64_t was, uint32_t *seq,
+                        uint32_t *waiting)
+{
+    for (uint32_t i = 0; i < RO->spin_pipe; i++) {
+        if ((load(word) & ~RING_LOCKED) != (was & ~RING_LOCKED)) {
+            return 0;
+        }
+        __builtin_ia32_pause();
+    }
+    long r = 0;
+    __atomic_fetch_add(waiting, 1, __ATOMIC_SEQ_CST);
+    uint32_t value = __atomic_load_n(seq, __ATOMIC_SEQ_CST);
+    if ((load(word) & ~RING_LOCKED) == (was & ~RING_LOCKED)) {
+        r = stub_wait(area, seq, value);
+    }
+    __atomic_fetch_sub(waiting, 1, __ATOMIC_SEQ_CST);
+    return r;
+}
+
+static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, uint64_t n)
+{
+    for (;;) {
+        uint64_t read = load(&r->read_word), written = load(&r->write_word);
+        if (!(read & RING_VALID) || !same_lease(read, written)) {
+            return NOT_OURS;
+        }
+        if (filled(written, read) == 0) {
+            if (wait_change(area, &r->write_word, written, &r->data_seq, &r->readers_waiting) != 0) {
+                return -EINTR_;
+            }
+            continue;
+        }
+        read = lock(&r->read_word);
+        written = load(&r->write_word);
+        uint64_t there = filled(written, read);
+        if (!read || !same_lease(read, written) || there > RING_DATA) {
+            if (read) {
+                unlock(&r->read_word, read, 0);
+            }
+            return NOT_OURS;
+        }
+        uint64_t part = n < there ? n : there;
+        long e = part ? copy(r, read & RING_POSITION, buf, part, 0) : 0;
+        if (!unlock(&r->read_word, read, e == 0 ? part : 0) || e != 0) {
+            return NOT_OURS;
+        }
+        if (part) {
+            signal_change(&r->space_seq, &r->writers_waiting);
+            return (long)part;
+        }
+    }
+}
+
+/* One piece of a write. Return: bytes; 0 no room: *written, *read are what was seen; NOT_OURS. */
+static long write_some(struct platform_ring *r, uint64_t buf, uint64_t n, uint64_t *read)
+{
+    uint64_t written = lock(&r->write_word);
+    if (!written) {
+        return NOT_OURS;
+    }
+    *read = load(&r->read_word);
+    uint64_t there = filled(written, *read);
+    uint64_t room = there <= RING_DATA ? RING_DATA - there : 0;
+    uint64_t part = n < room ? n : room;
+    if (!same_lease(*read, written) || there > RING_DATA) {
+        unlock(&r->write_word, written, 0);
+        return NOT_OURS;
+    }
+    if (part < n && n <= PIPE_BUF_) {
+        part = 0; /* whole or not at all */
+    }
+    long e = part ? copy(r, written & RING_POSITION, buf, part, 1) : 0;
+    if (!unlock(&r->write_word, written, e == 0 ? part : 0) || e != 0) {
+        return NOT_OURS;
+    }
+    if (part) {
+        signal_change(&r->data_seq, &r->readers_waiting);
+    }
+    return (long)part;
+}
+
+static long pipe_write(struct area *area, struct platform_ring *r, uint64_t fd, uint64_t buf,
+                       uint64_t n)
+{
+    uint64_t done = 0, read = 0;
+    while (done < n) {
+        long part = write_some(r, buf + done, n - done, &read);
+        if (part == NOT_OURS) {
+            area->done = done;
+            return done ? stub_ask(area, __NR_write, fd, buf + done, n - done, 0) : NOT_OURS;
+        }
+        done += (uint64_t)part;
+        if (part == 0 &&
+            wait_change(area, &r->read_word, read, &r->space_seq, &r->writers_waiting) != 0) {
+            area->restart = done ? 0 : area->restart;
+            return done ? (long)done : -EINTR_;
+        }
+    }
+    return (long)done;
+}
+
+long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write)
+{
+    struct platform_ring *r = ring_of(fd, write);
+    if (!r || !n || n > 0x7ffff000UL) {
+        return NOT_OURS;
+    }
+    return write ? pipe_write(area, r, fd, buf, n) : pipe_read(area, r, buf, n);
+}

@@ -1,0 +1,12 @@
+/* Leased files of a process: see lease.c. */
+#pragma once
+
+#include "sentry/task/task.h"
+
+/* The end of a system call of t's: what it held goes back to its lessees; nr, result: perhaps its file is worth a lease now.
+ * Context: may block. */
+void lease_call_done(struct task *t, long nr, long result);
+/* The leases in t's address space, if there are, are for other fds than t's. */
+bool lease_is_foreign(const struct task *t);
+/* t's address space is about to go: all leases in it end. */
+void lease_end_all(struct mm *mm);
