@@ -320,8 +320,8 @@ static void play_the_new_program(void)
 static void false_programs(void)
 {
     report_new();
-    double end = now() + 1.5;
-    for (int i = 0; i < 100 && now() < end; i++) {
+    double end = now() + 4;
+    for (int i = 0; (i < 50 || g_report->rounds < 5) && now() < end; i++) {
         lawless(play_the_new_program, 0.3);
     }
     NOTE("%d times the old program went on, of %d; %d %ld\n", g_report->rounds, g_report->children,
