@@ -23,7 +23,7 @@
 
 static char g_dir[256], g_file[300], g_self[4096];
 static char g_buf[65536];
-static int g_rfd, g_wfd, g_pipe[2], g_epoll;
+static int g_rfd, g_wfd, g_pipe[2], g_watched[2], g_epoll;
 static volatile sig_atomic_t g_signals;
 
 static double now_ns(void)
@@ -126,6 +126,25 @@ static void run_signal(void)
 {
     raise(SIGUSR1);
 }
+/* A write barrier as garbage collectors have it: the handler makes the page writable. */
+static char *g_barrier;
+static void on_barrier(int sig, siginfo_t *info, void *uc)
+{
+    (void)uc;
+    check(sig == SIGSEGV && info->si_addr == g_barrier, "fault address");
+    mprotect(g_barrier, 4096, PROT_READ | PROT_WRITE);
+}
+static void run_fault_signal(void)
+{
+    if (!g_barrier) {
+        struct sigaction sa = {.sa_sigaction = on_barrier, .sa_flags = SA_SIGINFO};
+        sigaction(SIGSEGV, &sa, NULL);
+        g_barrier = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        check(g_barrier != MAP_FAILED, "mmap");
+    }
+    mprotect(g_barrier, 4096, PROT_READ);
+    *(volatile char *)g_barrier = 1;
+}
 static void run_fork_wait(void)
 {
     pid_t pid = fork();
@@ -186,6 +205,7 @@ static const struct {
     {"fault-1MiB", run_fault_mib, 50},
     {"futex-wake", run_futex_wake, 20000},
     {"signal", run_signal, 2000},
+    {"fault-signal", run_fault_signal, 2000},
     {"fork+wait", run_fork_wait, 100},
     {"fork+exec", run_fork_exec, 50},
     {"vfork+exec", run_vfork_exec, 50},
@@ -224,10 +244,10 @@ static void set_up(void)
     g_wfd = open(g_file, O_RDWR | O_CREAT, 0600);
     check(g_wfd >= 0 && write(g_wfd, g_buf, sizeof(g_buf)) == sizeof(g_buf), "file");
     g_rfd = open(g_self, O_RDONLY); /* a file that nobody writes: cached from the host */
-    check(g_rfd >= 0 && pipe(g_pipe) == 0, "pipe");
+    check(g_rfd >= 0 && pipe(g_pipe) == 0 && pipe(g_watched) == 0, "pipe");
     g_epoll = epoll_create1(0);
     struct epoll_event e = {.events = EPOLLIN};
-    epoll_ctl(g_epoll, EPOLL_CTL_ADD, g_pipe[0], &e);
+    epoll_ctl(g_epoll, EPOLL_CTL_ADD, g_watched[0], &e);
     signal(SIGUSR1, on_signal);
 }
 

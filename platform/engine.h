@@ -17,6 +17,13 @@ struct engine_ops {
     void (*set_result)(struct platform_thread *th, long result);
     int (*get_context)(struct platform_thread *th, struct guest_context *out);
     void (*set_context)(struct platform_thread *th, const struct guest_context *ctx);
+    /* NULL, all six: the sentry makes frames itself. */
+    void (*redo_call)(struct platform_thread *th, long nr);
+    bool (*can_signal)(struct platform_thread *th);
+    void (*signal)(struct platform_thread *th, const struct platform_signal *s);
+    void (*set_altstack)(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
+    void (*keep_action)(struct platform_thread *th, int sig, const struct platform_action *a);
+    void (*forget_actions)(struct platform_thread *th, uint64_t signals);
     void (*interrupt)(struct platform_thread *th);
     int (*clone)(struct platform_thread *th, const struct platform_clone *c,
                  struct platform_thread **out);
@@ -30,6 +37,8 @@ struct engine_ops {
     void (*forget_answers)(struct platform_thread *th);
     void (*set_mask)(struct platform_thread *th, uint64_t mask);
     bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
+    uaddr_t (*robust_list)(const struct platform_thread *th);
+    bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, bool on);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,

@@ -67,6 +67,42 @@ void platform_set_context(struct platform_thread *th, const struct guest_context
     g_engine->set_context(th, ctx);
 }
 
+bool platform_can_signal(struct platform_thread *th)
+{
+    return g_engine->can_signal && g_engine->can_signal(th);
+}
+
+void platform_signal(struct platform_thread *th, const struct platform_signal *s)
+{
+    g_engine->signal(th, s);
+}
+
+void platform_redo_call(struct platform_thread *th, long nr)
+{
+    g_engine->redo_call(th, nr);
+}
+
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size)
+{
+    if (g_engine->set_altstack) {
+        g_engine->set_altstack(th, sp, flags, size);
+    }
+}
+
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a)
+{
+    if (g_engine->keep_action) {
+        g_engine->keep_action(th, sig, a);
+    }
+}
+
+void platform_forget_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (g_engine->forget_actions) {
+        g_engine->forget_actions(th, signals);
+    }
+}
+
 void platform_interrupt(struct platform_thread *th)
 {
     g_engine->interrupt(th);
@@ -135,6 +171,16 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     if (g_engine->ask) {
         g_engine->ask(th, what, on);
     }
+}
+
+uaddr_t platform_robust_list(const struct platform_thread *th)
+{
+    return g_engine->robust_list ? g_engine->robust_list(th) : 0;
+}
+
+bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out)
+{
+    return g_engine->exit_info && g_engine->exit_info(th, out);
 }
 
 struct platform_lease_page *platform_lease_page(struct platform_space *s)

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "lib/kthread.h"
@@ -46,6 +47,7 @@ enum platform_event_kind {
     PLATFORM_SYSCALL,   /* the guest made a system call: call */
     PLATFORM_FAULT,     /* the guest's code faulted: fault */
     PLATFORM_INTERRUPT, /* platform_interrupt took effect while the guest ran its own code */
+    PLATFORM_BAD_FRAME, /* the stack did not take the frame of platform_signal: as if that had not been */
     PLATFORM_DEAD,      /* the host process is gone; the thread can't be resumed: status */
 };
 struct platform_event {
@@ -113,7 +115,7 @@ void platform_kill_all(void);
  * Context: may block (that is its purpose). Not interruptible: use platform_interrupt.
  */
 void platform_switch(struct platform_thread *th, struct platform_event *out);
-/* The result of the system call that platform_switch returned last. */
+/* The result of the system call that platform_switch returned last (or that PLATFORM_INTERRUPT says was interrupted). */
 void platform_set_result(struct platform_thread *th, long result);
 /**
  * platform_get_context - the guest's full user context as it will be when it resumes now.
@@ -124,6 +126,45 @@ void platform_set_result(struct platform_thread *th, long result);
  *         and platform_switch returns its next event.
  */
 MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_context *out);
+/*
+ * A handler that the guest's side is to run: it has the registers, and writes the frame (Linux's rt_sigframe).
+ */
+struct platform_signal {
+    int sig;
+    uaddr_t handler, restorer;
+    uaddr_t start;       /* the frame goes below: the guest's stack without its red zone, or the alternate stack's end */
+    bool check_stack;    /* the frame must lie within the alternate stack */
+    bool more;           /* stop with PLATFORM_INTERRUPT before the handler's first instruction */
+    uaddr_t stack_sp;    /* the alternate stack: uc_stack */
+    int stack_flags;
+    uint64_t stack_size;
+    uint64_t mask; /* uc_sigmask */
+    const void *info; /* siginfo_t, 128 bytes; borrowed for the call */
+};
+/**
+ * platform_can_signal - may platform_signal and platform_redo_call be used instead of a context, until th resumes?
+ * Context: may block (what the call still has to do is done first).
+ */
+bool platform_can_signal(struct platform_thread *th);
+/* Resume in the handler. At most once for each event. If the frame can't be written: PLATFORM_BAD_FRAME. */
+void platform_signal(struct platform_thread *th, const struct platform_signal *s);
+/* The interrupted call is made again, as number nr: now, or when the handler returns. */
+void platform_redo_call(struct platform_thread *th, long nr);
+/*
+ * What th's guest side may do by itself when th sends sig to itself or faults with it, and nothing else is pending: run
+ * this handler. Only while th is in the kernel. platform_forget_actions takes it back from a set of signals, at any
+ * time; platform_forget_answers does, too.
+ */
+struct platform_action {
+    uaddr_t handler, restorer;
+    uint64_t flags, mask; /* SA_ONSTACK and SA_NODEFER count */
+    int pid, tid;         /* of th, for its siginfo */
+    uint32_t uid;
+};
+void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void platform_forget_actions(struct platform_thread *th, uint64_t signals);
+/* What the sentry has as th's alternate stack: the guest's side may serve a sigreturn that leaves it so. */
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
 /*
  * What the guest's side may answer by itself, so that no call comes here.
  *
@@ -138,6 +179,18 @@ void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+/* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
+uaddr_t platform_robust_list(const struct platform_thread *th);
+/*
+ * What th said about itself with the exit or exit_group that is being served. All of it is the guest's word.
+ * Return: false when it said nothing.
+ */
+struct platform_exit_info {
+    struct rusage usage;
+    uaddr_t robust_list;     /* 0: not there */
+    uint64_t robust_head[3]; /* struct robust_list_head */
+};
+MUST_CHECK bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
 
 /*

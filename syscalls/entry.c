@@ -52,6 +52,10 @@ static long serve_call(struct task *t, const struct platform_event *ev)
 /* Acts on pending signals, and on an interrupted call that must be restarted. */
 static void return_to_user(struct task *t, long nr, long result)
 {
+    if (!signal_needs_context(t) && platform_can_signal(t->pt)) {
+        signal_deliver(t, NULL, nr, result);
+        return;
+    }
     struct guest_context ctx;
     if (platform_get_context(t->pt, &ctx) < 0) {
         return; /* it died: the next switch says so */
@@ -93,6 +97,9 @@ static void serve_event(struct task *t, const struct platform_event *ev)
             nr = (long)ev->call.nr; /* a call that the guest's own thread had begun */
             result = -(long)ev->call.args[0];
         }
+        break;
+    case PLATFORM_BAD_FRAME:
+        signal_bad_frame(t);
         break;
     case PLATFORM_DEAD:
         host_death(t, ev->status);

@@ -174,6 +174,7 @@ long sys_sigaltstack(struct task *t, uaddr_t ss, uaddr_t old_ss)
         if (r < 0) {
             return r;
         }
+        signal_altstack_changed(t);
     }
     return old_ss ? put_user(t->mm, old_ss, &old) : 0;
 }

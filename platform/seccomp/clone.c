@@ -1,8 +1,9 @@
 /*
  * Birth and death: fork, threads, exec; host processes and their reaping.
  *
- * A child is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
- * tid that the kernel gave with that notification, never by a number that a guest wrote. All stubs are
+ * A new process is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
+ * tid that the kernel gave with that notification. A new thread says no hello: the number that it wrote counts if the host knows
+ * it in that process, and we know no other thread by it. All stubs are
  * siblings (CLONE_PARENT), so this process reaps every one of them.
  */
 #include <errno.h>
@@ -54,6 +55,7 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     list_add_tail(&p->space_link, &s->procs);
     list_add_tail(&p->all_link, &g_seccomp.all_processes);
     list_init(&p->threads);
+    list_init(&p->kill_link);
     *out = p;
     return 0;
 }
@@ -63,6 +65,7 @@ static void process_maybe_free(struct host_process *p)
 {
     if (p->reaped && list_empty(&p->threads)) {
         list_del(&p->all_link);
+        list_del(&p->kill_link);
         free(p);
     }
 }
@@ -99,6 +102,52 @@ void thread_unbind(struct platform_thread *th)
         hash_remove(&g_seccomp.tids, &th->hash);
         th->tid = 0;
     }
+}
+
+bool thread_stale(struct platform_thread *th)
+{
+    if (host_tgkill(th->proc->pid, th->tid, 0) == 0) {
+        return false;
+    }
+    thread_unbind(th);
+    thread_mark_dead(th, SIGKILL);
+    return true;
+}
+
+bool thread_identify(struct platform_thread *th)
+{
+    if (th->tid || !th->lazy || !th->chan || th->dead) {
+        return th->tid != 0;
+    }
+    int tid = (int)*(volatile uint32_t *)&th->chan->host_tid;
+    if (tid <= 0 || host_tgkill(th->proc->pid, tid, 0) < 0) {
+        return false;
+    }
+    const struct platform_thread *other = thread_find(tid);
+    if ((other && other->proc == th->proc) || thread_bind(th, tid, th->proc->pid) < 0) {
+        return false;
+    }
+    list_del(&th->pending_link);
+    return true;
+}
+
+bool clone_over(struct platform_thread *th)
+{
+    struct platform_thread *child = th->child;
+    th->child = NULL;
+    if (child) {
+        child->cloner = NULL;
+    }
+    if (th->nr != STUB_REQ_RESULT) {
+        return false;
+    }
+    if (child) {
+        child->stillborn = true;
+        thread_mark_dead(child, 0);
+    }
+    th->chan->ret = (uint64_t)((int)th->args[0] < 0 ? (int)th->args[0] : -EAGAIN);
+    channel_reply(th, ORDER_RETURN);
+    return true;
 }
 
 struct platform_thread *pending_find(uint32_t nonce)
@@ -139,6 +188,8 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     }
     if (c->flags & CLONE_THREAD) {
         child->proc = th->proc;
+        list_add_tail(&child->proc_link, &th->proc->threads);
+        child->lazy = child->started = true;
     }
     *out = child;
     return 0;
@@ -250,6 +301,13 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
     channel_reply(th, ORDER_CLONE);
+    if (child->lazy) {
+        child->owner = NULL;
+        child->cloner = th;
+        th->clone_ordered = true;
+        *out = child;
+        return 0;
+    }
     r = clone_wait(th, child);
     th->child = NULL;
     th->expect = EXPECT_NONE;
@@ -304,16 +362,16 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     struct platform_space *old = th->space;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
-    th->boot_mapped = false;
+    th->started = false; /* a kick now would find no handler, and kill: it waits for the new program */
     channel_reply(th, ORDER_EXEC);
     th->space = fresh;
     thread_set_slot(th, 0);
     r = channel_wait(th);
-    if (r == 0 && (th->nr != STUB_REQ_BOOT || !th->boot_mapped)) {
+    th->booting = false;
+    if (r == 0 && (th->nr != STUB_REQ_BOOT || th->notify_fd < 0)) {
         r = -ESRCH;
         seccomp_kill(th);
     }
-    th->booting = false;
     if (r == 0) {
         process_move(th->proc, fresh);
         boot_result(th, out_boot);
@@ -343,6 +401,16 @@ void seccomp_thread_free(struct platform_thread *th)
     }
 }
 
+static struct list g_kills = LIST_INIT(g_kills);
+
+static void process_kill(struct host_process *p)
+{
+    int r = host_kill(p->pid, SIGKILL);
+    if (r < 0) {
+        log_warn("kill of host process %d: error %d", p->pid, -r);
+    }
+}
+
 void seccomp_kill(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
@@ -350,9 +418,24 @@ void seccomp_kill(struct platform_thread *th)
         return;
     }
     p->killed = true;
-    int r = host_kill(p->pid, SIGKILL);
-    if (r < 0) {
-        log_warn("kill of host process %d: error %d", p->pid, -r);
+    /*
+     * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
+     * don't wait for the CPU until its memory is taken down.
+     */
+    if (th->in_request && !th->event && th->proc_link.next == &p->threads &&
+        th->proc_link.prev == &p->threads) {
+        list_add_tail(&p->kill_link, &g_kills);
+    } else {
+        process_kill(p);
+    }
+}
+
+void seccomp_kill_flush(void)
+{
+    struct host_process *p;
+    while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
+        list_del(&p->kill_link);
+        process_kill(p);
     }
 }
 
@@ -360,6 +443,7 @@ static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
     p->reaped = true;
+    list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);
     list_del(&p->space_link);
     space_put(p->space);
@@ -393,6 +477,7 @@ void seccomp_children(void)
         int status;
         int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
         if (pid <= 0) {
+            space_clean_regions();
             return;
         }
         struct host_process *p = process_find(pid);
@@ -410,10 +495,7 @@ void seccomp_kill_all(void)
     struct host_process *p;
     list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
         if (!p->reaped) {
-            int r = host_kill(p->pid, SIGKILL);
-            if (r < 0) {
-                log_warn("kill of host process %d: error %d", p->pid, -r);
-            }
+            process_kill(p);
         }
     }
 }

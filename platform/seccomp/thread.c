@@ -1,6 +1,6 @@
 /*
- * A guest thread from its owner's point of view: resume it and learn why it stopped, its context, and
- * memory calls that it performs on our order.
+ * A guest thread from its owner's point of view: resume it and learn why it stopped, and memory calls
+ * that it performs on our order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,9 @@
 #include "platform/seccomp/seccomp.h"
 
 #define LEASE_POPULATE_MAX                                                                         \
-    (1UL << 20)               /* page tables are filled at once: a fault costs 0.5 us and more */
-#define EFLAGS_USER 0x50dd5UL /* CF PF AF ZF SF TF DF OF AC RF... as Linux lets a frame set them */
+    (1UL << 20) /* page tables are filled at once: a fault costs 0.5 us and more */
 
-/* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
-static int violation(struct platform_thread *th)
+int thread_violation(struct platform_thread *th)
 {
     log_info("host tid %d: unexpected request %#llx", th->tid, (unsigned long long)th->nr);
     seccomp_kill(th);
@@ -25,8 +23,7 @@ static int violation(struct platform_thread *th)
     return -ESRCH;
 }
 
-/* Turns the stub's form of a memory call. fds: by notification unless the guest waits in one now. */
-static int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
+int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
                        struct stub_mem_call *out, int *out_fd)
 {
     *out = (struct stub_mem_call){.nr = (uint64_t)m->nr};
@@ -82,50 +79,24 @@ static void resume(struct platform_thread *th)
         th->in_request = false;
         uint64_t id = th->notify_id;
         th->notify_id = 0;
-        if (!th->notify_continue) {
-            notify_answer(id, 0);
-            return;
-        }
-        th->notify_continue = false;
-        int r = notify_install(id, th->notify_fd, STUB_FD_CHAN, false);
-        th->notify_fd = -1;
-        if (r < 0) {
-            notify_answer(id, -EPERM);
+        if (th->notify_fd >= 0) {
+            notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
+            th->notify_fd = -1;
         } else {
-            notify_continue(id);
+            notify_answer(id, 0);
         }
     } else if (th->has_context) {
-        if (th->context_changed) {
-            for (int i = 0; i < REG_COUNT_; i++) {
-                th->chan->regs[i] = th->regs[i];
-            }
-        }
-        th->chan->reply_args[0] = th->context_changed;
-        th->chan->reply_args[1] = th->fpstate_reply;
-        channel_reply(th, ORDER_CONTEXT);
+        context_reply(th);
     } else if (th->has_tail) {
         fill_tail(th);
     } else if (th->in_request) {
         th->chan->ret = (uint64_t)th->result;
-        channel_reply(th, ORDER_RETURN);
-    }
-}
-
-static void take_context(struct platform_thread *th)
-{
-    th->has_context = true;
-    th->context_changed = false;
-    th->fpstate_reply = 0;
-    uint64_t size = th->args[0];
-    th->fpstate_size = size <= GUEST_FPSTATE_MAX ? (uint32_t)size : 0;
-    for (int i = 0; i < REG_COUNT_; i++) {
-        th->regs[i] = ((volatile uint64_t *)th->chan->regs)[i];
+        call_reply(th);
     }
 }
 
 static void decode_context_event(struct platform_thread *th, struct platform_event *out)
 {
-    th->kicked = false;
     out->kind = PLATFORM_INTERRUPT;
     bool restart = th->args[1] == 512 || th->args[1] == 516;
     out->call.nr = restart ? th->args[2] : UINT64_MAX;
@@ -141,17 +112,25 @@ static bool is_fault_signal(uint64_t signo)
 
 static void break_off(struct platform_thread *th, struct platform_event *out)
 {
-    violation(th);
+    thread_violation(th);
     out->kind = PLATFORM_DEAD;
     out->status = th->status;
 }
 
 static void decode(struct platform_thread *th, struct platform_event *out)
 {
+    bool load_failed = th->loading && th->nr == STUB_REQ_RESULT;
+    th->loading = false;
+    if (load_failed) {
+        seccomp_kill(th);
+        thread_mark_dead(th, SIGSEGV); /* as Linux ends a program that it can't load */
+        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+        return;
+    }
     *out = (struct platform_event){.mask_changed = th->mask_changed, .sigmask = th->sigmask};
     switch (th->nr) {
     case STUB_REQ_CONTEXT:
-        take_context(th);
+        context_take(th);
         decode_context_event(th, out);
         return;
     case STUB_REQ_FAULT:
@@ -159,7 +138,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
             break_off(th, out);
             return;
         }
-        take_context(th);
+        context_take(th);
         out->kind = PLATFORM_FAULT;
         out->fault.signo = (int)th->args[1];
         out->fault.code = (int)th->args[2];
@@ -167,8 +146,12 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         out->fault.trapno = th->args[4];
         out->fault.error = th->args[5];
         return;
+    case STUB_REQ_BAD_FRAME:
+        context_take(th);
+        out->kind = PLATFORM_BAD_FRAME;
+        return;
     case SYS_rt_sigreturn:
-        take_context(th);
+        context_take(th);
         break;
     default:
         if (th->nr >= STUB_REQ_BASE) {
@@ -178,10 +161,24 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         break;
     }
     th->result = -ENOSYS;
+    th->redo = false;
     out->kind = PLATFORM_SYSCALL;
     out->call.nr = th->nr;
     memcpy(out->call.args, th->args, sizeof(th->args));
     out->call.done = th->done;
+}
+
+static bool clone_failed(struct platform_thread *th)
+{
+    if (!th->clone_ordered) {
+        return false;
+    }
+    th->clone_ordered = false;
+    if (!th->expect_met && th->nr != STUB_REQ_RESULT) {
+        thread_violation(th); /* it went on without cloning */
+        return true;
+    }
+    return clone_over(th);
 }
 
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
@@ -201,16 +198,18 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
             }
         }
     }
-    if (channel_wait(th) < 0) {
-        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
-        return;
-    }
+    do {
+        if (th->stillborn) {
+            /* there is nobody to end: it goes as if it had called exit */
+            *out = (struct platform_event){.kind = PLATFORM_SYSCALL, .call.nr = SYS_exit};
+            return;
+        }
+        if (channel_wait(th) < 0) {
+            *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+            return;
+        }
+    } while (clone_failed(th));
     decode(th, out);
-}
-
-void seccomp_set_result(struct platform_thread *th, long result)
-{
-    th->result = result;
 }
 
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
@@ -219,8 +218,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
     th->has_tail = true;
 }
 
-/* Performs count prepared calls in order, up to the first failure. Return: the last one's result. */
-static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
                      size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
@@ -238,7 +236,7 @@ static long mem_list(struct platform_thread *th, const struct stub_mem_call *cal
     if (r < 0) {
         return r;
     }
-    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : violation(th);
+    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : thread_violation(th);
 }
 
 /* mem_list in the middle of a system call, which goes on afterwards. */
@@ -287,8 +285,8 @@ static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, 
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable)
 {
-    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
-    return map_in_slice(th, LEASE_MAP_ADDR(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
+    BUG_ON(index >= LEASE_MAX || size > lease_room(index));
+    return map_in_slice(th, lease_addr(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
                         PROT_READ | (writable ? PROT_WRITE : 0));
 }
 
@@ -309,90 +307,13 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
         BUG_ON(indices[i] >= LEASE_MAX + RING_MAX);
         calls[i] = (struct stub_mem_call){
             .nr = SYS_munmap,
-            .args = {ring ? RING_ADDR(indices[i] - LEASE_MAX) : LEASE_MAP_ADDR(indices[i]),
-                     ring ? sizeof(struct platform_ring) : LEASE_BYTES_MAX}};
+            .args = {ring ? RING_ADDR(indices[i] - LEASE_MAX) : lease_addr(indices[i]),
+                     ring ? sizeof(struct platform_ring) : lease_room(indices[i])}};
         fds[i] = -1;
     }
     if (!th->dead && count) {
         long r = mem_list_within(th, calls, fds, count);
         (void)r; /* a guest that does not do it only keeps what it had */
-    }
-}
-
-int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
-{
-    if (th->dead) {
-        return -ESRCH;
-    }
-    if (!th->has_context) {
-        if (!th->in_request || th->event) {
-            seccomp_interrupt(th); /* a clone let it go already; its next request may be here */
-            return -EAGAIN;
-        }
-        if (th->has_tail) {
-            th->has_tail = false;
-            th->result = seccomp_mem(th, &th->tail);
-        }
-        th->chan->ret = (uint64_t)th->result;
-        channel_reply(th, ORDER_UPCALL);
-        int r = channel_wait(th);
-        if (r < 0) {
-            return r;
-        }
-        if (th->nr != STUB_REQ_CONTEXT) {
-            return violation(th);
-        }
-        th->kicked = false;
-        take_context(th);
-    }
-    const uint64_t *r = th->regs;
-    *out = (struct guest_context){
-        .regs = {.r8 = r[REG_R8_],
-                 .r9 = r[REG_R9_],
-                 .r10 = r[REG_R10_],
-                 .r11 = r[REG_R11_],
-                 .r12 = r[REG_R12_],
-                 .r13 = r[REG_R13_],
-                 .r14 = r[REG_R14_],
-                 .r15 = r[REG_R15_],
-                 .rdi = r[REG_RDI_],
-                 .rsi = r[REG_RSI_],
-                 .rbp = r[REG_RBP_],
-                 .rbx = r[REG_RBX_],
-                 .rdx = r[REG_RDX_],
-                 .rax = r[REG_RAX_],
-                 .rcx = r[REG_RCX_],
-                 .rsp = r[REG_RSP_],
-                 .rip = r[REG_RIP_],
-                 .eflags = r[REG_EFLAGS_],
-                 .cs = 0x33,
-                 .ss = 0x2b,
-                 .orig_rax = UINT64_MAX},
-        .fpstate_size = th->fpstate_size,
-    };
-    memcpy(out->fpstate, (char *)th->chan + WINDOW_OFFSET, th->fpstate_size);
-    return 0;
-}
-
-void seccomp_set_context(struct platform_thread *th, const struct guest_context *ctx)
-{
-    if (th->dead) {
-        return;
-    }
-    BUG_ON(!th->has_context);
-    const struct guest_regs *g = &ctx->regs;
-    uint64_t *r = th->regs;
-    r[REG_R8_] = g->r8, r[REG_R9_] = g->r9, r[REG_R10_] = g->r10, r[REG_R11_] = g->r11;
-    r[REG_R12_] = g->r12, r[REG_R13_] = g->r13, r[REG_R14_] = g->r14, r[REG_R15_] = g->r15;
-    r[REG_RDI_] = g->rdi, r[REG_RSI_] = g->rsi, r[REG_RBP_] = g->rbp, r[REG_RBX_] = g->rbx;
-    r[REG_RDX_] = g->rdx, r[REG_RAX_] = g->rax, r[REG_RCX_] = g->rcx, r[REG_RSP_] = g->rsp;
-    r[REG_RIP_] = g->rip;
-    r[REG_EFLAGS_] = (g->eflags & EFLAGS_USER) | 0x202;
-    th->context_changed = true;
-    th->fpstate_reply = 0;
-    if (ctx->fpstate_size && ctx->fpstate_size <= GUEST_FPSTATE_MAX) {
-        memcpy((char *)th->chan + WINDOW_OFFSET, ctx->fpstate, ctx->fpstate_size);
-        th->fpstate_reply = ctx->fpstate_size;
     }
 }
 
@@ -402,78 +323,23 @@ void seccomp_interrupt(struct platform_thread *th)
         th->kick_at_start = true;
         return;
     }
-    if (th->in_request || th->kicked || th->dead || !th->tid) {
+    if (th->in_request || th->kicked || th->dead) {
         return;
+    }
+    if (!th->tid && th->lazy) {
+        th->start_kick = th->kicked = true;
+        if (th->chan) {
+            __atomic_store_n(&th->chan->start_kick, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    if (!thread_identify(th)) {
+        return; /* it looks at start_kick when it begins */
     }
     th->kicked = true;
     int r = host_tgkill(th->proc->pid, th->tid, STUB_KICK);
     if (r < 0) {
-        th->kicked = false; /* it is exiting: its death will be seen */
+        th->kicked = false; /* its process is dying; or it ended by itself, which only hostile ones do */
+        bool ended = thread_stale(th);
+        (void)ended;
     }
-}
-
-/* --- loading a program --- */
-
-static int load_maps(struct platform_thread *th, const struct load_op *ops, size_t op_count)
-{
-    struct stub_mem_call calls[EXPECT_MEM_MAX];
-    int fds[EXPECT_MEM_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < op_count; i++) {
-        const struct load_op *o = &ops[i];
-        if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
-            struct mem_call m;
-            int r = engine_load_map(o, &m);
-            if (r == 0) {
-                r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
-            }
-            if (r < 0) {
-                return r;
-            }
-            count++;
-        }
-        if (count == EXPECT_MEM_MAX || (i + 1 == op_count && count)) {
-            long r = mem_list(th, calls, fds, count);
-            if (r < 0) {
-                return (int)r;
-            }
-            count = 0;
-        }
-    }
-    return 0;
-}
-
-int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
-                         uaddr_t entry, uaddr_t sp)
-{
-    if (th->dead) {
-        return -ESRCH;
-    }
-    int r = th->in_request && !th->event ? 0 : channel_wait(th); /* the first stub's BOOT */
-    if (r == 0) {
-        r = channel_need_notify(th);
-    }
-    if (r == 0) {
-        r = load_maps(th, ops, op_count);
-    }
-    for (size_t i = 0; r == 0 && i < op_count; i++) {
-        if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
-            r = engine_load_bytes(th->space, &ops[i]);
-        }
-    }
-    for (size_t i = 0; r == 0 && i < op_count; i++) {
-        if (ops[i].kind == LOAD_PROTECT) {
-            struct mem_call m = {.nr = SYS_mprotect,
-                                 .args = {ops[i].addr, ops[i].size, (uint64_t)ops[i].prot},
-                                 .host_fd = -1};
-            r = (int)seccomp_mem(th, &m);
-        }
-    }
-    if (r == 0) {
-        th->chan->reply_args[0] = entry;
-        th->chan->reply_args[1] = sp;
-        channel_reply(th, ORDER_START);
-        th->started = true;
-    }
-    return r;
 }

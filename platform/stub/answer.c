@@ -3,7 +3,7 @@
  *
  *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
- *   own state  the thread's segment bases, its signal mask
+ *   own state  the thread's segment bases, its signal mask, its robust list; signals to itself: signal.c
  *   memory     anonymous private mappings: memory.c
  *   files      that the process has a lease of: files.c
  *
@@ -14,7 +14,6 @@
 
 #include "platform/stub/stub.h"
 
-#define EINTR_                 4
 #define EFAULT_                14
 #define EINVAL_                22
 #define ERESTARTSYS_           512
@@ -63,7 +62,7 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
         return guarded_copy8((void *)addr, &base);
     case 0x1004: /* ARCH_GET_GS */
         __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
+        base = base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
         return guarded_copy8((void *)addr, &base);
     default:
         return NOT_OURS;
@@ -135,6 +134,14 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_rt_sigprocmask:
         r = RO->answer ? stub_sigprocmask(area) : NOT_OURS;
         break;
+    case __NR_sigaltstack:
+        r = RO->answer && !area->args[0] ? stub_altstack(area, area->args[1]) : NOT_OURS;
+        break;
+    case __NR_kill:
+    case __NR_tkill:
+    case __NR_tgkill:
+        r = stub_signal_self(area, nr);
+        break;
     case __NR_read:
     case __NR_pread64:
     case __NR_readv:
@@ -158,6 +165,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_futex:
         *result = stub_futex(area);
         return 1;
+    case __NR_set_robust_list:
+        r = NOT_OURS;
+        if (RO->answer) {
+            r = area->args[1] == 24 ? 0 : -EINVAL_;
+            area->chan->robust_list = r == 0 ? area->args[0] : area->chan->robust_list;
+        }
+        break;
     case __NR_sched_yield:
         r = gate(nr, 0, 0, 0, 0, 0, 0);
         break;

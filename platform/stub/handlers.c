@@ -9,8 +9,13 @@
  *   [fast_check, fast_end]
  *   elsewhere in the stub              set area->kick, which exit_check tests
  *   guest code                         upcall now
- * An upcall hands the complete user context to the sentry and takes one back. The host's own frame does the
- * saving and restoring, floating-point state included, and unblocks the kick atomically with the return.
+ * An upcall hands the registers to the sentry (the FP state only if it asks), and resumes as ordered: as it was, with other
+ * registers, or in a handler (signal.c). The host's own frame does the saving and restoring, and unblocks the kick
+ * atomically with the return.
+ *
+ * area->kick also stands for what only a handler can do at the exit, where the trap gives all registers: a sigreturn by a
+ * patched site, a frame that could not be made before. kick_came says that there was a true kick, for which the sentry
+ * waits until a context comes: it is never cleared without one.
  */
 #include <asm/unistd.h>
 #include <linux/audit.h>
@@ -18,20 +23,18 @@
 
 #include "platform/stub/stub.h"
 
-#define SIGILL_        4
-#define SIGTRAP_       5
-#define SIGBUS_        7
-#define SIGFPE_        8
-#define SIGSEGV_       11
-#define SIGSYS_        31
-#define XSAVE_MAGIC1   0x46505853U
-#define XSAVE_SOFTWARE 464 /* offset of sw_reserved in the FXSAVE area */
-#define XSAVE_HEADER   512
+#define SIGILL_      4
+#define SIGTRAP_     5
+#define SIGBUS_      7
+#define SIGFPE_      8
+#define SIGSEGV_     11
+#define SIGSYS_      31
+#define XSAVE_HEADER 512 /* offset, and the size of an FXSAVE area */
 
 void stub_thread_setup(struct area *area)
 {
     __asm__ volatile("wrgsbase %0" ::"r"(area)); /* for stub_entry_patched */
-    uint64_t stack[3] = {ptr(area) + AREA_STACK, 0, AREA_STRIDE - AREA_STACK};
+    uint64_t stack[3] = {ptr(area) - AREA_STRUCT, 0, AREA_SIGSTACK};
     gate(__NR_sigaltstack, ptr(stack), 0, 0, 0, 0, 0);
 }
 
@@ -44,21 +47,11 @@ void stub_handlers_setup(void)
         uint64_t flags;
         const void *restorer;
         uint64_t mask;
-    } action = {(const void *)stub_signal, 0x0c000004 /* SIGINFO|RESTORER|ONSTACK */,
+    } action = {(const void *)stub_signal, 0x4c000004 /* SIGINFO|RESTORER|ONSTACK|NODEFER */,
                 gate_sigreturn, 1UL << (STUB_KICK - 1)};
     for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         gate(__NR_rt_sigaction, (uint64_t)signals[i], ptr(&action), 0, 8, 0, 0);
     }
-}
-
-/* Size of the XSAVE area in the host's frame, as Linux describes it in the frame. */
-static uint32_t fpstate_size(const uint8_t *fp)
-{
-    if (!fp) {
-        return 0;
-    }
-    const uint32_t *software = (const uint32_t *)(fp + XSAVE_SOFTWARE);
-    return software[0] == XSAVE_MAGIC1 ? software[1] : 512;
 }
 
 static void copy_bytes(void *dst, const void *src, uint64_t size)
@@ -66,39 +59,81 @@ static void copy_bytes(void *dst, const void *src, uint64_t size)
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(size)::"memory");
 }
 
-/* Hands u to the sentry as request nr (args[1..] already set), and applies what comes back. */
-static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
+/* Sends u as request nr (args[1..] already set). Return: the order. */
+static uint32_t send_context(struct area *area, const struct stub_ucontext *u, uint64_t nr)
 {
     struct chan *c = area->chan;
-    uint32_t size = fpstate_size(u->fpstate);
-    area->kick = 0; /* a kick after this is blocked until we return, and then comes again */
-    if (size > WINDOW_SIZE) {
-        size = 0;
-    }
+    uint32_t size = stub_fpstate_size(u->fpstate);
+    area->kick = 0;
+    area->kick_came = 0; /* a kick after this is blocked until we return, and then comes again */
     for (int i = 0; i < REG_COUNT_; i++) {
         c->regs[i] = u->regs[i];
     }
-    copy_bytes(chan_window(c), u->fpstate, size);
     c->nr = nr;
-    c->args[0] = size;
+    c->args[0] = size <= WINDOW_SIZE ? size : 0;
     chan_call(area, 0);
-    if (c->order == ORDER_EXIT) {
-        stub_thread_end(area);
+    while (c->order == ORDER_FPSTATE) {
+        copy_bytes(chan_window(c), u->fpstate, size <= WINDOW_SIZE ? size : 0);
+        chan_request(area, STUB_REQ_RESULT, 0, 0);
     }
-    if (c->order != ORDER_CONTEXT) {
-        stub_die();
+    return c->order;
+}
+
+static void take_regs(const struct chan *c, struct stub_ucontext *u)
+{
+    for (int i = 0; c->reply_args[0] && i < REG_COUNT_; i++) {
+        u->regs[i] = c->regs[i];
     }
-    if (c->reply_args[0]) {
-        for (int i = 0; i < REG_COUNT_; i++) {
-            u->regs[i] = c->regs[i];
-        }
-    }
+}
+
+static void take_context(const struct chan *c, struct stub_ucontext *u)
+{
+    uint32_t size = stub_fpstate_size(u->fpstate);
     uint64_t fp = c->reply_args[1];
+    take_regs(c, u);
     if (fp && fp <= size) {
-        copy_bytes(u->fpstate, chan_window(c), fp);
-        if (fp == 512 && size > 512) {
+        copy_bytes(u->fpstate, chan_window((struct chan *)c), fp);
+        if (fp == XSAVE_HEADER && size > XSAVE_HEADER) {
             *(uint64_t *)(u->fpstate + XSAVE_HEADER) |= 3; /* x87 and SSE are in use */
         }
+    }
+}
+
+/*
+ * Hands u to the sentry as request nr (args[1..] already set), and applies what comes back. A frame that the stack does not
+ * take, or that another one goes on top of, is a request of its own.
+ */
+static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
+{
+    struct chan *c = area->chan;
+    for (;;) {
+        uint32_t order = nr ? send_context(area, u, nr) : ORDER_SIGNAL;
+        if (order == ORDER_EXIT) {
+            stub_thread_end(area);
+        }
+        if (order == ORDER_CONTEXT) {
+            take_context(c, u);
+            return;
+        }
+        if (order != ORDER_SIGNAL) {
+            stub_die();
+        }
+        if (nr) {
+            take_regs(c, u);
+        }
+        int more = (c->signal.flags & SIGNAL_MORE) || area->kick_came;
+        uint64_t at;
+        if (stub_frame_of_context(area, u, &c->signal, &at) != 0) {
+            nr = STUB_REQ_BAD_FRAME;
+        } else {
+            stub_enter_from_context(u, &c->signal, at, more);
+            if (!more) {
+                area->kick = 0;
+                return;
+            }
+            nr = STUB_REQ_CONTEXT;
+        }
+        c->args[1] = c->args[2] = 0;
     }
 }
 
@@ -119,8 +154,8 @@ static void on_foreign_call(struct area *area, struct stub_ucontext *u, uint64_t
     c->args[1] = SIGSEGV_;
     c->args[2] = 0x80; /* SI_KERNEL */
     c->args[3] = 0;
-    c->args[4] = 13;
-    c->args[5] = 0;
+    c->args[4] = area->fault[1] = 13;
+    c->args[5] = area->fault[0] = 0;
     area->restart = 0;
     upcall(area, u, STUB_REQ_FAULT);
 }
@@ -135,8 +170,12 @@ static void go_to_entry(struct area *area, struct stub_ucontext *u, uint64_t ip)
     u->regs[REG_EFLAGS_] &= ~0x500UL; /* no single step, no reversed copies in the stub */
 }
 
-static void upcall_sigreturn(struct area *area, struct stub_ucontext *u)
+static void on_sigreturn(struct area *area, struct stub_ucontext *u)
 {
+    if (!area->kick_came && stub_sigreturn(area, u) == 0) {
+        area->kick = 0;
+        return;
+    }
     area->restart = 0;
     area->chan->args[1] = 0;
     area->chan->args[2] = 0;
@@ -149,8 +188,9 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
     if (arch != AUDIT_ARCH_X86_64) {
         on_foreign_call(area, u, ip);
     } else if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
-        upcall_sigreturn(area, u);
+        on_sigreturn(area, u);
     } else {
+        stub_frame_learn(u);
         if (((const struct stub_ro *)STUB_RO)->patch && !(area->chan->ask & CHAN_ASK_SITES)) {
             stub_count_trap(ip, u->regs[REG_RAX_]);
         }
@@ -164,7 +204,7 @@ static int is_fast_exit(uint64_t ip)
     return (ip >= ptr(fast_check) && ip <= ptr(fast_end)) || ip == ptr(exit_kick_fast);
 }
 
-/* The exit found a kick. */
+/* The exit found a kick, or what stands for one. */
 static void on_exit_kick(struct area *area, struct stub_ucontext *u)
 {
     uint64_t ip = u->regs[REG_RIP_];
@@ -172,7 +212,11 @@ static void on_exit_kick(struct area *area, struct stub_ucontext *u)
     u->regs[REG_R11_] = 0x246; /* where Linux leaves the flags; ours held the area */
     if (area->sigreturn) {
         area->sigreturn = 0;
-        upcall_sigreturn(area, u);
+        on_sigreturn(area, u);
+    } else if (area->frame_waits) {
+        area->frame_waits = 0;
+        area->restart = 0;
+        upcall(area, u, 0); /* ORDER_SIGNAL has come already: u is what the handler interrupts */
     } else {
         upcall_context(area, u);
     }
@@ -180,12 +224,13 @@ static void on_exit_kick(struct area *area, struct stub_ucontext *u)
 
 static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
 {
+    area->kick_came = 1;
     if (ip >= ptr(gate_wait_check) && ip <= ptr(gate_wait_insn)) {
         u->regs[REG_RIP_] = ptr(gate_wait_interrupted);
         area->kick = 1;
     } else if ((ip >= ptr(exit_check) && ip <= ptr(exit_kick)) || is_fast_exit(ip)) {
         on_exit_kick(area, u);
-    } else if ((ip >= STUB_TEXT && ip < STUB_DATA) || stub_in_trampoline(ip)) {
+    } else if ((ip >= STUB_TEXT && ip < STUB_TEXT_END) || stub_in_trampoline(ip)) {
         area->kick = 1;
     } else {
         area->restart = 0;
@@ -196,6 +241,9 @@ static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
 static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const uint32_t *info)
 {
     struct chan *c = area->chan;
+    if (stub_signal_fault(area, u, sig, info) == 0) {
+        return;
+    }
     c->args[1] = (uint64_t)sig;
     c->args[2] = (uint64_t)(int64_t)(int32_t)info[2]; /* si_code */
     c->args[3] = *(const uint64_t *)(info + 4);       /* si_addr */
@@ -207,7 +255,8 @@ static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const 
 
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
-    struct area *area = (struct area *)(ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1));
+    struct area *area = (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) +
+                                        AREA_STRUCT);
     uint64_t ip = u->regs[REG_RIP_];
 
     if (sig == STUB_KICK) {
@@ -218,12 +267,14 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         on_exit_kick(area, u);
     } else if (ip == ptr(stub_entry_slow)) {
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
-    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn) ||
-               ip == ptr(guarded_probe_insn) || ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store)) {
+    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) ||
+               ip == ptr(guarded_touch_insn) || ip == ptr(guarded_probe_insn) ||
+               ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store) ||
+               ip == ptr(guarded_xsave_insn)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;
-    } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
+    } else if (ip >= STUB_TEXT && ip < STUB_TEXT_END) {
         stub_die(); /* the guest broke its own stub */
     } else {
         on_fault(area, u, sig, info);

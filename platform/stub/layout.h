@@ -30,13 +30,21 @@
 #define UL_(x) x##UL
 #endif
 
-/* --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter --- */
+/*
+ * --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter ---
+ *
+ * What every process touches lies in one 2 MiB block, whose single page table fork and exec have to make: the first thread's area,
+ * the stub's data, text, the read-only page, and the first channels. Areas go down from there, channels up.
+ */
 #define SLICE_HI      0x7000U
-#define STUB_TEXT     UL_(0x700000000000)
-#define STUB_DATA     UL_(0x700000200000)
-#define STUB_RO       UL_(0x700000800000) /* one mapping a sandbox, read-only to guests */
+#define SLICE_START   UL_(0x700000000000)
+#define STUB_BLOCK    UL_(0x700008000000)
+#define STUB_DATA     (STUB_BLOCK + 0x10000)
+#define STUB_TEXT     UL_(0x700008020000)
+#define STUB_TEXT_END (STUB_BLOCK + 0x30000)
+#define STUB_RO       (STUB_BLOCK + 0x30000) /* one mapping a sandbox, read-only to guests */
 #define STUB_RO_SIZE  UL_(0x7000)
-#define CHAN_BASE     UL_(0x700001000000)
+#define CHAN_BASE     (STUB_BLOCK + 0x40000)
 #define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
 #define SLOT_COUNT    UL_(1024)
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
@@ -48,12 +56,24 @@
 /* Rings of leased pipes, and bytes of leased files. */
 #define RING_STRIDE   UL_(0x20000)
 #define RING_ADDR(i)  (UL_(0x700030000000) + (i)*RING_STRIDE)
-#define LEASE_MAP_ADDR(i) (UL_(0x700040000000) + (i)*LEASE_BYTES_MAX)
-#define AREA_BASE     UL_(0x700010000000)
-#define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
-#define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
+#define LEASE_MAPS    UL_(0x700040000000)
 
-/* --- fd numbers in a stub, while it boots or maps --- */
+/*
+ * A thread's area: signal stack, stub stack, struct area. The struct lies right above the stack, so that a fork
+ * copies one page for both; what the process changes often (STUB_HOT) lies in the first area's last bytes for the same reason.
+ */
+#define AREA_STRIDE   UL_(0x10000)
+#define AREA_BASE     STUB_BLOCK                                  /* of slot 0 */
+#define AREA_LOW      (AREA_BASE - AREA_STRIDE * (SLOT_COUNT - 1)) /* of the last slot */
+#define AREA_SIGSTACK UL_(0xb000) /* size */
+#define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
+#define STUB_HOT      (AREA_BASE + 0xfc00)
+
+/*
+ * --- fd numbers in a stub ---
+ * The first three stay open. A stub may map its own channels and the read-only page at their places without
+ * asking, and nothing else of them; a new process has its parent's channels under the first number until its own replace them.
+ */
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
@@ -80,6 +100,7 @@
 
 #define CHAN_ASK_MASK   PLATFORM_ASK_MASK
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
+#define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
 #define CHAN_ASK_FILES  PLATFORM_ASK_FILES
 #define CHAN_ASK_CODE   PLATFORM_ASK_CODE
 #define CHAN_ASK_SITES  PLATFORM_ASK_SITES
@@ -94,20 +115,29 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 /* Request numbers that are no system calls. */
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
-    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
-    STUB_REQ_CONTEXT,              /* context in regs and window; args[0]: fpstate size */
+    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
+    STUB_REQ_CONTEXT,              /* context in regs; args[0]: fpstate size */
     STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
     STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
+    STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
 /* Pseudo system calls at the gate; all are notified. */
-#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
+#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
+/*
+ * A process without channels of its own: a fork's child (args: nonce), or a fresh stub (args: 0, and those of
+ * STUB_REQ_BOOT). Answered with STUB_FD_CHAN, which is installed with the answer.
+ */
+#define GATE_HELLO 0x2001
 
 /* What the reply tells the stub to do; args in reply_args. */
 enum stub_order {
     ORDER_RETURN, /* ret is the system call's result */
     ORDER_UPCALL, /* the same, but come back with the full context first */
+    ORDER_REDO,   /* the system call is made again, as number ret */
+    ORDER_SIGNAL, /* run a handler: signal. To a context, args[0]: regs changed; else ret as for RETURN */
     ORDER_CONTEXT, /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_FPSTATE, /* (to CONTEXT, FAULT) put the fpstate into the window, and come back with RESULT */
     ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
     ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
@@ -115,12 +145,20 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
+    ORDER_LOAD,     /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LAST = ORDER_LOAD,
 };
 
 struct stub_mem_call {
     uint64_t nr;
     uint64_t args[6];
     uint64_t close_fd; /* close this fd afterwards; 0: none */
+};
+
+/* Behind ORDER_LOAD's memory calls. */
+struct stub_copy {
+    uint64_t addr, size;
+    uint64_t offset; /* of the data in the window; 0: zeroes */
 };
 
 struct stub_order_clone {
@@ -130,6 +168,26 @@ struct stub_order_clone {
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
     uint32_t child_pid; /* from the stub: what the host's clone returned */
+};
+
+/*
+ * A handler to run: what stands in its frame, and where that goes. The interrupted registers are the stub's to fill in.
+ */
+#define SIGNAL_CHECK_STACK 1U /* the frame must lie in the alternate stack */
+#define SIGNAL_MORE        2U /* come back with the context before the handler's first instruction */
+#define SIGNAL_REDO        4U /* the system call is made again after the handler, as number ret */
+struct stub_order_signal {
+    uint64_t handler, restorer;
+    uint64_t start; /* the frame goes below */
+    uint64_t mask;  /* what sigreturn restores */
+    uint64_t stack[3]; /* the alternate stack: address, flags, size */
+    uint32_t sig, flags; /* SIGNAL_... */
+    uint8_t info[128];
+};
+
+/* A handler, as rt_sigaction(2) has it. */
+struct stub_action {
+    uint64_t handler, flags, restorer, mask;
 };
 
 /* Registers in sigcontext's order. */
@@ -201,10 +259,47 @@ struct chan {
     uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
+    uint64_t robust_list;           /* set_robust_list's; the sentry looks when the thread ends */
+
+    /*
+     * A new thread says which host task it is, and goes on. Stub: store host_tid, then look at start_kick; sentry, to
+     * interrupt a thread that it does not know yet: set start_kick, then look at host_tid.
+     */
+    uint32_t host_tid, start_kick;
+
+    /*
+     * What the stub needs to raise a signal of its own thread's (signal.c), and to return from it: the alternate stack as the
+     * sentry has it, and of the signals in handlers what to run. The thread is in the kernel when it gets one.
+     */
+    uint64_t altstack[3];
+    uint64_t handlers; /* a set: bit sig-1 */
+    uint32_t self_pid, self_tid, self_uid, pad2;
+    struct stub_action actions[64];
+    struct stub_order_signal signal;
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
+_Static_assert(sizeof(struct chan) <= WINDOW_OFFSET, "the control page");
+
+/*
+ * What goes with exit and exit_group, so that the sentry need not reach for it: behind struct chan (the window is a page that few
+ * short-lived processes touch), if the last argument says so. The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
+ */
+#define STUB_EXIT_INFO   0x74697865UL
+#define STUB_EXIT_OFFSET 0xf00
+struct stub_exit_info {
+    uint64_t usage[18];      /* the host's struct rusage */
+    uint64_t robust_list;    /* 0, or its head's address */
+    uint64_t robust_head[3]; /* and what stands there */
+};
+
+_Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
+
+static inline uint64_t lease_addr(unsigned index)
+{
+    return LEASE_MAPS + lease_offset(index);
+}
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)

@@ -113,12 +113,16 @@ int gofer_lookup(struct inode *inode, const struct name *name, struct inode **ou
         return known ? 0 : -ENOENT;
     }
     struct gofer_attr attr;
-    known = gofer_listing_find(dir, name, &attr);
+    char *target = NULL;
+    known = gofer_listing_find(dir, name, &attr, &target);
+    if (known < 0 && gofer_listing_around(dir, GOFER_LIST_ATTRS)) {
+        known = gofer_listing_find(dir, name, &attr, &target);
+    }
     if (known == 0) {
         return -ENOENT;
     }
     int err =
-        known == 1 ? gofer_inode_find(dir, name, &attr, NULL, &found) : ask(dir, name, &found);
+        known == 1 ? gofer_inode_find(dir, name, &attr, target, &found) : ask(dir, name, &found);
     if (err == 0) {
         *out = &found->inode;
     }
@@ -211,7 +215,7 @@ void gofer_walk_ahead(struct inode *inode, const char *text)
     }
     struct name first = {rest, strcspn(rest, "/")};
     struct gofer_attr attr;
-    if (find_primed(fs, inode, &first) || gofer_listing_find(dir, &first, &attr) >= 0) {
+    if (find_primed(fs, inode, &first) || gofer_listing_find(dir, &first, &attr, NULL) >= 0) {
         return;
     }
     AUTO_FREE char *path = NULL;

@@ -137,6 +137,7 @@ static int copy_group(struct task *t, struct pid *pid, const struct clone_reques
     }
     if (r->flags & CLONE_SIGHAND) {
         tg->sighand = sighand_get(from->sighand);
+        signal_action_changed(from, UINT64_MAX);
     } else {
         error = sighand_copy(from->sighand, &tg->sighand);
         if (error < 0) {

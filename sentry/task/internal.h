@@ -77,6 +77,10 @@ MUST_CHECK int signal_setup_frame(struct task *t, struct guest_context *ctx, int
                                   const struct ksigaction *action, const siginfo_t *info,
                                   ksigset_t old_mask);
 
+/* The same for the guest's side to do: fills *out but sig, info and more. Errors: -EFAULT. */
+MUST_CHECK int signal_plan_frame(const struct task *t, const struct ksigaction *a, ksigset_t old_mask,
+                                 struct platform_signal *out);
+
 /* --- exit.c --- */
 /* Nobody of pgrp, but for ignored, has a parent in the same session outside it. */
 bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored);

@@ -3,7 +3,8 @@
  *
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
- *   here           an epoll set with nothing ready: all that the process knows is that, until something is
+ *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
+ *                  something is; /dev/zero and /dev/null what they are
  *
  *      granted     what the lease page says is the file's state; the kernel's copy is old
  *         | hold: somebody in the kernel looked the file up (vfs/lease.h)
@@ -13,6 +14,7 @@
  */
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "sentry/fs/epoll.h"
 #include "sentry/fs/pipe.h"
@@ -20,7 +22,7 @@
 
 #define STALE_BYTES_MAX (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
 
-struct idle_lease {
+struct fact_lease {
     struct file_lease base;
     struct list table_link;
     struct lease_table *table;
@@ -53,7 +55,7 @@ struct lease_table *lease_table_of(struct task *t)
         if (mm->leases) {
             mm->leases->page = page;
             mm->leases->files = t->files;
-            list_init(&mm->leases->idle);
+            list_init(&mm->leases->facts);
         }
     }
     return mm->leases;
@@ -165,17 +167,17 @@ static void tidy(struct task *t, long nr)
     }
 }
 
-/* --- idle epoll sets --- */
+/* --- files of which one thing is known --- */
 
-static void idle_end(struct file_lease *base)
+static void fact_end(struct file_lease *base)
 {
-    struct idle_lease *l = container_of(base, struct idle_lease, base);
+    struct fact_lease *l = container_of(base, struct fact_lease, base);
     __atomic_store_n(&l->table->page->lease_of[l->file->lease_fd], 0, __ATOMIC_SEQ_CST);
     l->file->lease = NULL;
     list_del(&l->table_link);
 }
 
-static void idle_fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t,
+static void fact_fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t,
                            int fd)
 {
     if (f->lease_files == t && f->lease_fd == fd) {
@@ -183,27 +185,39 @@ static void idle_fd_closed(struct file_lease *base, struct file *f, const struct
     }
 }
 
-static void idle_free(struct file_lease *base)
+static void fact_free(struct file_lease *base)
 {
-    free(container_of(base, struct idle_lease, base));
+    free(container_of(base, struct fact_lease, base));
 }
 
-static const struct file_lease_ops idle_ops = {
-    .end = idle_end, .fd_closed = idle_fd_closed, .free = idle_free};
+static const struct file_lease_ops fact_ops = {
+    .end = fact_end, .fd_closed = fact_fd_closed, .free = fact_free};
 
-static void consider_epoll(struct task *t, struct file *f, int fd)
+/* fact: LEASE_IDLE ... */
+static void grant_fact(struct task *t, struct file *f, int fd, uint8_t fact)
 {
     struct lease_table *table = lease_table_of(t);
-    struct idle_lease *l = table && !f->lease && epoll_is_idle(f) ? calloc(1, sizeof(*l)) : NULL;
+    struct fact_lease *l = table && !f->lease ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->table = table;
         l->file = f;
         f->lease = &l->base;
         f->lease_files = t->files;
         f->lease_fd = fd;
-        list_add_tail(&l->table_link, &table->idle);
-        file_lease_init(&l->base, &idle_ops, f->inode);
-        __atomic_store_n(&table->page->lease_of[fd], LEASE_IDLE, __ATOMIC_SEQ_CST);
+        list_add_tail(&l->table_link, &table->facts);
+        file_lease_init(&l->base, &fact_ops, f->inode);
+        __atomic_store_n(&table->page->lease_of[fd], fact, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* What these say never changes. */
+static void consider_device(struct task *t, struct file *f, int fd)
+{
+    uint32_t rights = LEASE_READ * file_readable(f) | LEASE_WRITE * file_writable(f);
+    if (f->inode->rdev == makedev(1, 3)) {
+        grant_fact(t, f, fd, (uint8_t)(LEASE_NULL + rights));
+    } else if (f->inode->rdev == makedev(1, 5)) {
+        grant_fact(t, f, fd, (uint8_t)(LEASE_ZERO + rights));
     }
 }
 
@@ -215,8 +229,8 @@ void lease_end_all(struct mm *mm)
     if (!table) {
         return;
     }
-    struct idle_lease *l, *next;
-    list_for_each_entry_safe (l, next, &table->idle, table_link) {
+    struct fact_lease *l, *next;
+    list_for_each_entry_safe (l, next, &table->facts, table_link) {
         file_lease_end(&l->base);
     }
     lease_end_regular(table);
@@ -258,11 +272,13 @@ static void consider(struct task *t, long nr, long result)
     if (S_ISREG(f->inode->mode)) {
         lease_consider_regular(t, f, fd, nr);
     } else if (nr == SYS_epoll_wait) {
-        if (file_is_epoll(f)) {
-            consider_epoll(t, f, fd);
+        if (file_is_epoll(f) && epoll_is_idle(f)) {
+            grant_fact(t, f, fd, LEASE_IDLE);
         }
     } else if (result > 0 && (nr == SYS_read || nr == SYS_write) && file_is_pipe(f)) {
         lease_consider_pipe(t, f, fd);
+    } else if (S_ISCHR(f->inode->mode) && !(f->flags & O_PATH)) {
+        consider_device(t, f, fd);
     }
 }
 

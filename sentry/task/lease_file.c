@@ -164,9 +164,10 @@ void lease_end_regular(struct lease_table *table)
 
 /* --- when --- */
 
-static int free_index(const struct lease_table *table)
+/* A place for so many bytes; -1: none. */
+static int free_index(const struct lease_table *table, uint64_t size)
 {
-    for (int i = 0; i < LEASE_MAX; i++) {
+    for (int i = size > LEASE_SMALL ? LEASE_SMALL_MAX : 0; i < LEASE_MAX; i++) {
         if (!table->regular[i]) {
             return i;
         }
@@ -263,12 +264,12 @@ static void lease_grant(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
     struct lease_table *table = lease_table_of(t);
-    int index = table && !table->busy && !f->inode->lease_pending ? free_index(table) : -1;
-    if (index < 0 || f->ops->lease(f, &terms) < 0) {
+    if (!table || table->busy || f->inode->lease_pending || f->ops->lease(f, &terms) < 0) {
         return;
     }
+    int index = terms.capacity <= LEASE_BYTES_MAX ? free_index(table, terms.capacity) : -1;
     table->busy = f->inode->lease_pending = true;
-    bool granted = lease_make(t, f, fd, (unsigned)index, &terms);
+    bool granted = index >= 0 && lease_make(t, f, fd, (unsigned)index, &terms);
     f->inode->lease_pending = false;
     if (!granted) {
         f->lease_heat = 0;

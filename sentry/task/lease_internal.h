@@ -25,7 +25,7 @@ struct lease_table {
     bool stale_rings[RING_MAX]; /* still mapped */
     bool busy;         /* a thread of the process maps or unmaps: free places are its alone */
     bool unmap_wanted; /* ... and it shall unmap all that is stale when it is done */
-    struct list idle;
+    struct list facts;
     uint16_t generation;
 };
 

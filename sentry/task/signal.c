@@ -108,45 +108,53 @@ static void stop_here(struct task *t)
 
 void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx, const siginfo_t *info);
 
-/* Linux's handle_signal: whether the interrupted call is restarted depends on the handler. */
-static void restart_for_handler(struct guest_context *ctx, const struct ksigaction *a, long nr,
-                                long result)
+/* The interrupted call ends with result. ctx NULL: the guest's side has the registers, here and below. */
+static void call_return(struct task *t, struct guest_context *ctx, long result)
 {
-    switch (result) {
-    case -ERESTART_RESTARTBLOCK:
-    case -ERESTARTNOHAND:
-        ctx->regs.rax = (uint64_t)-EINTR;
-        return;
-    case -ERESTARTSYS:
-        if (!(a->flags & SA_RESTART)) {
-            ctx->regs.rax = (uint64_t)-EINTR;
-            return;
-        }
-        break;
-    case -ERESTARTNOINTR:
-        break;
-    default:
-        return;
+    if (ctx) {
+        ctx->regs.rax = (uint64_t)result;
+    } else {
+        platform_set_result(t->pt, result);
     }
-    ctx->regs.rax = (uint64_t)nr;
-    ctx->regs.rip -= SYSCALL_INSN_SIZE;
 }
 
-static void restart_without_handler(struct guest_context *ctx, long nr, long result)
+static void call_again(struct task *t, struct guest_context *ctx, long nr)
+{
+    if (ctx) {
+        ctx->regs.rax = (uint64_t)nr;
+        ctx->regs.rip -= SYSCALL_INSN_SIZE;
+    } else {
+        platform_redo_call(t->pt, nr);
+    }
+}
+
+/* Linux's handle_signal: whether the interrupted call is restarted depends on the handler. */
+static void restart_for_handler(struct task *t, struct guest_context *ctx,
+                                const struct ksigaction *a, long nr, long result)
+{
+    bool again = result == -ERESTARTNOINTR || (result == -ERESTARTSYS && (a->flags & SA_RESTART));
+    if (again) {
+        call_again(t, ctx, nr);
+    } else if (result == -ERESTART_RESTARTBLOCK || result == -ERESTARTNOHAND ||
+               result == -ERESTARTSYS) {
+        call_return(t, ctx, -EINTR);
+    }
+}
+
+static void restart_without_handler(struct task *t, struct guest_context *ctx, long nr, long result)
 {
     switch (result) {
     case -ERESTARTNOHAND:
     case -ERESTARTSYS:
     case -ERESTARTNOINTR:
-        ctx->regs.rax = (uint64_t)nr;
+        call_again(t, ctx, nr);
         break;
     case -ERESTART_RESTARTBLOCK:
-        ctx->regs.rax = SYS_restart_syscall;
+        call_again(t, ctx, SYS_restart_syscall);
         break;
     default:
-        return;
+        break;
     }
-    ctx->regs.rip -= SYSCALL_INSN_SIZE;
 }
 
 /* A handler frame that can't be written, or a frame that can't be read back. */
@@ -154,17 +162,58 @@ static void force_segv(struct task *t, int sig)
 {
     if (sig == SIGSEGV) {
         t->tg->sighand->action[SIGSEGV].handler = SIG_HANDLER_DFL;
+        signal_action_changed(t->tg, KSIG_BIT(SIGSEGV));
     }
     signal_force(t, SIGSEGV, NULL);
 }
 
-static void run_handler(struct task *t, struct guest_context *ctx, int sig,
+void signal_bad_frame(struct task *t)
+{
+    signal_set_blocked(t, t->frame_mask); /* the handler did not begin */
+    force_segv(t, t->frame_sig);
+}
+
+void signal_action_changed(struct thread_group *tg, ksigset_t signals)
+{
+    struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->pt) {
+            platform_forget_actions(t->pt, signals);
+        }
+    }
+}
+
+/*
+ * Next time the guest's side may run this handler without us. Not where sending has effects of its own, where the action
+ * is gone afterwards, or where a process that we could not tell of a change shares it.
+ */
+static void keep_action(struct task *t, int sig, const struct ksigaction *a)
+{
+    if ((a->flags & SA_RESETHAND) || t->tg->sighand->ref.n != 1 ||
+        ((SIGSET_STOP | KSIG_BIT(SIGCONT)) & KSIG_BIT(sig))) {
+        return;
+    }
+    struct platform_action keep = {.handler = a->handler,
+                                   .restorer = a->restorer,
+                                   .flags = a->flags,
+                                   .mask = a->mask,
+                                   .pid = task_tgid(t),
+                                   .tid = task_tid(t),
+                                   .uid = t->cred->uid};
+    platform_keep_action(t->pt, sig, &keep);
+}
+
+/* Return: true when the handler will run. */
+static bool run_handler(struct task *t, struct guest_context *ctx, int sig,
                         const struct ksigaction *a, const siginfo_t *info)
 {
+    struct platform_signal order = {.sig = sig, .info = info};
     ksigset_t old_mask = t->restore_saved_mask ? t->saved_mask : t->blocked;
-    if (signal_setup_frame(t, ctx, sig, a, info, old_mask) < 0) {
+    int r = ctx ? signal_setup_frame(t, ctx, sig, a, info, old_mask)
+                : signal_plan_frame(t, a, old_mask, &order);
+    if (r < 0) {
         force_segv(t, sig);
-        return;
+        return false;
     }
     t->restore_saved_mask = false;
     ksigset_t mask = t->blocked | a->mask;
@@ -172,6 +221,27 @@ static void run_handler(struct task *t, struct guest_context *ctx, int sig,
         mask |= KSIG_BIT(sig);
     }
     signal_set_blocked(t, mask);
+    if (!ctx) {
+        t->frame_sig = sig;
+        t->frame_mask = old_mask;
+        order.more = signal_pending(t);
+        platform_signal(t->pt, &order);
+        keep_action(t, sig, a);
+    }
+    return true;
+}
+
+/* A crash report needs the registers. Context: may block. */
+static void report_fatal(struct task *t, const struct guest_context *ctx, const siginfo_t *info)
+{
+    if (ctx) {
+        g_signal_fatal(t, ctx, info);
+        return;
+    }
+    AUTO_FREE struct guest_context *own = aligned_alloc(64, ALIGN_UP(sizeof(*own), 64UL));
+    if (own && platform_get_context(t->pt, own) == 0) {
+        g_signal_fatal(t, own, info);
+    }
 }
 
 /* SIG_DFL. Return: false when the task has to die. Context: may block (a crash report). */
@@ -190,7 +260,7 @@ static bool default_action(struct task *t, const struct guest_context *ctx, cons
         return true;
     }
     if (unlikely(g_signal_fatal) && (SIGSET_CORE & KSIG_BIT(sig))) {
-        g_signal_fatal(t, ctx, info);
+        report_fatal(t, ctx, info);
     }
     thread_group_exit(tg, sig);
     return false;
@@ -214,6 +284,16 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         }
         siginfo_t info;
         int sig = signal_dequeue(t, t->blocked, &info);
+        if (!sig && t->restore_saved_mask) {
+            /* What the temporary mask kept out comes after the interrupted call's fate is sealed. */
+            if (!handled && nr >= 0) {
+                restart_without_handler(t, ctx, nr, syscall_result);
+            }
+            nr = -1;
+            t->restore_saved_mask = false;
+            signal_set_blocked(t, t->saved_mask);
+            continue;
+        }
         if (!sig) {
             break;
         }
@@ -235,17 +315,15 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
             a->handler = SIG_HANDLER_DFL;
         }
         if (nr >= 0 && !handled) {
-            restart_for_handler(ctx, &action, nr, syscall_result);
+            restart_for_handler(t, ctx, &action, nr, syscall_result);
         }
         handled = true;
-        run_handler(t, ctx, sig, &action, &info);
+        if (run_handler(t, ctx, sig, &action, &info) && !ctx) {
+            return; /* one frame at a time: platform_signal.more brings us back for the next */
+        }
     }
     if (!handled && nr >= 0) {
-        restart_without_handler(ctx, nr, syscall_result);
-    }
-    if (t->restore_saved_mask) {
-        t->restore_saved_mask = false;
-        signal_set_blocked(t, t->saved_mask);
+        restart_without_handler(t, ctx, nr, syscall_result);
     }
     signal_recalc(t);
 }
@@ -257,6 +335,7 @@ void signal_set_action(struct task *t, int sig, const struct ksigaction *a)
     struct thread_group *tg = t->tg;
     struct task *other;
     tg->sighand->action[sig] = *a;
+    signal_action_changed(tg, KSIG_BIT(sig));
     if (!signal_is_ignored(tg, sig)) {
         return;
     }

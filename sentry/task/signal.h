@@ -63,14 +63,19 @@ bool signal_pending(const struct task *t);
 /* Recomputes t's interrupt flag after its mask or pending set changed. */
 void signal_recalc(struct task *t);
 /**
- * signal_deliver - act on what is pending: stop, die, or build handler frames in ctx. Called
- *                  before the guest resumes, with its full context.
+ * signal_deliver - act on what is pending: stop, die, or run handlers. Called before the guest resumes.
+ * @ctx: the guest's full context, to build frames in; NULL: the guest's side builds them
+ *       (platform_can_signal said so, and signal_needs_context did not).
  * @syscall_result: the interrupted system call's internal result (-ERESTART*), else 0 or anything
  *                  else; @nr its number, -1 when the guest was not in a system call.
  *
  * Context: may block (stopped). Does not return for a task that dies: then task_must_exit(t) is true.
  */
 void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long syscall_result);
+/* t's alternate stack is one for which frames are made here, with a context. */
+bool signal_needs_context(const struct task *t);
+/* The frame that the guest's side was to write could not be written. */
+void signal_bad_frame(struct task *t);
 /* rt_sigreturn: ctx is replaced by the frame at its rsp. A bad frame forces SIGSEGV. */
 void signal_return(struct task *t, struct guest_context *ctx);
 /* A platform FAULT event: remembers it for sigcontext, and forces the signal with its siginfo. */
@@ -80,6 +85,8 @@ void signal_set_blocked(struct task *t, ksigset_t set);
 /* t's mask, which it may have changed without a system call (platform_set_mask) since it was last here. */
 ksigset_t signal_blocked(struct task *t);
 
+/* tg's handlers for these signals are not what they were, or not only its own: its threads must ask again. */
+void signal_action_changed(struct thread_group *tg, ksigset_t signals);
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**
@@ -94,6 +101,8 @@ MUST_CHECK int signal_wait_for(struct task *t, ksigset_t set, int64_t deadline_n
  */
 MUST_CHECK int signal_set_user_mask(struct task *t, uaddr_t mask, size_t size);
 void signal_restore_mask_unless(struct task *t, bool interrupted);
+/* t->altstack has changed. */
+void signal_altstack_changed(struct task *t);
 /* sp lies on t's alternate stack, and the stack is armed. */
 bool signal_on_altstack(const struct task *t, uaddr_t sp);
 #define KERNEL_MINSIGSTKSZ                                                                         \

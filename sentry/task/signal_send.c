@@ -225,6 +225,7 @@ void signal_force(struct task *t, int sig, const siginfo_t *info)
     bool blocked = t->blocked & KSIG_BIT(sig);
     if (blocked || a->handler == SIG_HANDLER_IGN) {
         a->handler = SIG_HANDLER_DFL;
+        signal_action_changed(t->tg, KSIG_BIT(sig));
         signal_set_blocked(t, t->blocked & ~KSIG_BIT(sig));
     }
     int r = signal_send_task(t, sig, info);

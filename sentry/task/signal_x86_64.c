@@ -47,22 +47,64 @@ bool signal_on_altstack(const struct task *t, uaddr_t sp)
     return within_altstack(t, sp);
 }
 
+bool signal_needs_context(const struct task *t)
+{
+    return (unsigned)t->altstack.ss_flags & SS_AUTODISARM;
+}
+
+void signal_altstack_changed(struct task *t)
+{
+    if (t->pt) {
+        platform_set_altstack(t->pt, (uaddr_t)(uintptr_t)t->altstack.ss_sp, t->altstack.ss_flags,
+                              t->altstack.ss_size);
+    }
+}
+
+/* From where the frame goes down. *out_check: it must lie within the alternate stack. */
+static uaddr_t frame_start(const struct task *t, uaddr_t sp, const struct ksigaction *a,
+                           bool *out_check)
+{
+    *out_check = signal_on_altstack(t, sp);
+    if ((a->flags & SA_ONSTACK) && !*out_check && t->altstack.ss_size) {
+        *out_check = true;
+        return (uaddr_t)(uintptr_t)t->altstack.ss_sp + t->altstack.ss_size;
+    }
+    return sp - RED_ZONE;
+}
+
+/* x86-64 has no trampoline of the kernel's own: without a restorer there is no way back. */
+static bool can_be_run(const struct ksigaction *a)
+{
+    return (a->flags & SA_RESTORER_FLAG) && a->handler < PLATFORM_TASK_SIZE;
+}
+
+int signal_plan_frame(const struct task *t, const struct ksigaction *a, ksigset_t old_mask,
+                      struct platform_signal *out)
+{
+    if (!can_be_run(a)) {
+        return -EFAULT;
+    }
+    out->handler = a->handler;
+    out->restorer = a->restorer;
+    out->start = frame_start(t, platform_call_sp(t->pt), a, &out->check_stack);
+    out->stack_sp = (uaddr_t)(uintptr_t)t->altstack.ss_sp;
+    out->stack_flags = t->altstack.ss_flags;
+    out->stack_size = t->altstack.ss_size;
+    out->mask = old_mask;
+    return 0;
+}
+
 /* Where the frame goes. Return: false when it would leave the alternate stack. */
 static bool place_frame(const struct task *t, uaddr_t sp, const struct ksigaction *a,
                         size_t fp_size, uaddr_t *out_frame, uaddr_t *out_fp)
 {
-    bool on_alt = signal_on_altstack(t, sp);
-    bool entering = false;
-    sp -= RED_ZONE;
-    if ((a->flags & SA_ONSTACK) && !on_alt && t->altstack.ss_size) {
-        sp = (uaddr_t)(uintptr_t)t->altstack.ss_sp + t->altstack.ss_size;
-        entering = true;
-    }
+    bool check;
+    sp = frame_start(t, sp, a, &check);
     uaddr_t fp = ALIGN_DOWN(sp - fp_size, 64);
     uaddr_t frame = ALIGN_DOWN(fp - sizeof(struct sigframe), 16) - 8;
     *out_fp = fp_size ? fp : 0;
     *out_frame = frame;
-    return !(on_alt || entering) || within_altstack(t, frame);
+    return !check || within_altstack(t, frame);
 }
 
 static void regs_to_mcontext(struct sigframe_mcontext *m, const struct guest_regs *r)
@@ -100,8 +142,7 @@ int signal_setup_frame(struct task *t, struct guest_context *ctx, int sig,
     if (!place_frame(t, r->rsp, a, ctx->fpstate_size, &at, &fp)) {
         return -EFAULT;
     }
-    /* x86-64 has no trampoline of the kernel's own: without a restorer there is no way back. */
-    if (!(a->flags & SA_RESTORER_FLAG) || a->handler >= PLATFORM_TASK_SIZE) {
+    if (!can_be_run(a)) {
         return -EFAULT;
     }
     memset(&f, 0, sizeof(f));
@@ -129,6 +170,7 @@ int signal_setup_frame(struct task *t, struct guest_context *ctx, int sig,
     }
     if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM) {
         t->altstack = (stack_t){.ss_flags = SS_DISABLE};
+        signal_altstack_changed(t);
     }
     r->rdi = (uint64_t)sig;
     r->rax = 0; /* a handler with variable arguments */
@@ -160,6 +202,7 @@ static void restore_altstack(struct task *t, const struct sigframe_ucontext *uc,
                                 .ss_flags = (int)flags,
                                 .ss_size = uc->stack_size};
     }
+    signal_altstack_changed(t);
 }
 
 static int restore_fpstate(struct task *t, struct guest_context *ctx, uaddr_t at)

@@ -119,6 +119,7 @@ void task_launch(struct task *t, struct platform_thread *pt)
     if (pt) {
         t->pt = pt;
         platform_set_mask(pt, t->blocked);
+        signal_altstack_changed(t);
         task_update_asks(t);
         platform_set_owner(pt, t->kthread);
     } else {
@@ -138,6 +139,7 @@ void task_update_asks(struct task *t)
 {
     const struct rlimit *limits = t->tg->limits;
     platform_ask(t->pt, PLATFORM_ASK_MASK, t->pending.set | t->tg->pending.set);
+    platform_ask(t->pt, PLATFORM_ASK_SIGRETURN, t->restart != NULL);
     platform_ask(t->pt, PLATFORM_ASK_MEMORY,
                  limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                      limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);

@@ -46,7 +46,7 @@ static void contexts(void)
     static const uint64_t sizes[] = {0,    1,    511,     512,     4096,      8191,
                                      8192, 8193, 0x1f000, 0x1f001, 1UL << 32, ~0UL};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        for (int kind = 0; kind < 3; kind++) {
+        for (int kind = 0; kind < 4; kind++) {
             if (fork() == 0) {
                 uint64_t args[6] = {sizes[i], SIGSEGV, 0x80, ~0UL, 13, 0};
                 struct chan *c = my_channel();
@@ -57,6 +57,7 @@ static void contexts(void)
                 signal(SIGSEGV, SIG_DFL);
                 forge(kind == 0   ? STUB_REQ_CONTEXT
                       : kind == 1 ? STUB_REQ_FAULT
+                      : kind == 2 ? STUB_REQ_BAD_FRAME
                                   : SYS_rt_sigreturn,
                       args, CHAN_REQ);
                 _exit(0);
@@ -84,7 +85,7 @@ static void faults(void)
 static void misled(void)
 {
     struct chan *c = my_channel();
-    c->order = (uint32_t)rnd() % (rnd() & 1 ? 12 : UINT32_MAX);
+    c->order = (uint32_t)rnd() % (rnd() & 1 ? ORDER_LAST + 2 : UINT32_MAX);
     c->wake_id = (uint32_t)rnd(); /* it may well sleep where nobody wakes it */
     c->ret = rnd();
     for (int k = 0; k < 6; k++) {
@@ -97,6 +98,83 @@ static void orders(void)
     for (uint32_t i = 0; i < 100; i++) {
         rnd();
         expendable_for(misled, 0.1);
+    }
+}
+
+/*
+ * What lets a thread run its handlers by itself: handlers, stacks, masks and ids of the attacker's choice, for signals that it
+ * sends, for faults and for returns. The ids are another process's: that must not feel anything.
+ */
+static void on_own(int sig)
+{
+    struct chan *c = my_channel();
+    if (rnd() % 4 == 0) {
+        c->altstack[rnd() % 3] = rnd() >> (rnd() % 64);
+    }
+    if (sig == SIGSEGV || rnd() % 4 == 0) {
+        _exit(0);
+    }
+}
+static void spoil_own(struct chan *c, uint32_t victim)
+{
+    static const uint64_t at[] = {STUB_TEXT, STUB_RO, CHAN_BASE, AREA_BASE, 0xffffffff81000000UL,
+                                  0x800000000000UL, 0, 3};
+    struct stub_action *a = &c->actions[(rnd() & 1 ? SIGUSR1 : SIGSEGV) - 1];
+    switch (rnd() % 6) {
+    case 0:
+        a->handler = at[rnd() % 8];
+        break;
+    case 1:
+        a->flags = rnd();
+        a->restorer = at[rnd() % 8];
+        break;
+    case 2:
+        c->altstack[0] = at[rnd() % 8];
+        c->altstack[1] = 0;
+        c->altstack[2] = rnd() >> (rnd() % 64);
+        break;
+    case 3:
+        c->handlers = ~0UL;
+        c->sigmask = rnd();
+        break;
+    case 4:
+        c->self_pid = c->self_tid = victim;
+        c->self_uid = 0;
+        kill((pid_t)victim, SIGUSR1);
+        break;
+    default:
+        a->mask = ~0UL;
+        c->ask = (uint32_t)rnd();
+        break;
+    }
+}
+static void own_signals(void)
+{
+    pid_t victim = fork();
+    if (victim == 0) {
+        signal(SIGUSR1, SIG_IGN);
+        for (;;) {
+            pause();
+        }
+    }
+    for (int i = 0; i < 80; i++) {
+        if (fork() == 0) {
+            alarm(2);
+            g_random ^= (uint64_t)i * 0x9e3779b97f4a7c15UL;
+            signal(SIGUSR1, on_own);
+            signal(SIGSEGV, on_own);
+            for (int k = 0; k < 20; k++) {
+                raise(SIGUSR1);
+                spoil_own(my_channel(), (uint32_t)victim);
+            }
+            *(volatile int *)8 = 1;
+        }
+        if (i % 8 == 7 && waitpid(victim, NULL, WNOHANG) != 0) {
+            BREACH("a process died of another's channel");
+        }
+    }
+    kill(victim, SIGKILL);
+    while (wait(NULL) > 0) {
     }
 }
 
@@ -319,7 +397,7 @@ static void do_wipe_stub_data(void)
 }
 static void do_wipe_area(void)
 {
-    memset((void *)AREA_BASE, 0x41, 0x3000);
+    memset((void *)(AREA_BASE + AREA_STRUCT - 0x2000), 0x41, 0x2600);
     getppid();
     _exit(0);
 }
@@ -386,6 +464,7 @@ static void big_windows(void)
 }
 
 static const struct attack g_attacks[] = {
+    {"signals of one's own", own_signals},
     {"every state of the channel", states},
     {"request numbers that are none", numbers},
     {"sizes and registers of contexts", contexts},

@@ -43,12 +43,12 @@ static void catch_faults(void)
 }
 static bool can_read(int index, const char *content, size_t size)
 {
-    const char *at = (const char *)LEASE_MAP_ADDR((uint64_t)index);
+    const char *at = (const char *)lease_addr((unsigned)index);
     return sigsetjmp(g_fault, 1) == 0 && memcmp(at, content, size) == 0;
 }
 static bool can_write(int index, char byte)
 {
-    volatile char *at = (volatile char *)LEASE_MAP_ADDR((uint64_t)index);
+    volatile char *at = (volatile char *)lease_addr((unsigned)index);
     if (sigsetjmp(g_fault, 1) == 0) {
         *at = byte;
         return true;
@@ -320,7 +320,7 @@ static void write_what_is_read(void)
         if (stat(paths[i], &st) < 0 || st.st_size < 5 || time(NULL) - st.st_mtime < -1) {
             BREACH("%s: its size is %ld", paths[i], (long)st.st_size);
         }
-        uint64_t at = LEASE_MAP_ADDR((uint64_t)index);
+        uint64_t at = lease_addr((unsigned)index);
         GATE_MUST_FAIL(SYS_mprotect, at, 4096, 3);
         GATE_MUST_FAIL(SYS_mremap, at, 4096, 4096, 3, 0x10000000);
         GATE_MUST_FAIL(SYS_madvise, at, 4096, MADV_DOFORK);

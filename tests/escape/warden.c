@@ -166,14 +166,15 @@ static bool look_at_maps(int pid)
         if (strchr(prot, 'w') && strchr(prot, 'x')) {
             violation(pid, "writable code in the slice: %s", line);
         }
-        if (start < STUB_DATA && (strchr(prot, 'w') || !strstr(line, "memfd:stub"))) {
+        if (start < STUB_TEXT_END && end > STUB_TEXT &&
+            (strchr(prot, 'w') || !strstr(line, "memfd:stub"))) {
             violation(pid, "the stub's text is %s", line);
         }
         if (start < STUB_RO + STUB_RO_SIZE && end > STUB_RO &&
             (strchr(prot, 'w') || !strstr(line, "memfd:ro"))) {
             violation(pid, "the shared page is %s", line);
         }
-        text |= start == STUB_TEXT;
+        text |= start <= STUB_TEXT && end > STUB_TEXT;
     }
     return text;
 }

@@ -1,4 +1,4 @@
-/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_listing.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer file system in a small kernel of its own: events thread, one kthread that plays the
  * program, and a real gofer in a child process. What the gofer was asked for is not visible here; the
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -337,12 +338,31 @@ static void shared_with_host(void)
     CHECK_EQ(stat_in(&t, "/up/leaf", &st), 0);
 }
 
+/* tree/many/f0 ... */
+static const char *file_name(int i)
+{
+    static char name[32];
+    snprintf(name, sizeof(name), "/many/f%d", i);
+    return name;
+}
+static void make_files(int count)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/tree/many", g_peer.base);
+    CHECK_EQ(mkdir(path, 0755), 0);
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s/tree%s", g_peer.base, file_name(i));
+        close(open(path, O_CREAT | O_WRONLY, 0644));
+    }
+}
+
 /* In a frozen tree a name that was looked up once stays; what it leads to may be replaced. */
 static void frozen_file_replaced(void)
 {
     AUTO_TREE t;
     struct file *f;
     char command[256], buf[32];
+    make_files(300);
     mount_tree(&t, RO, true, false);
     CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
     snprintf(command, sizeof(command), "cd %s/tree && echo longer-text > n && mv n sub/inner",
@@ -352,11 +372,7 @@ static void frozen_file_replaced(void)
     file_put(f);
     /* The idle fd still shows the old file; without it, the new one comes. */
     for (int i = 0; i < 300; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "/f%d", i);
-        snprintf(command, sizeof(command), "%s/tree%s", g_peer.base, name);
-        close(open(command, O_CREAT | O_WRONLY, 0644));
-        CHECK_EQ(open_in(&t, name, O_RDONLY, &f), 0);
+        CHECK_EQ(open_in(&t, file_name(i), O_RDONLY, &f), 0);
         file_put(f);
     }
     CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
@@ -411,6 +427,72 @@ static void listing_answers(void)
     CHECK_EQ(again.count, n.count);
     kill(g_peer.pid, SIGCONT);
     file_put(f);
+}
+
+static int list_in(struct tree *t, const char *name)
+{
+    struct file *f;
+    struct names n = {.c = {.emit = take_name}, .room = 1000};
+    int r = open_in(t, name, O_RDONLY | O_DIRECTORY, &f);
+    if (r == 0) {
+        r = f->ops->readdir(f, &n.c);
+        file_put(f);
+    }
+    return r < 0 ? r : n.count;
+}
+
+/* Who lists a directory and then one below it gets what comes next as well. */
+static void listings_ahead(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(list_in(&t, "/"), 10);
+    CHECK_EQ(list_in(&t, "/sub"), 4);
+    CHECK_EQ(list_in(&t, "/closed"), 4);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(list_in(&t, "/sub/deep"), 3);
+    CHECK_EQ(stat_in(&t, "/sub/deep/leaf", &st), 0);
+    CHECK_EQ(st.st_size, 4);
+    CHECK_EQ(stat_in(&t, "/upsub/inner", &st), 0); /* the link's text came, too */
+    CHECK_EQ(stat_in(&t, "/closed/none", &st), -ENOENT);
+    kill(g_peer.pid, SIGCONT);
+}
+
+/* Lookup after lookup in one directory: its listing answers the rest. */
+static void listing_for_lookups(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    make_files(20);
+    mount_tree(&t, RO, true, false);
+    for (int i = 0; i < 5; i++) {
+        CHECK_EQ(stat_in(&t, file_name(i), &st), 0);
+    }
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(stat_in(&t, file_name(19), &st), 0);
+    CHECK_EQ(stat_in(&t, file_name(20), &st), -ENOENT);
+    kill(g_peer.pid, SIGCONT);
+}
+
+/* A directory that is read file by file: the fds of the next files come with one that is opened. */
+static void files_ahead(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    char buf[8];
+    make_files(5);
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(list_in(&t, "/many"), 7);
+    for (int i = 0; i < 5; i++) {
+        if (i == 3) {
+            kill(g_peer.pid, SIGSTOP);
+        }
+        CHECK_EQ(open_in(&t, file_name(i), O_RDONLY, &f), 0);
+        CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 0);
+        file_put(f);
+    }
+    kill(g_peer.pid, SIGCONT);
 }
 
 static void world_only(void)
@@ -488,8 +570,15 @@ enum lie {
     LIE_DIRENT_LONG,
     LIE_DIRENT_SLASH,
     LIE_DIRENT_COUNT,
+    LIE_DIRENT_ATTR,
+    LIE_DIR_SIZE,
+    LIE_DIR_PARENT,
+    LIE_DIR_PLACE,
+    LIE_DIR_BESIDE,
+    LIE_DIRS,
     LIE_DIR_ENDLESS,
     LIE_OPEN_DIR,
+    LIE_OPEN_COUNT,
     LIE_COUNT
 };
 
@@ -497,7 +586,7 @@ static uint32_t lie_type(enum lie lie)
 {
     return lie == LIE_WALK_COUNT                              ? GOFER_WALK
            : lie >= LIE_DIRENT_LONG && lie <= LIE_DIR_ENDLESS ? GOFER_READDIR
-           : lie == LIE_OPEN_DIR                              ? GOFER_OPEN
+           : lie == LIE_OPEN_DIR || lie == LIE_OPEN_COUNT     ? GOFER_OPEN
                                                               : GOFER_STAT;
 }
 
@@ -517,16 +606,29 @@ static void lie_once(int sock, enum lie lie)
     memcpy(&req, in, sizeof(req));
     struct gofer_stat_rep *st = (void *)m.body;
     struct gofer_readdir_rep *rd = (void *)m.body;
-    struct gofer_dirent *e = (void *)(rd + 1);
+    struct gofer_open_rep *op = (void *)m.body;
+    struct gofer_listed *l = (void *)(rd + 1), *sub;
+    struct gofer_dirent *e = (void *)(l + 1);
     size_t size = sizeof(m.h) + sizeof(*st);
     m.h = (struct gofer_reply){.type = req.type, .tag = req.tag};
     st->attr.mode = S_IFREG | 0644;
-    if (req.type == GOFER_READDIR) {
+    if (req.type == GOFER_READDIR) { /* an entry without attributes, and an empty directory below */
         memset(m.body, 0, sizeof(m.body));
-        rd->count = lie != LIE_DIR_ENDLESS;
+        rd->dirs = lie == LIE_DIRS ? 1000 : lie >= LIE_DIR_PARENT && lie <= LIE_DIR_BESIDE ? 2 : 1;
         e->name_size = lie == LIE_DIRENT_LONG ? 1000 : 3;
+        e->has_attr = lie == LIE_DIRENT_ATTR ? 2 : 0;
         memcpy(e + 1, lie == LIE_DIRENT_SLASH ? "a/b" : "abc", 3);
-        size = sizeof(m.h) + sizeof(*rd) + (rd->count ? gofer_dirent_size(3) : 0);
+        l->count = lie == LIE_DIRENT_COUNT ? 100 : lie != LIE_DIR_ENDLESS;
+        l->size = lie == LIE_DIR_ENDLESS ? 0 : 32;
+        l->complete = lie != LIE_DIR_ENDLESS;
+        sub = (void *)((uint8_t *)(l + 1) + l->size);
+        sub->complete = 1;
+        sub->parent = lie == LIE_DIR_PARENT   ? 1
+                      : lie == LIE_DIR_BESIDE ? GOFER_LISTED_BESIDE
+                                              : 0;
+        size = sizeof(m.h) + sizeof(*rd) + sizeof(*l) + l->size;
+        size += rd->dirs == 2 ? sizeof(*sub) : 0;
+        l->size += lie == LIE_DIR_SIZE ? 8 : 0;
     }
     switch (lie) {
     case LIE_SHORT:
@@ -562,13 +664,13 @@ static void lie_once(int sock, enum lie lie)
     case LIE_WALK_COUNT:
         memset(m.body, 0xff, 16);
         break;
-    case LIE_DIRENT_COUNT:
-        rd->count = 100;
-        break;
     case LIE_OPEN_DIR:
-        st->attr.mode = S_IFDIR | 0755;
+    case LIE_OPEN_COUNT:
+        memset(m.body, 0, sizeof(m.body));
+        op->attr.mode = lie == LIE_OPEN_DIR ? S_IFDIR | 0755 : S_IFREG | 0644;
+        op->count = lie == LIE_OPEN_COUNT;
         fd = sock;
-        size = sizeof(m.h) + sizeof(st->attr);
+        size = sizeof(m.h) + sizeof(*op);
         break;
     default:
         break;
@@ -588,7 +690,7 @@ static int call_liar(struct gofer_client *g, enum lie lie)
     case GOFER_WALK:
         return gofer_client_walk(g, RO, ".", "a/b", &w);
     case GOFER_READDIR:
-        return gofer_client_readdir(g, RO, ".", 0, &d);
+        return gofer_client_readdir(g, RO, ".", &(struct gofer_readdir_req){0}, "", &d);
     case GOFER_OPEN:
         return gofer_client_open(g, RO, "a", O_RDONLY, 0, &attr, &fd);
     default:
@@ -642,6 +744,8 @@ static void run_case(void (*f)(void))
     int pid = fork();
     if (pid == 0) {
         alarm(20);
+        struct rlimit few = {512, 512}; /* then 64 fds may be idle */
+        setrlimit(RLIMIT_NOFILE, &few);
         g_kernel = &g_test_kernel;
         list_init(&g_kernel->dentry_lru);
         g_kernel->dentry_limit = 1000;
@@ -679,6 +783,9 @@ CASE(gofer_fs__shared__sees_host_changes, shared_with_host)
 CASE(open__frozen_file_replaced__new_file, frozen_file_replaced)
 CASE(walk_ahead__several_names__one_trip, walk_ahead_primes)
 CASE(lookup__after_readdir__no_rpc, listing_answers)
+CASE(readdir__tree_walk__comes_ahead, listings_ahead)
+CASE(lookup__again_and_again__one_listing, listing_for_lookups)
+CASE(open__file_by_file__comes_ahead, files_ahead)
 CASE(gofer_fs__policy_and_file_roots, world_only)
 CASE(gofer_client__gofer_killed__eio, gofer_killed)
 CASE(gofer_client__socket_full__queues, many_calls)
@@ -695,6 +802,9 @@ int main(void)
         cmocka_unit_test(open__frozen_file_replaced__new_file),
         cmocka_unit_test(walk_ahead__several_names__one_trip),
         cmocka_unit_test(lookup__after_readdir__no_rpc),
+        cmocka_unit_test(readdir__tree_walk__comes_ahead),
+        cmocka_unit_test(lookup__again_and_again__one_listing),
+        cmocka_unit_test(open__file_by_file__comes_ahead),
         cmocka_unit_test(gofer_fs__policy_and_file_roots),
         cmocka_unit_test(gofer_client__gofer_killed__eio),
         cmocka_unit_test(gofer_client__socket_full__queues),

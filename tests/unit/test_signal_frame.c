@@ -65,6 +65,21 @@ void signal_force(struct task *t, int sig, const siginfo_t *info)
     forced = sig;
 }
 
+static uaddr_t call_sp, told_sp;
+uaddr_t platform_call_sp(const struct platform_thread *th)
+{
+    (void)th;
+    return call_sp;
+}
+
+void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size)
+{
+    (void)th;
+    (void)flags;
+    (void)size;
+    told_sp = sp;
+}
+
 #define XSTATE_SIZE 832 /* x87, SSE, AVX */
 struct sw {
     uint32_t magic1, extended_size;
@@ -201,6 +216,48 @@ static void frame__altstack__used_and_not_overrun(void **state)
     assert_int_equal(signal_setup_frame(&task, &ctx, SIGUSR1, &action, &info, 0), -EFAULT);
 }
 
+static void plan__altstack__as_a_frame_of_ours(void **state)
+{
+    struct platform_signal plan;
+    (void)state;
+    call_sp = before.regs.rsp;
+    assert_int_equal(signal_plan_frame(&task, &action, 0xabc0, &plan), 0);
+    assert_int_equal(plan.start, before.regs.rsp - 128);
+    assert_false(plan.check_stack);
+    assert_int_equal(plan.mask, 0xabc0);
+    assert_int_equal(plan.stack_flags, SS_DISABLE);
+    action.flags |= SA_ONSTACK;
+    task.altstack = (stack_t){.ss_sp = (void *)(BASE + 4096), .ss_size = 8192};
+    assert_int_equal(signal_plan_frame(&task, &action, 0, &plan), 0);
+    assert_int_equal(plan.start, BASE + 4096 + 8192);
+    assert_true(plan.check_stack);
+    call_sp = BASE + 4096 + 4096; /* on it already */
+    assert_int_equal(signal_plan_frame(&task, &action, 0, &plan), 0);
+    assert_int_equal(plan.start, call_sp - 128);
+    assert_true(plan.check_stack);
+    assert_false(signal_needs_context(&task));
+    task.altstack.ss_flags = (int)(1U << 31); /* SS_AUTODISARM */
+    assert_true(signal_needs_context(&task));
+    action.flags &= ~0x04000000UL;
+    assert_int_equal(signal_plan_frame(&task, &action, 0, &plan), -EFAULT);
+}
+
+static void sigreturn__altstack_changed__guest_side_is_told(void **state)
+{
+    (void)state;
+    task.pt = (struct platform_thread *)&task; /* only passed on */
+    told_sp = 0;
+    uaddr_t at = push();
+    struct sigframe *f = guest(at, sizeof(*f));
+    f->uc.stack_sp = BASE + 4096;
+    f->uc.stack_flags = 0;
+    f->uc.stack_size = 8192;
+    ctx.regs.rsp = at + 8;
+    signal_return(&task, &ctx);
+    assert_int_equal(task.altstack.ss_size, 8192);
+    assert_int_equal(told_sp, BASE + 4096);
+}
+
 static void frame__no_restorer_or_bad_stack__efault(void **state)
 {
     (void)state;
@@ -292,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup(frame__entry_state__as_the_abi_wants, setup),
         cmocka_unit_test_setup(frame__round_trip__restores_everything, setup),
         cmocka_unit_test_setup(frame__altstack__used_and_not_overrun, setup),
+        cmocka_unit_test_setup(plan__altstack__as_a_frame_of_ours, setup),
+        cmocka_unit_test_setup(sigreturn__altstack_changed__guest_side_is_told, setup),
         cmocka_unit_test_setup(frame__no_restorer_or_bad_stack__efault, setup),
         cmocka_unit_test_setup(return__hostile_segments_and_flags__forced_legal, setup),
         cmocka_unit_test_setup(return__hostile_fpstate__segv, setup),
