@@ -188,7 +188,7 @@ static void misplaced(void)
 static void out_of_place(void)
 {
     int wanted = 1 << ORDER_RETURN | 1 << ORDER_MEM | 1 << ORDER_MEM_LIST | 1 << ORDER_CLONE |
-                 1 << ORDER_EXEC | 1 << ORDER_UPCALL | 1 << ORDER_CONTEXT;
+                 1 << ORDER_EXEC | 1 << ORDER_SIGNAL | 1 << ORDER_CONTEXT;
     report_new();
     for (g_variant = 0; g_variant < 9; g_variant++) {
         for (g_answer = 0; g_answer < 18; g_answer++) {
