@@ -45,6 +45,7 @@ struct engine_ops {
                      bool writable);
     int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);
     void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
+    void (*forget_files)(struct platform_thread *th);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -173,6 +173,13 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     }
 }
 
+void platform_forget_files(struct platform_thread *th)
+{
+    if (g_engine->forget_files) {
+        g_engine->forget_files(th);
+    }
+}
+
 uaddr_t platform_robust_list(const struct platform_thread *th)
 {
     return g_engine->robust_list ? g_engine->robust_list(th) : 0;

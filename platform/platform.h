@@ -250,6 +250,11 @@ int platform_host_pid(const struct platform_thread *th);
 /* Host tid of th itself, for the same purpose; 0 when it is not known. */
 int platform_host_tid(const struct platform_thread *th);
 
+/*
+ * th's process changes its credentials: it loses files that it was given to keep. th is in a system call. Context: may block.
+ */
+void platform_forget_files(struct platform_thread *th);
+
 /* --- address spaces --- */
 
 struct platform_space *platform_space(struct platform_thread *th); /* borrowed */

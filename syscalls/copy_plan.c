@@ -47,6 +47,8 @@ static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *
     case FORM_LEN:
     case FORM_RET:
         return PLATFORM_COPY_PLAN(out ? PLATFORM_COPY_OUT_LEN : PLATFORM_COPY_IN_LEN, d->n);
+    case FORM_SIZED:
+        return out ? 0 : PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_LEN, d->n);
     case FORM_DIRENTS:
         return PLATFORM_COPY_PLAN(PLATFORM_COPY_OUT_LEN, 2);
     case FORM_OF:

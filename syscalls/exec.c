@@ -141,6 +141,9 @@ static int exec_commit(struct task *t, struct exec_state *s)
     if (!t->tg->vm_borrowed) {
         lease_end_all(t->mm);
     }
+    if (!cred_same(t->cred, exec_plan_cred(s->plan)->cred)) {
+        platform_forget_files(t->pt);
+    }
     struct platform_boot boot;
     err = platform_exec(t->pt, &boot);
     if (err == 0) {

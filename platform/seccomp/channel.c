@@ -91,6 +91,7 @@ void thread_destroy(struct platform_thread *th)
     list_del(&th->proc_link);
     list_del(&th->pending_link);
     space_put(th->space);
+    free(th->inherited);
     free(th);
 }
 

@@ -56,6 +56,7 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     list_add_tail(&p->all_link, &g_seccomp.all_processes);
     list_init(&p->threads);
     list_init(&p->kill_link);
+    p->given.count = 0;
     *out = p;
     return 0;
 }
@@ -78,6 +79,9 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
         int r = process_new(pid, th->space, &p);
         if (r < 0) {
             return r;
+        }
+        if (th->inherited) {
+            p->given = *th->inherited;
         }
     }
     struct platform_thread *stale = thread_find(tid);
@@ -185,6 +189,9 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     if (!(c->flags & CLONE_VM)) {
         thread_set_slot(child, th->slot);
         child->notify_fd = space->region->fd;
+    }
+    if (!(c->flags & CLONE_THREAD) && th->proc->given.count) {
+        child->inherited = calloc(1, sizeof(*child->inherited)); /* without, it is given them again */
     }
     if (c->flags & CLONE_THREAD) {
         child->proc = th->proc;

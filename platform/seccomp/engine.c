@@ -267,6 +267,7 @@ const struct engine_ops g_seccomp_engine = {
     .forget_answers = seccomp_forget_answers,
     .set_mask = seccomp_set_mask,
     .running_mask = seccomp_running_mask,
+    .forget_files = seccomp_forget_files,
     .robust_list = seccomp_robust_list,
     .exit_info = seccomp_exit_info,
     .ask = seccomp_ask,

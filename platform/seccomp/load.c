@@ -23,6 +23,7 @@ struct load_state {
         int host_fd;
         int number;
         size_t last_call;
+        bool keeps; /* its number lasts */
     } files[LOAD_FILES];
     size_t file_count;
 };
@@ -37,8 +38,15 @@ static int load_file(struct load_state *s, int host_fd)
             return s->files[i].number;
         }
     }
-    int number = STUB_FD_GIVEN + (int)(th->slot + s->file_count);
-    if (s->file_count == LOAD_FILES ||
+    int number = s->file_count < LOAD_FILES ? given_number(th, host_fd) : -EAGAIN;
+    if (number >= 0) {
+        s->files[s->file_count].host_fd = host_fd;
+        s->files[s->file_count].keeps = true;
+        s->files[s->file_count++].number = number;
+        return number;
+    }
+    number = STUB_FD_GIVEN + (int)(th->slot + s->file_count);
+    if (s->file_count == LOAD_FILES || th->dead ||
         (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY ||
         notify_install(th->notify_id, host_fd, number, true) < 0) {
         return -EAGAIN;
@@ -89,7 +97,9 @@ static int load_at_once(struct platform_thread *th, const struct load_op *ops, s
         }
     }
     for (size_t i = 0; i < s.file_count; i++) {
-        s.calls[s.files[i].last_call].close_fd = (uint64_t)s.files[i].number;
+        if (!s.files[i].keeps) {
+            s.calls[s.files[i].last_call].close_fd = (uint64_t)s.files[i].number;
+        }
     }
     struct stub_copy *copies = (void *)&s.calls[s.call_count];
     uint64_t offset = op_count * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));

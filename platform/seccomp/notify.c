@@ -148,12 +148,12 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
 
 /*
  * A fresh stub after exec. It must be one: if exec failed, the old program could play the new one, with its
- * privileges. Its channels tell, which it can't have unmapped.
+ * privileges. The read-only page tells: the old program can neither unmap nor protect it, and a fresh one maps it later.
  */
 static void boot(const struct seccomp_notif *n, struct platform_thread *th)
 {
     char byte;
-    if (engine_vm_read((int)n->pid, &byte, CHAN_BASE, 1) != 0) {
+    if (engine_vm_read((int)n->pid, &byte, STUB_RO, 1) != 0) {
         log_info("host tid %u: boots in an old address space", n->pid);
         seccomp_kill(th);
         notify_answer(n->id, -EPERM);
@@ -262,6 +262,9 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;
+        if (th->child->inherited) {
+            *th->child->inherited = th->proc->given;
+        }
     }
     list_del(&th->child->pending_link);
     list_add_tail(&th->child->pending_link, &g_seccomp.pending);

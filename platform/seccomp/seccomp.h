@@ -33,6 +33,15 @@ struct platform_space {
     struct list procs; /* host_process.space_link */
 };
 
+/* Files that a host process has under STUB_FD_KEPT and up. */
+#define GIVEN_MAX 32
+struct given_table {
+    struct given_file {
+        uint64_t dev, ino; /* the host's: an open file keeps its number */
+    } files[GIVEN_MAX];
+    uint32_t count;
+};
+
 struct host_process {
     struct hash_node hash; /* by pid */
     int pid;
@@ -42,6 +51,7 @@ struct host_process {
     struct list kill_link; /* told to die, and not killed yet */
     bool killed;
     bool reaped;
+    struct given_table given;
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
@@ -111,6 +121,7 @@ struct platform_thread {
     int one_fd;
     struct stub_order_clone expect_clone;
     struct platform_thread *child;  /* being cloned; of a lazy one: until our next request tells how it went */
+    struct given_table *inherited;  /* owned; of a process that has not said hello: what its parent had */
     struct platform_thread *cloner; /* the other way, of a lazy one */
 };
 
@@ -241,6 +252,14 @@ MUST_CHECK int mem_prepare(struct platform_thread *th, const struct mem_call *m,
 /* Performs count prepared calls in order, up to the first failure. Return: the last one's result. Context: may block. */
 MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
                          size_t count);
+
+/* --- given.c --- */
+/*
+ * The number under which th's process has the file behind host_fd, from now on. Context: may block; th is in a request.
+ * Errors: -EPERM it is not to be kept; -ESRCH.
+ */
+MUST_CHECK int given_number(struct platform_thread *th, int host_fd);
+void seccomp_forget_files(struct platform_thread *th);
 
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -211,12 +211,15 @@ static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t
 {
     const volatile struct platform_lease_page *page = seccomp_lease_page(s);
     uint64_t low = page->site_low, high = page->site_high;
-    struct stub_site sites[SITE_COUNT];
+    struct stub_site sites[SITE_COUNT + HOT_SITES];
+    const size_t hot = HOT_SITES * sizeof(sites[0]);
     if (low - SITE_SPAN >= addr + size || high <= addr ||
-        engine_vm_read(pid, sites, g_seccomp.info->sites, sizeof(sites)) != sizeof(sites)) {
+        engine_vm_read(pid, sites, g_seccomp.info->hot_sites, hot) != hot ||
+        engine_vm_read(pid, &sites[HOT_SITES], g_seccomp.info->sites, sizeof(sites) - hot) !=
+            sizeof(sites) - hot) {
         return;
     }
-    for (int i = 0; i < SITE_COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(sites); i++) {
         site_show_original(&sites[i], copy, addr, size);
     }
 }

@@ -35,16 +35,24 @@ int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t ind
         }
         return 0;
     }
+    int number = given_number(th, m->host_fd);
+    if (number >= 0) {
+        out->args[4] = (uint64_t)number;
+        return 0;
+    }
+    if (th->dead) {
+        return -ESRCH;
+    }
     int flags = host_fcntl(m->host_fd, F_GETFL, 0);
     if (flags < 0) {
         return flags;
     }
     if (th->notify_id && (flags & O_ACCMODE) == O_RDONLY) {
         /* Harmless for the guest to have: the filter allows the map without asking again. */
-        uint64_t number = STUB_FD_GIVEN + th->slot + index;
-        int r = notify_install(th->notify_id, m->host_fd, (int)number, true);
+        number = (int)(STUB_FD_GIVEN + th->slot + index);
+        int r = notify_install(th->notify_id, m->host_fd, number, true);
         if (r == 0) {
-            out->args[4] = out->close_fd = number;
+            out->args[4] = out->close_fd = (uint64_t)number;
             return 0;
         }
     }

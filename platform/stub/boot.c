@@ -1,6 +1,6 @@
 /*
- * A fresh stub, right after the host's exec of its image: set up signals, map the read-only page, drop the host's
- * stack, and say hello, which gives it its channels and in them the order what to load. The very first stub of a sandbox
+ * A fresh stub, right after the host's exec of its image: set up signals, drop the host's stack, and say hello, which
+ * gives it its channels and in them the order what to load. The very first stub of a sandbox
  * installs the host filter that all others inherit instead; its program lies in the window.
  */
 #include <asm/unistd.h>
@@ -22,6 +22,7 @@ __attribute__((section(".info"), used)) const struct stub_info stub_info = {
     .exec_argv = (uint64_t)g_argv,
     .exec_envp = (uint64_t)&g_argv[1],
     .sites = (uint64_t)stub_sites,
+    .hot_sites = STUB_HOT + offsetof(struct stub_hot, sites),
 };
 
 static void map_or_die(uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)
@@ -83,6 +84,7 @@ static void boot_first(struct area *area, const uint64_t *boot)
         gate(__NR_futex, ptr(&c->state), 0 /* FUTEX_WAIT */, CHAN_REQ, 0, 0, 0);
     }
     gate(__NR_close, (uint64_t)listener, 0, 0, 0, 0, 0);
+    map_or_die(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO);
     c->nr = STUB_REQ_BOOT;
     chan_call(area, 0);
 }
@@ -96,7 +98,6 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
     area->chan = slot_chan(0);
     stub_thread_setup(area);
     stub_handlers_setup();
-    map_or_die(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO);
 
     uint64_t first = sp[0] == 2; /* argc: the sentry's own exec passes a second argument */
     uint64_t aux[52] = {0};
@@ -117,6 +118,7 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
         boot_first(area, boot);
     } else {
         stub_hello(0, boot); /* answered as STUB_REQ_BOOT: the order is in the channel */
+        map_or_die(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO); /* not before: see boot in notify.c */
     }
     stub_load(area);
 }

@@ -281,6 +281,7 @@ __attribute__((noreturn)) void stub_load(struct area *area)
     stub_die();
 }
 
+/* Its usage counts when it is the process's last thread. */
 static void exit_info(struct area *area)
 {
     struct chan *c = area->chan;
@@ -290,7 +291,11 @@ static void exit_info(struct area *area)
                                           sizeof(info->robust_head)) != 0) {
         info->robust_list = 0;
     }
-    area->args[5] = gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) == 0 ? STUB_EXIT_INFO : 0;
+    area->args[5] = STUB_EXIT_INFO;
+    if ((area->nr == __NR_exit && !stub_single_threaded()) ||
+        gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) != 0) {
+        info->usage[0] = ~0UL; /* not known: no time is negative */
+    }
 }
 
 /* The sentry serves call nr with area's arguments. */

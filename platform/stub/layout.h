@@ -78,7 +78,8 @@
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
 #define STUB_FD_MAP   6    /* + slot: any file, for one notified mmap */
-#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes */
+#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
+#define STUB_FD_KEPT  3200 /* and up: those that it keeps (platform/seccomp/given.c) */
 
 /* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
 #define STUB_KICK 33
@@ -331,6 +332,7 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
  * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax.
  */
 #define SITE_COUNT  512
+#define HOT_SITES   48 /* in the page that each process changes anyway, before the others are begun */
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)
@@ -364,7 +366,7 @@ struct stub_info {
     uint64_t gate_ips[6];  /* addresses behind the gate's syscall instructions */
     uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
     uint64_t exec_path, exec_argv, exec_envp;
-    uint64_t sites; /* struct stub_site[SITE_COUNT] */
+    uint64_t sites, hot_sites; /* struct stub_site[SITE_COUNT], [HOT_SITES] */
 };
 
 #endif

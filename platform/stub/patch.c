@@ -22,7 +22,7 @@
 
 #include "platform/stub/stub.h"
 
-#define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
+#define PATCH_AFTER        8 /* traps (3 us each) before a site is worth patching (20-30 us) */
 #define RANGE_MAX          256
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
@@ -249,15 +249,21 @@ void stub_sites_publish(void)
     page->site_high = HOT->site_high;
 }
 
+/* Other code may come there. */
+static void sites_forget(struct stub_site *sites, int count, uint64_t addr, uint64_t size)
+{
+    for (int i = 0; i < count; i++) {
+        if (sites[i].address >= addr && sites[i].address < addr + size) {
+            sites[i].state = 0;
+        }
+    }
+}
+
 void stub_sites_unmapped(uint64_t addr, uint64_t size)
 {
-    if (HOT->site_low >= addr + size || HOT->site_high < addr) {
-        return;
-    }
-    for (int i = 0; i < SITE_COUNT; i++) {
-        if (stub_sites[i].address >= addr && stub_sites[i].address < addr + size) {
-            stub_sites[i].state = 0; /* other code may come there */
-        }
+    if (HOT->site_low < addr + size && HOT->site_high >= addr) {
+        sites_forget(HOT->sites, HOT_SITES, addr, size);
+        sites_forget(stub_sites, SITE_COUNT, addr, size);
     }
 }
 
@@ -266,14 +272,28 @@ void stub_show_original(void *copy, uint64_t addr, uint64_t size)
     if (HOT->site_low - SITE_SPAN >= addr + size || HOT->site_high <= addr) {
         return;
     }
+    for (int i = 0; i < HOT_SITES; i++) {
+        site_show_original(&HOT->sites[i], copy, addr, size);
+    }
     for (int i = 0; i < SITE_COUNT; i++) {
         site_show_original(&stub_sites[i], copy, addr, size);
     }
 }
 
-/* The record of the site behind which ip is, made if there is room; NULL: none. */
+/*
+ * The record of the site behind which ip is, made if there is room; NULL: none. A process that makes only a few
+ * calls stays with the entries of the page that it has anyway.
+ */
 static struct stub_site *site_record(uint64_t ip)
 {
+    for (int i = 0; i < HOT_SITES; i++) {
+        if (!HOT->sites[i].address) {
+            HOT->sites[i].address = ip;
+        }
+        if (HOT->sites[i].address == ip) {
+            return &HOT->sites[i];
+        }
+    }
     uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 55);
     struct stub_site *victim = 0;
     for (int i = 0; i < 8; i++, h = (h + 1) % SITE_COUNT) {
@@ -295,8 +315,8 @@ static struct stub_site *site_record(uint64_t ip)
 
 void stub_count_trap(uint64_t ip, uint64_t rax)
 {
-    struct stub_site *s = site_record(ip);
-    if (!s || rax == __NR_rt_sigreturn) {
+    struct stub_site *s = rax == __NR_rt_sigreturn ? 0 : site_record(ip);
+    if (!s) {
         return; /* unwinders know a signal frame by rt_sigreturn's bytes */
     }
     if (s->state < 0 || ++s->state < PATCH_AFTER) {

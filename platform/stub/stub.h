@@ -50,6 +50,7 @@ struct stub_hot {
     volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
     uint32_t range_count;              /* of trampolines */
     uint32_t patch_lock, sync_ready;
+    struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
 _Static_assert(sizeof(struct stub_hot) <= 0x400, "the page's end");

@@ -159,6 +159,9 @@ void task_set_cred(struct task *t, struct cred *cred)
     }
     t->cred = cred;
     task_forget_answers(t);
+    if (t->pt) {
+        platform_forget_files(t->pt); /* may block: the new credentials count already */
+    }
     cred_put(old);
 }
 

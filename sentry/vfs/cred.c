@@ -81,6 +81,18 @@ void cred_put(struct cred *c)
     }
 }
 
+bool cred_same(const struct cred *a, const struct cred *b)
+{
+    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid && a->fsuid == b->fsuid &&
+           a->gid == b->gid && a->egid == b->egid && a->sgid == b->sgid && a->fsgid == b->fsgid &&
+           a->group_count == b->group_count &&
+           (a->group_count == 0 ||
+            memcmp(a->groups, b->groups, a->group_count * sizeof(*a->groups)) == 0) &&
+           a->cap_inheritable == b->cap_inheritable && a->cap_permitted == b->cap_permitted &&
+           a->cap_effective == b->cap_effective && a->cap_bset == b->cap_bset &&
+           a->cap_ambient == b->cap_ambient && a->securebits == b->securebits;
+}
+
 bool cred_in_group(const struct cred *c, uint32_t gid)
 {
     if (gid == c->fsgid) {

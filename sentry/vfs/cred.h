@@ -25,6 +25,7 @@ MUST_CHECK int cred_new(struct cred **out, uint32_t uid, uint32_t gid, const uin
 MUST_CHECK int cred_copy(const struct cred *c, struct cred **out);
 struct cred *cred_get(const struct cred *c);
 void cred_put(struct cred *c);
+bool cred_same(const struct cred *a, const struct cred *b); /* the same rights in every way */
 DEFINE_AUTO_PUT(cred)
 bool cred_in_group(const struct cred *c, uint32_t gid); /* fsgid or supplementary */
 static inline bool cred_capable(const struct cred *c, int cap)

@@ -1,0 +1,85 @@
+/*
+ * Files that a guest process keeps open, so that it can map them again without a notification: programs and libraries. Giving one
+ * costs two context switches, and a dynamic program maps its loader and libraries a dozen times. A new process has its
+ * parent's, and exec keeps them: what a shell runs finds the C library given already.
+ *
+ * Only regular files that anybody may read, by descriptions that can't write; and a process that changes its
+ * credentials loses them all. What the guest closes at the gate it does not have any more: its own loss.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "lib/host.h"
+#include "platform/seccomp/seccomp.h"
+
+static int given_find(const struct host_process *p, const struct stat *st)
+{
+    for (uint32_t i = 0; i < p->given.count; i++) {
+        if (p->given.files[i].ino == st->st_ino && p->given.files[i].dev == st->st_dev) {
+            return (int)(STUB_FD_KEPT + i);
+        }
+    }
+    return -ENOENT;
+}
+
+int given_number(struct platform_thread *th, int host_fd)
+{
+    struct stat st;
+    if (!th->proc || host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH)) {
+        return -EPERM;
+    }
+    int number = given_find(th->proc, &st);
+    if (number >= 0) {
+        return number;
+    }
+    if (th->proc->given.count == GIVEN_MAX ||
+        (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY) {
+        return -EPERM;
+    }
+    if (!th->notify_id) {
+        channel_flush(th); /* the window's outputs would not survive the detour */
+    }
+    int r = channel_need_notify(th);
+    if (r < 0) {
+        return r;
+    }
+    number = given_find(th->proc, &st); /* another thread may have been faster */
+    if (number >= 0) {
+        return number;
+    }
+    if (th->proc->given.count == GIVEN_MAX) {
+        return -EPERM;
+    }
+    number = (int)(STUB_FD_KEPT + th->proc->given.count);
+    r = notify_install(th->notify_id, host_fd, number, false);
+    if (r < 0) {
+        return r;
+    }
+    th->proc->given.files[th->proc->given.count++] =
+        (struct given_file){.dev = st.st_dev, .ino = st.st_ino};
+    return number;
+}
+
+void seccomp_forget_files(struct platform_thread *th)
+{
+    struct stub_mem_call calls[GIVEN_MAX];
+    int fds[GIVEN_MAX];
+    uint32_t count = th->proc ? th->proc->given.count : 0;
+    if (!count || th->dead || !th->in_request || th->event || th->has_context) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        calls[i] = (struct stub_mem_call){.nr = SYS_close, .args = {STUB_FD_KEPT + i}};
+        fds[i] = -1;
+    }
+    th->proc->given.count = 0;
+    uint64_t nr = th->nr, args[6];
+    memcpy(args, th->args, sizeof(args));
+    long r = mem_list(th, calls, fds, count);
+    (void)r; /* closed already, or dead */
+    th->nr = nr;
+    memcpy(th->args, args, sizeof(args));
+}
