@@ -43,13 +43,6 @@ _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
 #define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
-/* A call site that trapped (patch.c). */
-struct stub_hit {
-    uint64_t site : 48;
-    int64_t count : 16; /* -1: patched, or not patchable */
-};
-#define HOT_HITS 48
-
 /* What the process as a whole changes often. */
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64];   /* in use */
@@ -57,7 +50,7 @@ struct stub_hot {
     volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
     uint32_t range_count;              /* of trampolines */
     uint32_t patch_lock, sync_ready;
-    struct stub_hit hits[HOT_HITS];
+    struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
 _Static_assert(sizeof(struct stub_hot) <= 0x300, "the page's end, where .bss.hot lies");
@@ -141,6 +134,10 @@ int stub_single_threaded(void);
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
 int stub_trap_is_ours(uint64_t ip);
+extern struct stub_site stub_sites[];
+void stub_sites_publish(void);
+/* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
+void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);

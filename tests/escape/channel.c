@@ -117,8 +117,8 @@ static void on_own(int sig)
 }
 static void spoil_own(struct chan *c, uint32_t victim)
 {
-    static const uint64_t at[] = {STUB_TEXT, STUB_RO, CHAN_BASE, AREA_BASE, 0xffffffff81000000UL,
-                                  0x800000000000UL, 0, 3};
+    static const uint64_t at[] = {
+        STUB_TEXT, STUB_RO, CHAN_BASE, AREA_BASE, 0xffffffff81000000UL, 0x800000000000UL, 0, 3};
     struct stub_action *a = &c->actions[(rnd() & 1 ? SIGUSR1 : SIGSEGV) - 1];
     switch (rnd() % 6) {
     case 0:

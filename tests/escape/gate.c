@@ -248,8 +248,8 @@ static void slice(void)
     GATE_MUST_FAIL(SYS_munmap, SLICE_START - 0xfffff000, 0x100000000);
     GATE_MUST_FAIL(SYS_mprotect, SLICE_START - 4096, -1UL, 7);
     GATE_MUST_FAIL(SYS_mprotect, STUB_TEXT, 0x100001000, 7);
-    GATE_MUST_FAIL(SYS_mmap, SLICE_START - 4096, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-                   0);
+    GATE_MUST_FAIL(SYS_mmap, SLICE_START - 4096, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                   -1, 0);
     GATE_MUST_FAIL(SYS_brk, STUB_TEXT);
     if (*(volatile uint32_t *)STUB_TEXT != STUB_MAGIC) {
         BREACH("the stub's text is another");
@@ -277,7 +277,8 @@ static void slice_by_call(void)
     MUST_FAIL(munmap((void *)(SLICE_START - 4096), 8192));
     MUST_FAIL(mprotect((void *)(SLICE_START - 4096), -4096UL, 7));
     MUST_FAIL(munmap((void *)4096, 0x7ffffffff000 - 4096 * 2));
-    for (uint64_t hint = SLICE_START + 0x100000; hint < SLICE_START + 0x100000000; hint += 0x10000000) {
+    for (uint64_t hint = SLICE_START + 0x100000; hint < SLICE_START + 0x100000000;
+         hint += 0x10000000) {
         void *p = mmap((void *)hint, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p != MAP_FAILED && (uint64_t)p >> 32 == SLICE_HI) {
             BREACH("mmap in the slice: %p", p);

@@ -288,6 +288,7 @@ static void look_alike_gates(void)
                            low + (0x7001UL << 32),    low + (0x0007UL << 32),
                            low + (0x3000UL << 32),    low + (0x7ff0UL << 32),
                            (high << 16) + (low >> 3), (low << 16) & ~0xfffUL};
+    int tried = 0;
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         void *page = (void *)(at[i] & ~0xfffUL);
         char *p = mmap(page, 8192, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -295,14 +296,18 @@ static void look_alike_gates(void)
             continue;
         }
         memcpy((void *)at[i], "\x0f\x05\xc3", 3);
-        long ret = SYS_memfd_create;
+        long ret = GATE_DOORBELL; /* no call's number: only the gate answers it */
         __asm__ volatile("call *%1"
                          : "+a"(ret)
-                         : "r"(at[i]), "D"("x"), "S"(0)
+                         : "r"(at[i]), "D"(0), "S"(0)
                          : "rcx", "r11", "memory", "rdx", "r8", "r9", "r10");
-        must_not_be_the_hosts(ret, "code at an address like the gate's");
+        if (ret != -ENOSYS) {
+            BREACH("code at %#lx is as good as the gate: %ld", at[i], ret);
+        }
+        tried++;
         munmap(p, 8192);
     }
+    NOTE("%d addresses\n", tried);
 }
 
 /* --- children --- */

@@ -252,7 +252,7 @@ static void forged_page(void)
         for (double end = now() + 1; now() < end;) {
             struct stat st;
             int other = open("/tmp/liars", O_RDONLY);
-            if (fstat(other, &st) == 0 && (st.st_size < 0 || st.st_size > (off_t)LEASE_BYTES_MAX)) {
+            if (fstat(other, &st) == 0 && (st.st_size < 0 || st.st_size > 1L << 48)) {
                 BREACH("a size of %ld", (long)st.st_size);
             }
             ssize_t n = pread(other, buf, sizeof(buf), (off_t)(rnd() % LEASE_BYTES_MAX));
@@ -398,6 +398,9 @@ static void close_in_between(void)
     char block[64];
     struct chan *c = my_channel();
     int fd = new_file("/tmp/closed", 0600, 'C');
+    if (g_variant & 2) {
+        dup(fd); /* so that the file itself stays open */
+    }
     pthread_create(&t, NULL, closer, (void *)(intptr_t)fd);
     usleep(1000);
     for (int i = 0; i < 20; i++) {
@@ -433,7 +436,7 @@ static void close_in_between(void)
 static void closed_in_between(void)
 {
     report_new();
-    for (g_variant = 0; g_variant < 10; g_variant++) {
+    for (g_variant = 0; g_variant < 12; g_variant++) {
         lawless(close_in_between, 3);
     }
     if (!g_report->control) {

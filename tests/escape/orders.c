@@ -42,18 +42,22 @@ static void altered_fork(void)
 static void altered_thread(void)
 {
     static char stack[65536];
+    static const uint64_t first = AREA_BASE + AREA_STRUCT; /* of slot 0; the others go down */
     static const uint64_t tops[] = {0,
-                                    8,
-                                    AREA_STRUCT,
-                                    AREA_STRIDE,
-                                    AREA_STRIDE + AREA_STRUCT,
-                                    AREA_STRUCT - AREA_STRIDE * SLOT_COUNT,
-                                    AREA_STRUCT - AREA_STRIDE + 8};
+                                    first,
+                                    first + 8,
+                                    first - AREA_STRIDE + 8,
+                                    first - AREA_STRIDE - 8,
+                                    first + AREA_STRIDE,
+                                    first - AREA_STRIDE * THREAD_SLOTS,
+                                    first - AREA_STRIDE * SLOT_COUNT,
+                                    STUB_TEXT,
+                                    STUB_RO};
     if (CONVERSE(SYS_clone, THREAD_FLAGS, (uint64_t)(stack + sizeof(stack))) != ORDER_CLONE) {
         return;
     }
     struct stub_order_clone o = my_channel()->clone;
-    uint64_t good = AREA_BASE - AREA_STRIDE + AREA_STRUCT;
+    uint64_t good = first - AREA_STRIDE;
     g_report->control = 1;
     for (unsigned bit = 0; bit < 64; bit++) {
         must_be_refused(clone_at_gate(o.flags ^ 1UL << bit, good, 0, o.child_tid, o.tls),
@@ -63,8 +67,7 @@ static void altered_thread(void)
                         (long)bit);
     }
     for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) { /* slots in use, and none */
-        must_be_refused(clone_at_gate(o.flags, AREA_BASE + tops[i], 0, o.child_tid, o.tls),
-                        (long)i);
+        must_be_refused(clone_at_gate(o.flags, tops[i], 0, o.child_tid, o.tls), (long)i);
     }
     must_be_refused(clone_at_gate(o.flags, (uint64_t)(stack + 4096), 0, o.child_tid, o.tls), -1);
 }
@@ -102,31 +105,34 @@ static void one_order_many_clones(void)
 }
 
 /* --- hello --- */
+#define HELLO_TRIES 15
 static void bad_hello(void)
 {
     struct chan *c = my_channel();
     g_report->control |= CONVERSE(SYS_clone, SIGCHLD) == ORDER_CLONE;
     struct stub_order_clone o = c->clone;
-    uint64_t fd = STUB_FD_CHAN, size = CHAN_SIZE;
+    uint64_t size = CHAN_SIZE;
     if (gate(0, SYS_clone, o.flags, 0, 0, o.child_tid, o.tls, 0) != 0) {
         /* the parent, too, knows the nonce, but is somebody already */
         must_be_refused(GATE(GATE_HELLO, o.nonce), -1);
         GATE(GATE_DOORBELL, 0, o.nonce);
         return;
     }
-    const uint64_t tries[][6] = {
+    const uint64_t tries[HELLO_TRIES][6] = {
+        {GATE_HELLO, o.nonce ^ 1},
+        {GATE_HELLO, 0},
+        {GATE_HELLO, 0, 1, 2, 3, 4},
         {GATE_DOORBELL, 0, o.nonce},
         {GATE_DOORBELL, 0, o.nonce ^ 1},
         {GATE_DOORBELL, 1, o.nonce},
-        {GATE_HELLO, o.nonce ^ 1},
-        {GATE_HELLO, 0},
-        {SYS_mmap, CHAN_BASE, size, 7, 0x11, fd},
-        {SYS_mmap, CHAN_BASE, size / 2, 3, 0x11, fd},
-        {SYS_mmap, 0x10000000, size, 3, 0x11, fd},
-        {SYS_mmap, STUB_RO, size, 3, 0x11, fd},
-        {SYS_mmap, CHAN_BASE, size, 3, 0x01, fd},
-        {SYS_mmap, CHAN_BASE, size, 3, 0x11, fd ^ 7},
+        {SYS_mmap, CHAN_BASE, size, 7, 0x11, STUB_FD_CHAN},
+        {SYS_mmap, CHAN_BASE, size / 2, 3, 0x11, STUB_FD_CHAN},
+        {SYS_mmap, 0x10000000, size, 3, 0x11, STUB_FD_CHAN},
+        {SYS_mmap, STUB_RO, size, 3, 0x11, STUB_FD_CHAN},
         {SYS_mmap, STUB_RO, STUB_RO_SIZE, 3, 0x11, STUB_FD_RO},
+        {SYS_mmap, STUB_RO, STUB_RO_SIZE, 1, 0x11, STUB_FD_CHAN},
+        {SYS_mmap, STUB_TEXT, 4096, 7, 0x12, STUB_FD_IMAGE},
+        {SYS_mmap, STUB_DATA, 4096, 3, 0x12, STUB_FD_IMAGE},
         {SYS_execveat, STUB_FD_IMAGE, stub()->exec_path, stub()->exec_argv, stub()->exec_envp,
          0x1000},
     };
@@ -138,7 +144,7 @@ static void bad_hello(void)
 static void forged_hello(void)
 {
     report_new();
-    for (g_variant = 0; g_variant < 13; g_variant++) {
+    for (g_variant = 0; g_variant < HELLO_TRIES; g_variant++) {
         lawless(bad_hello, 0.5);
     }
     verdict("a forged hello");
@@ -275,6 +281,55 @@ static void surviving_threads(void)
     verdict("threads that were told to end");
 }
 
+/* A new thread says by itself which host task it is. It says that it is somebody else. */
+static volatile bool g_stop;
+static void *claimer(void *arg)
+{
+    for (uint32_t i = 0; !g_stop; i++) {
+        for (uint64_t slot = 2; slot < 8; slot++) {
+            struct chan *c = (struct chan *)(CHAN_BASE + slot * CHAN_STRIDE);
+            c->host_tid = i % 400; /* the sentry, the neighbour, our parent are among them */
+            c->start_kick = i & 1;
+        }
+    }
+    return arg;
+}
+static void *short_life(void *arg)
+{
+    getppid();
+    usleep(100);
+    return arg;
+}
+static void claim_numbers(void)
+{
+    pthread_t claims, t[4];
+    pthread_create(&claims, NULL, claimer, NULL);
+    g_report->control = 1;
+    for (int i = 0; i < 200; i++) {
+        for (int k = 0; k < 4; k++) {
+            t[k] = 0;
+            pthread_create(&t[k], NULL, short_life, NULL);
+        }
+        kill(getpid(), SIGCONT);
+        for (int k = 0; k < 4; k++) {
+            if (t[k]) {
+                pthread_kill(t[k], SIGWINCH); /* a kick for whoever it says that it is */
+                pthread_join(t[k], NULL);
+            }
+        }
+        g_report->rounds++;
+    }
+}
+static void numbers_of_others(void)
+{
+    report_new();
+    for (int i = 0; i < 6; i++) {
+        lawless(claim_numbers, 0.2);
+    }
+    NOTE("%d rounds of four threads\n", g_report->rounds);
+    verdict("a thread under another's number");
+}
+
 /* --- exec --- */
 
 /*
@@ -304,6 +359,9 @@ static void play_the_new_program(void)
         return;
     }
     g_report->control++;
+    if (g_report->children & 1) {
+        GATE(SYS_close, STUB_FD_IMAGE); /* every other time, nothing is left to chance */
+    }
     g_report->value = GATE(SYS_execveat, STUB_FD_IMAGE, stub()->exec_path, stub()->exec_argv,
                            stub()->exec_envp, 0x1000);
     g_report->rounds++; /* still the old program */
@@ -311,6 +369,7 @@ static void play_the_new_program(void)
     must_be_refused(GATE(SYS_mmap, CHAN_BASE + CHAN_SIZE, CHAN_SIZE, 3, 0x11, STUB_FD_CHAN, 0), 2);
     must_be_refused(GATE(SYS_munmap, CHAN_BASE, CHAN_SIZE), 3);
     must_be_refused(GATE(SYS_mprotect, CHAN_BASE, CHAN_SIZE, 0), 4);
+    GATE(SYS_mmap, CHAN_BASE, CHAN_SIZE, 3, 0x11, STUB_FD_CHAN, 0); /* its own ones: as it likes */
     must_be_refused(GATE(GATE_HELLO, 0, 1, 2, 3, 4, 5), 5);
     if (CONVERSE(STUB_REQ_BOOT, 0) >= 0) {
         g_report->got++;
@@ -319,8 +378,8 @@ static void play_the_new_program(void)
 static void false_programs(void)
 {
     report_new();
-    double end = now() + 1.5;
-    for (int i = 0; i < 100 && now() < end; i++) {
+    double end = now() + 4;
+    for (int i = 0; (i < 50 || g_report->rounds < 5) && now() < end; i++) {
         lawless(play_the_new_program, 0.3);
     }
     NOTE("%d times the old program went on, of %d; %d %ld\n", g_report->rounds, g_report->children,
@@ -335,6 +394,7 @@ static const struct attack g_attacks[] = {
     {"order: a silent child stays", silent_children},
     {"order: nameless deaths while others fork", nameless_deaths},
     {"order: a thread ignores its end", surviving_threads},
+    {"order: a thread under another's number", numbers_of_others, true},
     {"order: the old program plays the new", false_programs, true},
 };
 

@@ -188,7 +188,7 @@ static void misplaced(void)
 static void out_of_place(void)
 {
     int wanted = 1 << ORDER_RETURN | 1 << ORDER_MEM | 1 << ORDER_MEM_LIST | 1 << ORDER_CLONE |
-                 1 << ORDER_EXEC | 1 << ORDER_UPCALL | 1 << ORDER_CONTEXT;
+                 1 << ORDER_EXEC | 1 << ORDER_SIGNAL | 1 << ORDER_CONTEXT;
     report_new();
     for (g_variant = 0; g_variant < 9; g_variant++) {
         for (g_answer = 0; g_answer < 18; g_answer++) {
@@ -215,10 +215,10 @@ static void window_sizes(void)
                                      (uint32_t)WINDOW_SIZE - 1,
                                      63,
                                      0};
-    static char buf[4096];
+    static char buf[1 << 20];
     uint8_t *next = (uint8_t *)(CHAN_BASE + CHAN_STRIDE); /* the window ends there */
     struct chan *c = my_channel();
-    int fd = open("/proc/self/exe", O_RDONLY);
+    int fd = open("/dev/zero", O_RDWR); /* as many bytes as one likes, and never leased */
     memset(next, 0x77, 4096);
     static const uint16_t calls[] = {SYS_read,    SYS_write,      SYS_openat,  SYS_readlink,
                                      SYS_getcwd,  SYS_uname,      SYS_stat,    SYS_poll,
@@ -236,7 +236,7 @@ static void window_sizes(void)
                                                                            : (uint64_t)fd;
             c->args[1] =
                 calls[k] == SYS_openat || calls[k] == SYS_newfstatat ? path : (uint64_t)buf;
-            c->args[2] = i & 1 ? 4096 : 0xffffffffffff;
+            c->args[2] = i & 1 ? 4096 : sizeof(buf);
             c->args[3] = 0;
             __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL | CHAN_COPY, __ATOMIC_SEQ_CST);
             for (int spin = 0; spin < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; spin++) {
