@@ -27,7 +27,8 @@
 #else
 #define STACK_SIZE (64UL * 1024)
 #endif
-#define POOL_MAX 64
+#define POOL_MAX    64
+#define BATON_SPINS 100 /* of 30-40 ns */
 
 void kthread_switch_(void **save_sp, void *load_sp);
 extern char kthread_start_[];
@@ -53,6 +54,13 @@ void baton_take(void)
 {
     if (baton_try()) {
         return;
+    }
+    /* It is mostly held for a few microseconds, and a sleep costs as many on both sides. */
+    for (int i = 0; i < BATON_SPINS; i++) {
+        __builtin_ia32_pause();
+        if (atomic_load_explicit(&g_baton, memory_order_relaxed) == 0 && baton_try()) {
+            return;
+        }
     }
     while (atomic_exchange(&g_baton, 2) != 0) {
         if (host_futex_wait(&g_baton, 2, NULL) < 0) {

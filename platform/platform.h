@@ -88,6 +88,8 @@ struct platform_config {
     const uint16_t (*copy_plan)[6];
     /* Borrowed, or NULL: [PLATFORM_COPY_NR_COUNT], see platform_keep_answer. NULL: every call comes to the sentry. */
     const uint8_t *kept_answers;
+    /* Or NULL: the engine has ended a host process, and a SIGCHLD will follow that need not be looked at soon. Baton held. */
+    void (*dying)(void);
     size_t max_tasks; /* guest threads in all that the sentry allows; 0: no limit */
     bool no_patch;    /* leave call sites alone: every system call traps */
 };

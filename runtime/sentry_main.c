@@ -49,7 +49,6 @@ static struct {
     struct program program;
     struct event_source control, children;
     struct ktimer children_pause;
-    bool reap_lazily;
     int child_fd;
 } g_sentry;
 
@@ -148,17 +147,24 @@ static void reap_children(void)
 }
 
 /*
- * Nobody waits for a stub's end (a guest's is known before), so the next ones are left for a while: a shell that makes hundreds of
- * processes a second would have us wake for each, and fight for the baton. With ptrace every stop is a SIGCHLD.
+ * Nobody waits for the end of a stub that we killed: its guest's end is known. So while there may be such, children are looked at
+ * every now and then only: a shell that makes hundreds of processes a second would have this thread wake for
+ * each, and fight for the baton. With ptrace every stop is a SIGCHLD.
  */
 #define CHILDREN_PAUSE_NS (2 * NSEC_PER_MSEC)
 
 static void children_ready(struct event_source *s, uint32_t events)
 {
+    (void)s;
     (void)events;
     reap_children();
-    if (g_sentry.reap_lazily) {
-        event_source_modify(s, 0);
+}
+
+/* Context: baton held. */
+static void children_dying(void)
+{
+    if (!ktimer_armed(&g_sentry.children_pause) && g_sentry.children.ready) {
+        event_source_modify(&g_sentry.children, 0);
         ktimer_set(&g_sentry.children_pause, ktime_monotonic_ns() + CHILDREN_PAUSE_NS);
     }
 }
@@ -230,6 +236,7 @@ static void start_platform(const struct config *c, int proc_fd)
 {
     struct program *p = &g_sentry.program;
     struct platform_config config = {.engine = c->engine,
+                                     .dying = children_dying,
                                      .proc_fd = proc_fd,
                                      .cpu_count = g_kernel->cpu_count,
                                      .max_tasks = (size_t)g_kernel->max_pids,
@@ -256,9 +263,8 @@ static void start_services(struct wall *w)
         start_failed("events and timers", -r);
     }
     watch(&g_sentry.control, w->control_inside, control_ready);
-    watch(&g_sentry.children, g_sentry.child_fd, children_ready);
     ktimer_init(&g_sentry.children_pause, children_pause_over);
-    g_sentry.reap_lazily = w->config->engine == PLATFORM_SECCOMP;
+    watch(&g_sentry.children, g_sentry.child_fd, children_ready);
 }
 
 static void lock_in(const struct config *c, int proc_fd)

@@ -414,6 +414,9 @@ static struct list g_kills = LIST_INIT(g_kills);
 
 static void process_kill(struct host_process *p)
 {
+    if (g_seccomp.dying) {
+        g_seccomp.dying();
+    }
     int r = host_kill(p->pid, SIGKILL);
     if (r < 0) {
         log_warn("kill of host process %d: error %d", p->pid, -r);

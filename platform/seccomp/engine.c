@@ -169,6 +169,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     struct platform_space *space;
     g_seccomp.cpu_count = config->cpu_count;
     g_seccomp.patch = !config->no_patch;
+    g_seccomp.dying = config->dying;
     g_seccomp.info = stub_image_info();
     g_seccomp.image_fd = read_only(stub_image_memfd());
     if (g_seccomp.image_fd < 0) {

@@ -133,6 +133,7 @@ struct seccomp_engine {
     struct stub_ro *ro;
     size_t cpu_count;
     bool patch;
+    void (*dying)(void); /* platform_config's */
     struct hash_table processes, tids;
     struct list all_processes;
     uint64_t strangers_reaped;        /* host children that ended without having said hello */
