@@ -218,8 +218,8 @@ static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const voi
 /* Call sites that the stub has rewritten appear as the guest made them. */
 static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t addr, size_t size)
 {
-    const volatile struct platform_lease_page *page = seccomp_lease_page(s);
-    uint64_t low = page->site_low, high = page->site_high;
+    const volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    uint64_t low = p->site_low, high = p->site_high;
     struct stub_site sites[SITE_COUNT + HOT_SITES];
     const size_t hot = HOT_SITES * sizeof(sites[0]);
     if (low - SITE_SPAN >= addr + size || high <= addr ||

@@ -244,9 +244,9 @@ static int patch_site(uint64_t ip, uint64_t rax)
 /* The sentry shows what was there before, too, when it reads for somebody. */
 void stub_sites_publish(void)
 {
-    struct platform_lease_page *page = (struct platform_lease_page *)LEASE_PAGE;
-    page->site_low = HOT->site_low;
-    page->site_high = HOT->site_high;
+    struct stub_process *p = (struct stub_process *)(CHAN_BASE + STUB_PROCESS_OFFSET);
+    p->site_low = HOT->site_low;
+    p->site_high = HOT->site_high;
 }
 
 /* Other code may come there. */
