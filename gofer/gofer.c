@@ -146,7 +146,8 @@ static int answer(struct worker *w, size_t size, bool truncated)
     do {
         size_t reply_size = sizeof(*r) + (err == 0 ? row->reply_size + s->tail_size : 0);
         *r = (struct gofer_reply){h.type, h.tag, err, (uint32_t)reply_size};
-        n = host_send_fds(w->config->sock, r, reply_size, s->donate, err == 0 ? s->donate_count : 0);
+        n = host_send_fds(w->config->sock, r, reply_size, s->donate,
+                          err == 0 ? s->donate_count : 0);
         if (n == -ETOOMANYREFS) {
             err = -EMFILE; /* the sentry leaves donated fds unreceived: then it gets no more */
         }

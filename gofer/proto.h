@@ -4,7 +4,8 @@
  * A request is struct gofer_request, the fields of its type, then the bytes of the path and of the
  * second string, without NULs between. A reply is struct gofer_reply, the fields of its type and a
  * tail; a reply with an error is its header alone. One message is one packet of at most
- * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and OPEN's carries fds.
+ * GOFER_MAX_MESSAGE bytes; a reply carries the tag of its request, and those of WALK and
+ * OPEN may carry fds.
  *
  * The gofer keeps nothing between two requests: no handles, no sessions. So a sentry that has been
  * taken over finds no state to confuse; each request is judged alone, by root and path.
@@ -55,10 +56,11 @@ struct gofer_attr {
  * each other one is whole, and a subdirectory of an earlier one or a directory beside the first.
  */
 struct gofer_listed {
-    uint64_t next;     /* cookie of what comes after the last entry */
-    uint32_t count;    /* entries */
-    uint32_t size;     /* bytes of the entries */
-    uint32_t parent;   /* which one before this has its name; GOFER_LISTED_BESIDE: the request's text */
+    uint64_t next;  /* cookie of what comes after the last entry */
+    uint32_t count; /* entries */
+    uint32_t size;  /* bytes of the entries */
+    uint32_t
+        parent; /* which one before this has its name; GOFER_LISTED_BESIDE: the request's text */
     uint32_t entry;    /* where its name is among the parent's entries, or in the text, in bytes */
     uint32_t complete; /* nothing comes after the last entry */
     uint32_t unused;

@@ -69,10 +69,8 @@ static bool add_entry(struct serve *s, const struct listing *l, const struct hos
 {
     struct gofer_attr attr;
     char target[GOFER_MAX_PATH];
-    struct gofer_dirent e = {.ino = d->ino,
-                             .next = d->next,
-                             .type = d->type,
-                             .name_size = (uint16_t)strlen(d->name)};
+    struct gofer_dirent e = {
+        .ino = d->ino, .next = d->next, .type = d->type, .name_size = (uint16_t)strlen(d->name)};
     if (gofer_dirent_size(&e) + sizeof(attr) > serve_tail_left(s)) {
         return false;
     }
@@ -273,9 +271,8 @@ int serve_readdir(struct serve *s, const struct gofer_readdir_req *req,
     struct statx stx;
     if (err == 1 && req->ahead && hostfs_statx(dir, "", &stx) == 0) {
         s->tail_room = MIN(s->tail_room, s->tail_size + req->ahead);
-        struct tree t = {.rep = rep,
-                         .want = req->want,
-                         .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor)};
+        struct tree t = {
+            .rep = rep, .want = req->want, .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor)};
         if (add_below(s, &top, &t)) {
             add_beside(s, &t);
         }

@@ -1,5 +1,6 @@
 /* The requests that only look: walk, stat, readlink, open, statfs, readahead, xattrs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -55,14 +56,33 @@ static int walk_step(struct serve *s, int *fd, const char *name, struct gofer_at
     return serve_attr_of(s, next, "", attr);
 }
 
+/*
+ * The file that a walk has led to, opened by its whole path. *attr: its attributes, replaced by those of what
+ * was opened. It is not an error if it can't be opened: the walk has said what it is.
+ */
+static void open_walked(struct serve *s, const char *rest, struct gofer_attr *attr)
+{
+    char path[2 * GOFER_MAX_PATH];
+    struct statx stx;
+    int fd;
+    bool self = !strcmp(s->path, ".");
+    int n = snprintf(path, sizeof(path), "%s%s%s", self ? "" : s->path, self ? "" : "/", rest);
+    if (n >= (int)GOFER_MAX_PATH || resolve_file(s->root, path, O_RDONLY, 0, &fd, &stx) < 0) {
+        return;
+    }
+    s->donate[s->donate_count++] = fd;
+    serve_fill_attr(s, &stx, fd, "", attr);
+}
+
 int serve_walk(struct serve *s, const struct gofer_walk_req *req, struct gofer_walk_rep *rep)
 {
-    (void)req;
     AUTO_FD fd = -1;
     int err = resolve_node(s->root, s->path, &fd);
     if (err < 0) {
         return err;
     }
+    char rest[GOFER_MAX_PATH];
+    strcpy(rest, s->text);
     char *name = s->text;
     while (name && rep->count < GOFER_MAX_WALK) {
         char *slash = strchr(name, '/');
@@ -73,6 +93,9 @@ int serve_walk(struct serve *s, const struct gofer_walk_req *req, struct gofer_w
         rep->stop = walk_step(s, &fd, name, &attr);
         if (rep->stop < 0) {
             break;
+        }
+        if (req->opens && !slash && S_ISREG(attr.mode)) {
+            open_walked(s, rest, &attr);
         }
         memcpy(s->tail + s->tail_size, &attr, sizeof(attr));
         s->tail_size += sizeof(attr);

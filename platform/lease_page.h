@@ -82,4 +82,6 @@ static inline uint64_t lease_offset(unsigned index)
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     struct platform_lease leases[LEASE_MAX];
+    /* Not of leases, but of the process, too: between which addresses the stub has rewritten call sites; 0, 0: nowhere. */
+    uint64_t site_low, site_high;
 };

@@ -206,12 +206,31 @@ static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const voi
     return 0;
 }
 
+/* Call sites that the stub has rewritten appear as the guest made them. */
+static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t addr, size_t size)
+{
+    const volatile struct platform_lease_page *page = seccomp_lease_page(s);
+    uint64_t low = page->site_low, high = page->site_high;
+    struct stub_site sites[SITE_COUNT];
+    if (low - SITE_SPAN >= addr + size || high <= addr ||
+        engine_vm_read(pid, sites, g_seccomp.info->sites, sizeof(sites)) != sizeof(sites)) {
+        return;
+    }
+    for (int i = 0; i < SITE_COUNT; i++) {
+        site_show_original(&sites[i], copy, addr, size);
+    }
+}
+
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
 {
     struct platform_thread *th = request_of(s);
     size_t done = th ? copy_from_window(th, dst, src, size) : 0;
     int pid = done < size ? seccomp_space_pid(s) : 0;
-    return pid ? done + engine_vm_read(pid, (char *)dst + done, src + done, size - done) : done;
+    size_t rest = pid ? engine_vm_read(pid, (char *)dst + done, src + done, size - done) : 0;
+    if (rest) {
+        show_original(s, pid, (char *)dst + done, src + done, rest);
+    }
+    return done + rest;
 }
 
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)

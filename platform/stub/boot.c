@@ -21,6 +21,7 @@ __attribute__((section(".info"), used)) const struct stub_info stub_info = {
     .exec_path = (uint64_t)g_empty,
     .exec_argv = (uint64_t)g_argv,
     .exec_envp = (uint64_t)&g_argv[1],
+    .sites = (uint64_t)stub_sites,
 };
 
 static void map_or_die(uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)

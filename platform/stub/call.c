@@ -165,6 +165,8 @@ static void copy_ahead(struct chan *c, const uint64_t *args, const volatile uint
             size = writable_size(args[i], size);
         } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {
             size = 0;
+        } else if (size) {
+            stub_show_original(chan_window(c) + used, args[i], size);
         }
         c->copy_size[i] = (uint32_t)size;
         c->copy_filled[i] = 0;

@@ -81,6 +81,9 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     area->kick_came = 0;
     static const uint64_t none[5];
     stub_hello(o->nonce, none);
+    if (HOT->site_high) {
+        stub_sites_publish();
+    }
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }

@@ -73,6 +73,9 @@ static long transfer(uint64_t at, const struct iov *v, uint64_t n, int write)
         if (r != 0) {
             return r;
         }
+        if (write) {
+            stub_show_original((void *)at, v->base, part);
+        }
         at += part;
         n -= part;
     }

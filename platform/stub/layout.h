@@ -325,6 +325,37 @@ struct stub_ro {           /* read-only to guests */
 _Static_assert(offsetof(struct stub_ro, kept) == STUB_RO_KEPT, "assembly offset");
 _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
 
+/*
+ * A call site that trapped, and what became of it (platform/stub/patch.c). The address is the one behind the syscall.
+ * state: >= 0 traps so far; SITE_LEFT it stays; SITE_PUNNED two bytes at address - 2 were 0f 05; from
+ * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax.
+ */
+#define SITE_COUNT  512
+#define SITE_LEFT   (-1)
+#define SITE_PUNNED (-2)
+#define SITE_MOV    (-3)
+#define SITE_SPAN   7 /* bytes before the address that may have changed */
+struct stub_site {
+    uint64_t address : 48;
+    int64_t state : 16;
+};
+
+/* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
+static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
+                                      uint64_t size)
+{
+    int punned = s->state == SITE_PUNNED;
+    uint32_t nr = (uint32_t)(SITE_MOV - s->state);
+    const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)}, syscall[2] = {0x0f, 0x05};
+    uint64_t count = punned ? sizeof(syscall) : sizeof(mov);
+    uint64_t start = (uint64_t)s->address - (punned ? 2 : SITE_SPAN);
+    for (uint64_t i = 0; s->state < SITE_LEFT && i < count; i++) {
+        if (start + i - addr < size) {
+            copy[start + i - addr] = punned ? syscall[i] : mov[i];
+        }
+    }
+}
+
 /* At STUB_TEXT: where things are in the image, for the sentry (which reads its own copy). */
 #define STUB_MAGIC 0x62757473u
 struct stub_info {
@@ -333,6 +364,7 @@ struct stub_info {
     uint64_t gate_ips[6];  /* addresses behind the gate's syscall instructions */
     uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
     uint64_t exec_path, exec_argv, exec_envp;
+    uint64_t sites; /* struct stub_site[SITE_COUNT] */
 };
 
 #endif

@@ -23,7 +23,6 @@
 #include "platform/stub/stub.h"
 
 #define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
-#define HIT_COUNT          512 /* one page: each that is touched costs a fault a process */
 #define RANGE_MAX          256
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
@@ -35,10 +34,7 @@
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
 
-static struct {
-    uint64_t site : 48;
-    int64_t count : 16; /* -1: patched, or not patchable */
-} g_hits[HIT_COUNT] __attribute__((aligned(4096)));
+struct stub_site stub_sites[SITE_COUNT] __attribute__((aligned(4096)));
 static struct {
     uint64_t start, end, next;
 } g_ranges[RANGE_MAX];
@@ -218,30 +214,39 @@ static uint64_t punned_base(uint64_t ip, const uint8_t *after)
     return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
 }
 
-static void patch_site(uint64_t ip, uint64_t rax)
+/* Return: the site's state from now on. */
+static int patch_site(uint64_t ip, uint64_t rax)
 {
     uint8_t b[10]; /* the 7 bytes before ip, and 3 behind */
     uint32_t nr;
     if (guarded_copy(b, (const void *)(ip - 7), sizeof(b)) != 0 || b[5] != 0x0f || b[6] != 0x05) {
-        return;
+        return SITE_LEFT;
     }
     __builtin_memcpy(&nr, b + 1, 4);
-    if (b[0] == 0xb8 && nr == rax) {
+    if (b[0] == 0xb8 && nr == rax && nr < PLATFORM_COPY_NR_COUNT) {
         uint64_t at = trampoline_near(ip - 7);
-        if (at && trampoline_write(at, 1, nr, ip) == 0) {
-            int32_t distance = (int32_t)(at - (ip - 2));
-            uint8_t code[5] = {0xe9};
-            __builtin_memcpy(code + 1, &distance, 4);
-            site_write(ip - 7, code, sizeof(code));
-        }
-        return;
+        int32_t distance = (int32_t)(at - (ip - 2));
+        uint8_t code[5] = {0xe9};
+        __builtin_memcpy(code + 1, &distance, 4);
+        return at && trampoline_write(at, 1, nr, ip) == 0 &&
+                       site_write(ip - 7, code, sizeof(code)) == 0
+                   ? SITE_MOV - (int)nr
+                   : SITE_LEFT;
     }
     uint64_t base = punned_base(ip, b + 7);
     uint64_t at = base ? trampoline_punned(base) : 0;
-    if (at && trampoline_write(at, 0, 0, ip) == 0) {
-        uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
-        site_write(ip - 2, code, sizeof(code));
-    }
+    uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+    return at && trampoline_write(at, 0, 0, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0
+               ? SITE_PUNNED
+               : SITE_LEFT;
+}
+
+/* The sentry shows what was there before, too, when it reads for somebody. */
+void stub_sites_publish(void)
+{
+    struct platform_lease_page *page = (struct platform_lease_page *)LEASE_PAGE;
+    page->site_low = HOT->site_low;
+    page->site_high = HOT->site_high;
 }
 
 void stub_sites_unmapped(uint64_t addr, uint64_t size)
@@ -249,36 +254,61 @@ void stub_sites_unmapped(uint64_t addr, uint64_t size)
     if (HOT->site_low >= addr + size || HOT->site_high < addr) {
         return;
     }
-    for (int i = 0; i < HIT_COUNT; i++) {
-        if (g_hits[i].site >= addr && g_hits[i].site < addr + size) {
-            g_hits[i].count = 0; /* other code may come there */
+    for (int i = 0; i < SITE_COUNT; i++) {
+        if (stub_sites[i].address >= addr && stub_sites[i].address < addr + size) {
+            stub_sites[i].state = 0; /* other code may come there */
         }
     }
 }
 
-void stub_count_trap(uint64_t ip, uint64_t rax)
+void stub_show_original(void *copy, uint64_t addr, uint64_t size)
+{
+    if (HOT->site_low - SITE_SPAN >= addr + size || HOT->site_high <= addr) {
+        return;
+    }
+    for (int i = 0; i < SITE_COUNT; i++) {
+        site_show_original(&stub_sites[i], copy, addr, size);
+    }
+}
+
+/* The record of the site behind which ip is, made if there is room; NULL: none. */
+static struct stub_site *site_record(uint64_t ip)
 {
     uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 55);
-    for (int i = 0; i < 8 && g_hits[h].site && g_hits[h].site != ip; i++) {
-        h = (h + 1) % HIT_COUNT;
+    struct stub_site *victim = 0;
+    for (int i = 0; i < 8; i++, h = (h + 1) % SITE_COUNT) {
+        if (stub_sites[h].address == ip) {
+            return &stub_sites[h];
+        }
+        if (!victim && stub_sites[h].state >= SITE_LEFT) {
+            victim = &stub_sites[h]; /* what was rewritten must stay known */
+        }
+        if (!stub_sites[h].address) {
+            break;
+        }
     }
-    if (g_hits[h].site != ip) {
-        g_hits[h].site = ip;
-        g_hits[h].count = 0;
+    if (victim) {
+        *victim = (struct stub_site){.address = ip};
     }
-    if (rax == __NR_rt_sigreturn) {
-        return; /* unwinders know a signal frame by these bytes */
+    return victim;
+}
+
+void stub_count_trap(uint64_t ip, uint64_t rax)
+{
+    struct stub_site *s = site_record(ip);
+    if (!s || rax == __NR_rt_sigreturn) {
+        return; /* unwinders know a signal frame by rt_sigreturn's bytes */
     }
-    if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
+    if (s->state < 0 || ++s->state < PATCH_AFTER) {
         return;
     }
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    g_hits[h].count = -1;
     HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
     HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
-    patch_site(ip, rax);
+    stub_sites_publish();
+    s->state = patch_site(ip, rax);
     __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -133,6 +133,10 @@ int stub_single_threaded(void);
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
 int stub_trap_is_ours(uint64_t ip);
+extern struct stub_site stub_sites[];
+void stub_sites_publish(void);
+/* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
+void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);

@@ -55,7 +55,8 @@ static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char
     if (err < 0) {
         return err;
     }
-    if (out->reply_size < reply_fields || (type != GOFER_OPEN && out->fd_count > 0)) {
+    if (out->reply_size < reply_fields ||
+        (out->fd_count > 0 && type != GOFER_OPEN && type != GOFER_WALK)) {
         free(take(&out->reply));
         gofer_call_close_fds(out);
         return broken(type);
@@ -114,38 +115,56 @@ void gofer_walked_free(struct gofer_walked *w)
 {
     free(take(&w->target));
     free(take(&w->attrs));
+    host_close(take_fd(&w->fd));
+}
+
+/* Checks the reply, and takes what is in it. */
+static int take_walked(const struct gofer_call *c, bool opens, struct gofer_walked *out)
+{
+    struct gofer_walk_rep rep;
+    memcpy(&rep, c->reply, sizeof(rep));
+    size_t attrs_size = rep.count * sizeof(struct gofer_attr);
+    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -EHWPOISON ||
+        tail_size(c, sizeof(rep)) != attrs_size + rep.target_size) {
+        return -EIO;
+    }
+    out->count = rep.count;
+    out->stop = rep.stop;
+    out->attrs = malloc(attrs_size + 1);
+    if (!out->attrs) {
+        return -ENOMEM;
+    }
+    memcpy(out->attrs, c->reply + sizeof(rep), attrs_size);
+    uint32_t mode = rep.count > 0 ? out->attrs[rep.count - 1].mode : 0;
+    if (c->fd_count > (opens && S_ISREG(mode))) {
+        return -EIO;
+    }
+    const uint8_t *text = c->reply + sizeof(rep) + attrs_size;
+    return S_ISLNK(mode) ? take_text(text, rep.target_size, &out->target) : 0;
 }
 
 int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path, const char *rest,
-                      struct gofer_walked *out)
+                      bool opens, struct gofer_walked *out)
 {
     struct gofer_call c;
-    struct gofer_walk_rep rep;
-    int err = call(g, GOFER_WALK, root, path, rest, NULL, 0, sizeof(rep), &c);
+    struct gofer_walk_req req = {.opens = opens};
+    struct gofer_walked w = {.fd = -1};
+    int err =
+        call(g, GOFER_WALK, root, path, rest, &req, sizeof(req), sizeof(struct gofer_walk_rep), &c);
     if (err < 0) {
         return err;
     }
     AUTO_FREE uint8_t *reply = c.reply;
-    memcpy(&rep, reply, sizeof(rep));
-    size_t attrs_size = rep.count * sizeof(struct gofer_attr);
-    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -EHWPOISON ||
-        tail_size(&c, sizeof(rep)) != attrs_size + rep.target_size) {
-        return broken(GOFER_WALK);
+    err = take_walked(&c, opens, &w);
+    if (err < 0) {
+        gofer_call_close_fds(&c);
+        gofer_walked_free(&w);
+        return err == -EIO ? broken(GOFER_WALK) : err;
     }
-    AUTO_FREE struct gofer_attr *attrs = malloc(attrs_size + 1);
-    if (!attrs) {
-        return -ENOMEM;
+    if (c.fd_count > 0) {
+        w.fd = c.fds[0];
     }
-    memcpy(attrs, reply + sizeof(rep), attrs_size);
-    char *target = NULL;
-    if (rep.count > 0 && S_ISLNK(attrs[rep.count - 1].mode)) {
-        err = take_text(reply + sizeof(rep) + attrs_size, rep.target_size, &target);
-        if (err < 0) {
-            return err == -EIO ? broken(GOFER_WALK) : err;
-        }
-    }
-    *out = (struct gofer_walked){
-        .count = rep.count, .stop = rep.stop, .target = target, .attrs = take(&attrs)};
+    *out = w;
     return 0;
 }
 
@@ -281,9 +300,8 @@ static bool dirent_valid(const struct gofer_dirent *e, size_t size)
         return false;
     }
     const char *name = gofer_dirent_name(e);
-    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME &&
-           e->target_size < GOFER_MAX_PATH && (int64_t)e->next >= 0 &&
-           !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
+    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME && e->target_size < GOFER_MAX_PATH &&
+           (int64_t)e->next >= 0 && !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
            !memchr(name, '/', e->name_size);
 }
 

@@ -147,8 +147,8 @@ static bool receive(struct gofer_client *g)
     for (;;) {
         int fds[HOST_FDS_MAX];
         size_t fd_count;
-        ssize_t n = host_recv_fds(g->sock, g->buffer, sizeof(g->buffer), fds, &fd_count,
-                                  MSG_DONTWAIT);
+        ssize_t n =
+            host_recv_fds(g->sock, g->buffer, sizeof(g->buffer), fds, &fd_count, MSG_DONTWAIT);
         if (n == -EAGAIN || n == -EINTR) {
             return true;
         }

@@ -32,11 +32,12 @@ struct gofer_walked {
     int stop;     /* -errno of component number count; 0: all were walked, or the last is a link */
     char *target; /* owned: text of the link that was found last; NULL */
     struct gofer_attr *attrs; /* owned: count of them */
+    int fd;                   /* owned: the last one, opened for reading; -1 */
 };
 void gofer_walked_free(struct gofer_walked *w);
-/* rest: canonical, beneath path. */
+/* rest: canonical, beneath path. opens: the last one, too, if it is a regular file. */
 MUST_CHECK int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path,
-                                 const char *rest, struct gofer_walked *out);
+                                 const char *rest, bool opens, struct gofer_walked *out);
 /* *out_target: malloc'ed text of a symbolic link, NULL for anything else. */
 MUST_CHECK int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
                                  struct gofer_attr *out, char **out_target);
@@ -59,9 +60,9 @@ MUST_CHECK int gofer_client_open_beside(struct gofer_client *g, uint32_t root, c
 
 /* One READDIR reply; everything in it has been checked. */
 struct gofer_dirents {
-    uint8_t *reply;                    /* owned */
-    const struct gofer_listed **dir;   /* owned; in reply: what was asked for, and what came along */
-    uint32_t dirs;                     /* at least 1 */
+    uint8_t *reply;                  /* owned */
+    const struct gofer_listed **dir; /* owned; in reply: what was asked for, and what came along */
+    uint32_t dirs;                   /* at least 1 */
 };
 void gofer_dirents_free(struct gofer_dirents *d);
 /* The entry at offset; the next one is gofer_dirent_size further. */
@@ -117,7 +118,7 @@ struct gofer_listings *gofer_client_listings(struct gofer_client *g);
  * of this connection. An idle one is closed by its owner's callback.
  */
 struct gofer_idle_fd {
-    struct list link; /* on the list while idle */
+    struct list link;  /* on the list while idle */
     const void *owner; /* the file system; for gofer_idle_drop_owner */
     /* Closes the fd; the entry is off the list already. */
     void (*evict)(struct gofer_idle_fd *e);

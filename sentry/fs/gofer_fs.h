@@ -39,9 +39,9 @@ struct gofer_fs {                /* sb->private */
     unsigned primed_next;
     /* see gofer_listing.c */
     int attr_credit, xattr_credit, ahead_credit, around;
-    int open_credit;                       /* see gofer_file.c */
-    bool detached;                         /* no mount is left: nothing is kept any more */
-    bool freeing;                          /* see free_inode */
+    int open_credit; /* see gofer_file.c */
+    bool detached;   /* no mount is left: nothing is kept any more */
+    bool freeing;    /* see free_inode */
     struct gofer_inode *put_later;
 };
 
@@ -51,7 +51,8 @@ struct gofer_fd {
     struct gofer_fs *fs; /* borrowed */
     int fd;              /* owned; -1 */
     bool write_only;     /* the file's mode let us have no more */
-    bool ahead;          /* a read_fd that nobody asked for: holds a reference to its inode until it is used */
+    bool
+        ahead; /* a read_fd that nobody asked for: holds a reference to its inode until it is used */
     uint32_t users;
 };
 
@@ -118,7 +119,7 @@ void gofer_inode_lose(struct gofer_inode *gi);
 /* gofer_lookup.c */
 MUST_CHECK int gofer_lookup(struct inode *dir, const struct name *name, struct inode **out);
 bool gofer_revalidate(struct inode *dir, const struct name *name, struct inode *inode);
-void gofer_walk_ahead(struct inode *dir, const char *text);
+void gofer_walk_ahead(struct inode *dir, const char *text, bool opens);
 /* Answers for later lookups. inode: NULL for "no such name"; a reference is taken. */
 void gofer_prime(struct gofer_fs *fs, struct inode *dir, const struct name *name,
                  struct inode *inode);

@@ -440,8 +440,7 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
             err = beside_inode(top, beside + l->entry, &inodes[i]);
         } else if (inodes[l->parent]) {
             const struct gofer_listed *parent = d->dir[l->parent];
-            err =
-                subdir_inode(inodes[l->parent], gofer_listed_entry(parent, l->entry), &inodes[i]);
+            err = subdir_inode(inodes[l->parent], gofer_listed_entry(parent, l->entry), &inodes[i]);
         }
         if (err < 0) {
             continue;

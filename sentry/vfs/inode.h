@@ -105,9 +105,10 @@ struct inode_ops {
     MUST_CHECK int (*permission)(struct inode *inode, const struct cred *cred, int may);
     /*
      * A hint: text, a path's rest as the caller wrote it, is about to be walked from dir. The file system may
-     * fetch all of it in one trip, for the lookups that follow. Called without dir's lock. NULL: nothing to gain.
+     * fetch all of it in one trip, for the lookups that follow. opens: what it leads to will be opened for reading.
+     * Called without dir's lock. NULL: nothing to gain.
      */
-    void (*walk_ahead)(struct inode *dir, const char *text);
+    void (*walk_ahead)(struct inode *dir, const char *text, bool opens);
     /* O_TMPFILE: a regular file in dir's file system without a name (nlink 0). NULL: -EOPNOTSUPP. */
     MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
                               struct inode **out);

@@ -125,8 +125,15 @@ static size_t make_message(uint8_t *m)
     if (texts[type] == TEXT_PATH || (texts[type] == TEXT_NAMES && rnd(2))) {
         text_size = make_path(text, sizeof(text));
     } else if (texts[type] != TEXT_NONE) {
-        static const char *const t[] = {"..", "../canary", "/", "/etc", "user.x", "sub", "../..",
-                                        "closed/file/out/none", "inner/deep/upsub"};
+        static const char *const t[] = {"..",
+                                        "../canary",
+                                        "/",
+                                        "/etc",
+                                        "user.x",
+                                        "sub",
+                                        "../..",
+                                        "closed/file/out/none",
+                                        "inner/deep/upsub"};
         const char *p = t[rnd(ARRAY_COUNT(t))];
         text_size = strlen(p);
         memcpy(text, p, text_size);

@@ -46,6 +46,13 @@ static int do_stat(uint32_t root, const char *path)
 {
     return call(GOFER_STAT, root, path, NULL, NULL, 0);
 }
+static int do_walk(uint32_t root, const char *path, const char *rest)
+{
+    struct gofer_walk_req req = {.opens = 1};
+    int err = call(GOFER_WALK, root, path, rest, &req, sizeof(req));
+    peer_close_fds(&g_reply);
+    return err;
+}
 /* Opens and closes again. Return: the error. */
 static int do_open(uint32_t root, const char *path, uint32_t flags)
 {
@@ -127,8 +134,8 @@ static void message__malformed__error_reply(void **state)
         {"trailing slash", GOFER_STAT, RO, "sub/", 4, "", 0, 0, -EINVAL},
         {"nul", GOFER_STAT, RO, "fi\0e", 4, "", 0, 0, -EINVAL},
         {"text where none is", GOFER_STAT, RO, "file", 4, "x", 1, 0, -EINVAL},
-        {"text missing", GOFER_WALK, RO, ".", 1, "", 0, 0, -EINVAL},
-        {"text climbs", GOFER_WALK, RO, "sub", 3, "../../canary", 12, 0, -EINVAL},
+        {"text missing", GOFER_WALK, RO, ".", 1, "", 0, 8, -EINVAL},
+        {"text climbs", GOFER_WALK, RO, "sub", 3, "../../canary", 12, 8, -EINVAL},
         {"link to climb", GOFER_LINK, RW, "file", 4, "../stolen", 9, 0, -EINVAL},
         {"rename to climb", GOFER_RENAME, RW, "file", 4, "../stolen", 9, 8, -EINVAL},
         {"target nul", GOFER_SYMLINK, RW, "new", 3, "a\0b", 3, 0, -EINVAL},
@@ -206,23 +213,23 @@ static void walk__many_components__attributes_of_each(void **state)
     (void)state;
     const struct gofer_walk_rep *rep = (const void *)g_reply.body;
     const struct gofer_attr *attr = (const void *)(rep + 1);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "sub/deep/leaf", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "sub/deep/leaf"), 0);
     assert_int_equal(rep->count, 3);
     assert_int_equal(rep->stop, 0);
     assert_true(S_ISDIR(attr[0].mode) && S_ISDIR(attr[1].mode) && S_ISREG(attr[2].mode));
     assert_int_equal(attr[2].size, 4);
-    assert_int_equal(call(GOFER_WALK, RO, "sub", "deep/none/more", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, "sub", "deep/none/more"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -ENOENT);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "file/x", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "file/x"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -ENOTDIR);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "upsub/inner", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "upsub/inner"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, 0);
     assert_true(S_ISLNK(attr[0].mode) && rep->target_size == 3);
     assert_memory_equal(&attr[1], "sub", 3);
-    assert_int_equal(call(GOFER_WALK, RO, "none", "x", NULL, 0), -ENOENT);
+    assert_int_equal(do_walk(RO, "none", "x"), -ENOENT);
 }
 
 static void open__only_regular_files(void **state)
@@ -299,7 +306,7 @@ static void world_readable_only__closed_things__eacces(void **state)
     assert_int_equal(call(GOFER_READDIR, WORLD, "closed", NULL, &rd, sizeof(rd)), -EACCES);
     struct gofer_readahead_req ra = {0, 100};
     assert_int_equal(call(GOFER_READAHEAD, WORLD, "private", NULL, &ra, sizeof(ra)), -EACCES);
-    assert_int_equal(call(GOFER_WALK, WORLD, ".", "closed/open", NULL, 0), 0);
+    assert_int_equal(do_walk(WORLD, ".", "closed/open"), 0);
     const struct gofer_walk_rep *rep = (const void *)g_reply.body;
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -EACCES);
@@ -451,9 +458,12 @@ static void open__beside__regular_files_only(void **state)
         int error;
         uint32_t count;
     } t[] = {
-        {RO, "file", "private/fifo/sub/out/none/file", 0, 2}, {RO, "sub/inner", "inner/deep", 0, 1},
-        {RO, "closed/open", "file", 0, 1},                    {WORLD, "file", "private/file", 0, 1},
-        {RO, "file", "../canary", -EINVAL, 0},                {RO, "none", "file", -ENOENT, 0},
+        {RO, "file", "private/fifo/sub/out/none/file", 0, 2},
+        {RO, "sub/inner", "inner/deep", 0, 1},
+        {RO, "closed/open", "file", 0, 1},
+        {WORLD, "file", "private/file", 0, 1},
+        {RO, "file", "../canary", -EINVAL, 0},
+        {RO, "none", "file", -ENOENT, 0},
         {FILE_ROOT, ".", "file", 0, 0},
     };
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
