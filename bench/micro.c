@@ -23,7 +23,7 @@
 
 static char g_dir[256], g_file[300], g_self[4096];
 static char g_buf[65536];
-static int g_rfd, g_wfd, g_pipe[2], g_epoll;
+static int g_rfd, g_wfd, g_pipe[2], g_watched[2], g_epoll;
 static volatile sig_atomic_t g_signals;
 
 static double now_ns(void)
@@ -244,10 +244,10 @@ static void set_up(void)
     g_wfd = open(g_file, O_RDWR | O_CREAT, 0600);
     check(g_wfd >= 0 && write(g_wfd, g_buf, sizeof(g_buf)) == sizeof(g_buf), "file");
     g_rfd = open(g_self, O_RDONLY); /* a file that nobody writes: cached from the host */
-    check(g_rfd >= 0 && pipe(g_pipe) == 0, "pipe");
+    check(g_rfd >= 0 && pipe(g_pipe) == 0 && pipe(g_watched) == 0, "pipe");
     g_epoll = epoll_create1(0);
     struct epoll_event e = {.events = EPOLLIN};
-    epoll_ctl(g_epoll, EPOLL_CTL_ADD, g_pipe[0], &e);
+    epoll_ctl(g_epoll, EPOLL_CTL_ADD, g_watched[0], &e);
     signal(SIGUSR1, on_signal);
 }
 

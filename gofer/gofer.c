@@ -34,7 +34,7 @@ struct worker {
     uint8_t scratch[GOFER_SCRATCH_SIZE] __attribute__((aligned(8)));
 };
 
-enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR };
+enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES };
 enum access_kind { ACCESS_READ, ACCESS_WRITE };
 
 struct row {
@@ -61,6 +61,8 @@ static bool text_valid(enum text_kind kind, const char *text, size_t size)
         return size > 0 && size < GOFER_MAX_PATH && !memchr(text, '\0', size);
     case TEXT_XATTR:
         return size > 0 && size <= GOFER_MAX_NAME && !memchr(text, '\0', size);
+    case TEXT_NAMES:
+        return size == 0 || gofer_path_valid(text, size);
     }
     return false;
 }
@@ -133,7 +135,7 @@ static int answer(struct worker *w, size_t size, bool truncated)
     const struct row *row = NULL;
     struct gofer_request h;
     memcpy(&h, w->request, sizeof(h));
-    s->donate_fd = -1;
+    s->donate_count = 0;
     int err = truncated ? -EMSGSIZE : unpack(w, size, &row);
     if (err == 0) {
         err = dispatch(w, h.type);
@@ -144,12 +146,15 @@ static int answer(struct worker *w, size_t size, bool truncated)
     do {
         size_t reply_size = sizeof(*r) + (err == 0 ? row->reply_size + s->tail_size : 0);
         *r = (struct gofer_reply){h.type, h.tag, err, (uint32_t)reply_size};
-        n = host_send_fd(w->config->sock, r, reply_size, err == 0 ? s->donate_fd : -1);
+        n = host_send_fds(w->config->sock, r, reply_size, s->donate,
+                          err == 0 ? s->donate_count : 0);
         if (n == -ETOOMANYREFS) {
             err = -EMFILE; /* the sentry leaves donated fds unreceived: then it gets no more */
         }
     } while (n == -EINTR || n == -ETOOMANYREFS);
-    host_close(take_fd(&s->donate_fd));
+    for (size_t i = 0; i < s->donate_count; i++) {
+        host_close(s->donate[i]);
+    }
     return n < 0 ? (int)n : 0;
 }
 

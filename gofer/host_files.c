@@ -49,9 +49,9 @@ int hostfs_access(int fd, const char *name, int mode)
     return (int)host_result(syscall(SYS_faccessat2, fd, name, mode, flags));
 }
 
-ssize_t hostfs_readlink(int fd, char *out, size_t size)
+ssize_t hostfs_readlink(int fd, const char *name, char *out, size_t size)
 {
-    return host_result(readlinkat(fd, "", out, size));
+    return host_result(readlinkat(fd, name, out, size));
 }
 
 ssize_t hostfs_getdents(int fd, void *buf, size_t size)

@@ -29,7 +29,8 @@ MUST_CHECK int hostfs_dup(int fd);
 MUST_CHECK int hostfs_statx(int fd, const char *name, struct statx *out);
 /* May this process do it (R_OK ...)? fd and name as for hostfs_statx. */
 MUST_CHECK int hostfs_access(int fd, const char *name, int mode);
-MUST_CHECK ssize_t hostfs_readlink(int fd, char *out, size_t size); /* fd: O_PATH of a link */
+/* fd and name as for hostfs_statx: a link. */
+MUST_CHECK ssize_t hostfs_readlink(int fd, const char *name, char *out, size_t size);
 MUST_CHECK ssize_t hostfs_getdents(int fd, void *buf, size_t size);
 MUST_CHECK int hostfs_fstatfs(int fd, struct statfs *out);
 /* Of dir's entry name, links not followed; -ENOSYS before Linux 6.13. */

@@ -6,6 +6,7 @@
 #include "gofer/gofer.h"
 #include "gofer/host_files.h"
 #include "gofer/proto.h"
+#include "lib/host.h"
 
 #define GOFER_MAX_GROUPS   64u
 #define GOFER_SCRATCH_SIZE (128u * 1024u)
@@ -27,9 +28,15 @@ struct serve {
     uint8_t *tail;             /* where the reply's tail goes */
     size_t tail_size;          /* bytes written there */
     size_t tail_room;
-    int donate_fd;    /* owned: goes with the reply; -1 none */
+    int donate[HOST_FDS_MAX]; /* owned: go with the reply */
+    size_t donate_count;
     uint8_t *scratch; /* GOFER_SCRATCH_SIZE bytes, for this call only */
 };
+
+static inline size_t serve_tail_left(const struct serve *s)
+{
+    return s->tail_room - s->tail_size;
+}
 
 /* 0 or -errno; *rep is zeroed, and sent only on success. */
 #define GOFER_MESSAGE(number, NAME, name, access, text, request, reply)                            \

@@ -1,6 +1,6 @@
-/* The requests that only look: walk, stat, readlink, open, readdir, statfs, readahead, xattrs. */
-#include <dirent.h>
+/* The requests that only look: walk, stat, readlink, open, statfs, readahead, xattrs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -9,29 +9,15 @@
 #include "gofer/serve.h"
 #include "lib/host.h"
 
-/* What getdents64(2) returns. */
-struct host_dirent {
-    uint64_t ino;
-    uint64_t next;
-    uint16_t size;
-    uint8_t type;
-    char name[];
-};
-
-static size_t tail_left(const struct serve *s)
-{
-    return s->tail_room - s->tail_size;
-}
-
 /* Appends a link's text to the tail. fd: O_PATH of the link. */
 static int add_target(struct serve *s, int fd, uint32_t *out_size)
 {
     char target[GOFER_MAX_PATH];
-    ssize_t n = hostfs_readlink(fd, target, sizeof(target));
+    ssize_t n = hostfs_readlink(fd, "", target, sizeof(target));
     if (n < 0) {
         return (int)n;
     }
-    if ((size_t)n >= sizeof(target) || (size_t)n > tail_left(s)) {
+    if ((size_t)n >= sizeof(target) || (size_t)n > serve_tail_left(s)) {
         return -ENAMETOOLONG;
     }
     memcpy(s->tail + s->tail_size, target, (size_t)n);
@@ -70,14 +56,33 @@ static int walk_step(struct serve *s, int *fd, const char *name, struct gofer_at
     return serve_attr_of(s, next, "", attr);
 }
 
+/*
+ * The file that a walk has led to, opened by its whole path. *attr: its attributes, replaced by those of what
+ * was opened. It is not an error if it can't be opened: the walk has said what it is.
+ */
+static void open_walked(struct serve *s, const char *rest, struct gofer_attr *attr)
+{
+    char path[2 * GOFER_MAX_PATH];
+    struct statx stx;
+    int fd;
+    bool self = !strcmp(s->path, ".");
+    int n = snprintf(path, sizeof(path), "%s%s%s", self ? "" : s->path, self ? "" : "/", rest);
+    if (n >= (int)GOFER_MAX_PATH || resolve_file(s->root, path, O_RDONLY, 0, &fd, &stx) < 0) {
+        return;
+    }
+    s->donate[s->donate_count++] = fd;
+    serve_fill_attr(s, &stx, fd, "", attr);
+}
+
 int serve_walk(struct serve *s, const struct gofer_walk_req *req, struct gofer_walk_rep *rep)
 {
-    (void)req;
     AUTO_FD fd = -1;
     int err = resolve_node(s->root, s->path, &fd);
     if (err < 0) {
         return err;
     }
+    char rest[GOFER_MAX_PATH];
+    strcpy(rest, s->text);
     char *name = s->text;
     while (name && rep->count < GOFER_MAX_WALK) {
         char *slash = strchr(name, '/');
@@ -88,6 +93,9 @@ int serve_walk(struct serve *s, const struct gofer_walk_req *req, struct gofer_w
         rep->stop = walk_step(s, &fd, name, &attr);
         if (rep->stop < 0) {
             break;
+        }
+        if (req->opens && !slash && S_ISREG(attr.mode)) {
+            open_walked(s, rest, &attr);
         }
         memcpy(s->tail + s->tail_size, &attr, sizeof(attr));
         s->tail_size += sizeof(attr);
@@ -116,6 +124,31 @@ int serve_readlink(struct serve *s, const struct gofer_readlink_req *req,
     return err < 0 ? err : add_target(s, fd, &rep->size);
 }
 
+/* The files that text names, as far as they can be opened. */
+static void open_beside(struct serve *s, struct gofer_open_rep *rep)
+{
+    const char *slash = strrchr(s->path, '/');
+    size_t dir_size = slash ? (size_t)(slash + 1 - s->path) : 0;
+    char *next = s->text[0] ? s->text : NULL, *name;
+    while ((name = strsep(&next, "/")) && rep->count < GOFER_MAX_BESIDE) {
+        struct gofer_opened o = {.entry = (uint32_t)(name - s->text)};
+        struct statx stx;
+        int fd;
+        if (dir_size + strlen(name) >= sizeof(s->path) || serve_tail_left(s) < sizeof(o)) {
+            break;
+        }
+        strcpy(s->path + dir_size, name); /* canonical, as both parts are */
+        if (resolve_file(s->root, s->path, O_RDONLY, 0, &fd, &stx) < 0) {
+            continue;
+        }
+        serve_fill_attr(s, &stx, fd, "", &o.attr);
+        memcpy(s->tail + s->tail_size, &o, sizeof(o));
+        s->tail_size += sizeof(o);
+        s->donate[s->donate_count++] = fd;
+        rep->count++;
+    }
+}
+
 int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_open_rep *rep)
 {
     int access = (int)(req->flags & O_ACCMODE);
@@ -133,73 +166,19 @@ int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_o
     if ((req->flags & O_CREAT) && (req->mode & (S_ISUID | S_ISGID)) && !s->config->allow_set_id) {
         return -EPERM;
     }
+    if (s->text[0] && req->flags != O_RDONLY) {
+        return -EINVAL;
+    }
     struct statx stx;
-    int err = resolve_file(s->root, s->path, (int)req->flags, req->mode, &s->donate_fd, &stx);
-    if (err == 0) {
-        serve_fill_attr(s, &stx, s->donate_fd, "", &rep->attr);
-    }
-    return err;
-}
-
-/* One entry into the tail. Return: false when it has no room. */
-static bool add_dirent(struct serve *s, int dir, bool may_search, const struct host_dirent *d)
-{
-    size_t name_size = strlen(d->name);
-    size_t size = gofer_dirent_size(name_size);
-    if (size > tail_left(s)) {
-        return false;
-    }
-    struct gofer_dirent e = {
-        .ino = d->ino, .next = d->next, .type = d->type, .name_size = (uint16_t)name_size};
-    bool dots = !strcmp(d->name, ".") || !strcmp(d->name, "..");
-    if (!dots && may_search && serve_attr_of(s, dir, d->name, &e.attr) == 0) {
-        e.has_attr = 1;
-        if (hostfs_listxattrat(dir, d->name, NULL, 0) == 0) {
-            e.attr.flags |= GOFER_ATTR_NO_XATTR;
-        }
-    }
-    uint8_t *at = s->tail + s->tail_size;
-    memset(at, 0, size);
-    memcpy(at, &e, sizeof(e));
-    memcpy(at + sizeof(e), d->name, name_size);
-    s->tail_size += size;
-    return true;
-}
-
-int serve_readdir(struct serve *s, const struct gofer_readdir_req *req,
-                  struct gofer_readdir_rep *rep)
-{
-    AUTO_FD dir = -1;
-    int err = resolve_dir(s->root, s->path, &dir);
+    int fd;
+    int err = resolve_file(s->root, s->path, (int)req->flags, req->mode, &fd, &stx);
     if (err < 0) {
         return err;
     }
-    if (req->cookie && host_lseek(dir, (int64_t)req->cookie, SEEK_SET) < 0) {
-        return -EINVAL;
-    }
-    bool may_search = resolve_may_search(s->root, dir) == 0;
-    rep->next = req->cookie;
-    for (;;) {
-        /* No more than may fit, so that few entries are read and dropped. */
-        size_t want = MIN(tail_left(s) / 3 + 512, (size_t)GOFER_SCRATCH_SIZE);
-        ssize_t got = hostfs_getdents(dir, s->scratch, want);
-        if (got < 0) {
-            return (int)got;
-        }
-        if (got == 0) {
-            rep->eof = 1;
-            return 0;
-        }
-        for (ssize_t at = 0; at < got;) {
-            const struct host_dirent *d = (const void *)(s->scratch + at);
-            if (!add_dirent(s, dir, may_search, d)) {
-                return 0;
-            }
-            rep->next = d->next;
-            rep->count++;
-            at += d->size;
-        }
-    }
+    s->donate[s->donate_count++] = fd;
+    serve_fill_attr(s, &stx, fd, "", &rep->attr);
+    open_beside(s, rep);
+    return 0;
 }
 
 int serve_statfs(struct serve *s, const struct gofer_statfs_req *req, struct gofer_statfs_rep *rep)
@@ -288,7 +267,7 @@ int serve_getxattr(struct serve *s, const struct gofer_getxattr_req *req,
 {
     AUTO_FD fd = -1;
     const char *name;
-    size_t room = MIN((size_t)req->max_size, tail_left(s));
+    size_t room = MIN((size_t)req->max_size, serve_tail_left(s));
     int err = resolve_for_xattr(s, &fd, &name);
     ssize_t n = err < 0 ? err : hostfs_getxattrat(fd, name, s->text, s->tail, room);
     if (n == -EBUSY || n == -ENOSYS) {
@@ -312,11 +291,11 @@ int serve_listxattr(struct serve *s, const struct gofer_listxattr_req *req,
     AUTO_FD fd = -1;
     const char *name;
     int err = resolve_for_xattr(s, &fd, &name);
-    ssize_t n = err < 0 ? err : hostfs_listxattrat(fd, name, (char *)s->tail, tail_left(s));
+    ssize_t n = err < 0 ? err : hostfs_listxattrat(fd, name, (char *)s->tail, serve_tail_left(s));
     if (n == -EBUSY || n == -ENOSYS) {
         host_close(take_fd(&fd));
         err = open_for_xattr(s, &fd);
-        n = err < 0 ? err : hostfs_flistxattr(fd, (char *)s->tail, tail_left(s));
+        n = err < 0 ? err : hostfs_flistxattr(fd, (char *)s->tail, serve_tail_left(s));
     }
     if (n < 0) {
         return n == -ERANGE ? -E2BIG : n == -ENODATA ? 0 : (int)n;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -141,45 +142,61 @@ ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags)
     return host_result(recvmsg(fd, msg, flags));
 }
 
-ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd)
+union fds_message {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(HOST_FDS_MAX * sizeof(int))];
+};
+
+ssize_t host_send_fds(int sock, const void *buf, size_t size, const int *fds, size_t count)
 {
     struct iovec iov = {(void *)(uintptr_t)buf, size};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    union fds_message control;
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd >= 0) {
+    BUG_ON(count > HOST_FDS_MAX);
+    if (count > 0) {
+        memset(&control, 0, sizeof(control));
         msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
+        msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     }
     return host_sendmsg(sock, &msg, MSG_NOSIGNAL);
 }
 
-static ssize_t recv_fd(int sock, void *buf, size_t size, int *out_fd, int flags)
+ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd)
+{
+    return host_send_fds(sock, buf, size, &fd, fd >= 0);
+}
+
+ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *out_count, int flags)
 {
     struct iovec iov = {buf, size};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
+    union fds_message control;
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.bytes,
                          .msg_controllen = sizeof(control.bytes)};
-    *out_fd = -1;
+    *out_count = 0;
     ssize_t n = host_recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
-    if (n >= 0) {
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(int))) {
-            memcpy(out_fd, CMSG_DATA(c), sizeof(int));
-        }
+    struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        *out_count = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t)HOST_FDS_MAX);
+        memcpy(fds, CMSG_DATA(c), *out_count * sizeof(int));
+    }
+    return n;
+}
+
+static ssize_t recv_fd(int sock, void *buf, size_t size, int *out_fd, int flags)
+{
+    int fds[HOST_FDS_MAX];
+    size_t count;
+    ssize_t n = host_recv_fds(sock, buf, size, fds, &count, flags);
+    *out_fd = count > 0 ? fds[0] : -1;
+    for (size_t i = 1; i < count; i++) {
+        host_close(fds[i]);
     }
     return n;
 }
@@ -224,6 +241,11 @@ int host_fcntl(int fd, int cmd, long arg)
 int host_ioctl(int fd, unsigned long request, void *arg)
 {
     return (int)host_result(ioctl(fd, request, arg));
+}
+
+void host_yield(void)
+{
+    sched_yield();
 }
 
 int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout)

@@ -48,7 +48,14 @@ MUST_CHECK int host_fallocate(int fd, int mode, off_t offset, off_t size);
 MUST_CHECK int host_memfd_create(const char *name, unsigned flags);
 MUST_CHECK ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
 MUST_CHECK ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
-/* One byte string and at most one fd over a socket. fd -1: none. */
+/* One byte string and up to HOST_FDS_MAX fds over a socket. */
+#define HOST_FDS_MAX 32u /* even: a control message of so many has no room for one more */
+MUST_CHECK ssize_t host_send_fds(int sock, const void *buf, size_t size, const int *fds,
+                                 size_t count);
+/* fds: room for HOST_FDS_MAX; owned by the caller. *out_count: 0 when none came, or on an error. */
+MUST_CHECK ssize_t host_recv_fds(int sock, void *buf, size_t size, int *fds, size_t *out_count,
+                                 int flags);
+/* The same with at most one. fd -1: none. */
 MUST_CHECK ssize_t host_send_fd(int sock, const void *buf, size_t size, int fd);
 /* out_fd: -1 when none came. */
 MUST_CHECK ssize_t host_recv_fd(int sock, void *buf, size_t size, int *out_fd);
@@ -59,6 +66,7 @@ MUST_CHECK int host_kill(int pid, int sig);
 MUST_CHECK int host_tgkill(int tgid, int tid, int sig);
 MUST_CHECK int host_fcntl(int fd, int cmd, long arg);
 MUST_CHECK int host_ioctl(int fd, unsigned long request, void *arg);
+void host_yield(void); /* the CPU to another thread that is ready */
 MUST_CHECK int host_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
 void host_futex_wake(const void *word, int count);
 int64_t host_clock_ns(clockid_t clock);   /* vDSO: no host call */

@@ -259,6 +259,11 @@ void kthread_yield(void)
     switch_away(k);
 }
 
+bool kthread_is_wanted(void)
+{
+    return !list_empty(&g_ready) || atomic_load_explicit(&g_baton, memory_order_relaxed) == 2;
+}
+
 void kthread_set_idle_hook(void (*hook)(void))
 {
     g_idle_hook = hook;

@@ -59,6 +59,8 @@ bool baton_try(void);
 void baton_drop(void);
 /* Runs what is ready, but keeps the baton. Context: host context. */
 void baton_run(void);
+/* Has anybody else something to do: another kthread that is ready, or a host thread that waits for the baton? */
+bool kthread_is_wanted(void);
 /* For asserting: the calling host thread holds the baton (exact only in debug builds). */
 bool baton_held(void);
 /* Called by baton_drop each time the run queue has drained, before the baton is released. */

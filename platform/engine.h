@@ -37,6 +37,8 @@ struct engine_ops {
     void (*forget_answers)(struct platform_thread *th);
     void (*set_mask)(struct platform_thread *th, uint64_t mask);
     bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
+    uaddr_t (*robust_list)(const struct platform_thread *th);
+    bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, bool on);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
@@ -58,6 +60,9 @@ extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;
 /* process_vm_* in one direction; bytes copied before the first fault. Shared by the engines. */
 size_t engine_vm_read(int pid, void *dst, uaddr_t src, size_t size);
 size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
+
+/* A file of the host's /proc, of the PID namespace in which stubs live. Errors: -ENOENT there is none; -ESRCH. */
+MUST_CHECK int engine_proc_read(const char *path, struct strbuf *out);
 
 /*
  * Host tasks that guests could make behind the sentry's back still count for the host: a bound well above what the

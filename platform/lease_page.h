@@ -10,8 +10,11 @@
 #include <stdint.h>
 
 #define LEASE_MAX       64
-#define LEASE_FD_MAX    4096         /* fds from here on are not leased */
-#define LEASE_BYTES_MAX (32UL << 20) /* larger files neither */
+#define LEASE_FD_MAX    4096          /* fds from here on are not leased */
+#define LEASE_BYTES_MAX (256UL << 20) /* larger files neither */
+/* Most leases are for files of up to LEASE_SMALL bytes; the last few for larger ones. */
+#define LEASE_SMALL     (16UL << 20)
+#define LEASE_SMALL_MAX 56
 
 /* The position word: LEASE_VALID, a generation, the file's position. */
 #define LEASE_VALID      (1UL << 63)
@@ -19,8 +22,11 @@
 #define LEASE_POSITION   (LEASE_GENERATION - 1)
 #define LEASE_NO_SIZE    UINT64_MAX
 
-/* An epoll set of which nothing is ready; it has no lease of its own in the page. */
-#define LEASE_IDLE 255
+/* Files of which one thing is known, without a lease of their own in the page: */
+#define LEASE_IDLE 255 /* an epoll set of which nothing is ready */
+#define LEASE_NULL 240 /* /dev/null; + LEASE_READ, LEASE_WRITE as it was opened */
+#define LEASE_ZERO 244 /* /dev/zero, likewise */
+#define LEASE_DEVICE(lease) ((lease) >= LEASE_NULL && (lease) < LEASE_ZERO + 4)
 
 /* Pipes: LEASE_RING + 2 * index of the ring, + 1 for an end that writes. */
 #define LEASE_RING 128
@@ -61,7 +67,21 @@ struct platform_lease {
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 
+static inline uint64_t lease_room(unsigned index)
+{
+    return index < LEASE_SMALL_MAX ? LEASE_SMALL : LEASE_BYTES_MAX;
+}
+/* Of lease index's bytes, from the first lease's on. */
+static inline uint64_t lease_offset(unsigned index)
+{
+    return index < LEASE_SMALL_MAX
+               ? index * LEASE_SMALL
+               : LEASE_SMALL_MAX * LEASE_SMALL + (index - LEASE_SMALL_MAX) * LEASE_BYTES_MAX;
+}
+
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     struct platform_lease leases[LEASE_MAX];
+    /* Not of leases, but of the process, too: between which addresses the stub has rewritten call sites; 0, 0: nowhere. */
+    uint64_t site_low, site_high;
 };

@@ -173,6 +173,16 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     }
 }
 
+uaddr_t platform_robust_list(const struct platform_thread *th)
+{
+    return g_engine->robust_list ? g_engine->robust_list(th) : 0;
+}
+
+bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out)
+{
+    return g_engine->exit_info && g_engine->exit_info(th, out);
+}
+
 struct platform_lease_page *platform_lease_page(struct platform_space *s)
 {
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
@@ -287,18 +297,12 @@ int platform_reopen_read_only(int host_fd)
     return (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC));
 }
 
-int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+int engine_proc_read(const char *path, struct strbuf *out)
 {
-    char path[64];
     char chunk[4096];
-    int pid = g_engine->space_pid(s);
     if (g_proc_fd < 0) {
         return -ENOENT;
     }
-    if (!pid) {
-        return -ESRCH;
-    }
-    snprintf(path, sizeof(path), "%d/%s", pid, name);
     AUTO_FD fd = (int)host_result(openat(g_proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd < 0) {
         return fd == -ENOENT ? -ESRCH : fd;
@@ -315,6 +319,17 @@ int platform_proc_read(struct platform_space *s, const char *name, struct strbuf
         }
         strbuf_add(out, chunk, (size_t)n);
     }
+}
+
+int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out)
+{
+    char path[64];
+    int pid = g_engine->space_pid(s);
+    if (!pid) {
+        return -ESRCH;
+    }
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    return engine_proc_read(path, out);
 }
 
 /*

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "lib/kthread.h"
@@ -178,6 +179,18 @@ void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+/* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
+uaddr_t platform_robust_list(const struct platform_thread *th);
+/*
+ * What th said about itself with the exit or exit_group that is being served. All of it is the guest's word.
+ * Return: false when it said nothing.
+ */
+struct platform_exit_info {
+    struct rusage usage;
+    uaddr_t robust_list;     /* 0: not there */
+    uint64_t robust_head[3]; /* struct robust_list_head */
+};
+MUST_CHECK bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
 
 /*
@@ -190,7 +203,7 @@ MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, in
                                   uint64_t size, bool writable);
 /* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */
 MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
-/* The bytes of these leases are no longer needed there. Context: may block. */
+/* The bytes of these leases (LEASE_MAX + i: ring i) are no longer needed there. Context: may block. */
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */

@@ -12,6 +12,9 @@ const struct stub_info *stub_image_info(void)
 {
     const Elf64_Ehdr *header = (const void *)stub_image_start;
     const Elf64_Phdr *text = (const void *)(stub_image_start + header->e_phoff);
+    while (text->p_type == PT_LOAD && !(text->p_flags & PF_X)) {
+        text++;
+    }
     const struct stub_info *info = (const void *)(stub_image_start + text->p_offset);
     BUG_ON(text->p_vaddr != STUB_TEXT || info->magic != STUB_MAGIC);
     return info;

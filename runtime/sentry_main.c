@@ -48,6 +48,8 @@ static struct {
     struct wall *wall;
     struct program program;
     struct event_source control, children;
+    struct ktimer children_pause;
+    bool reap_lazily;
     int child_fd;
 } g_sentry;
 
@@ -137,13 +139,35 @@ static void control_ready(struct event_source *s, uint32_t events)
     }
 }
 
+static void reap_children(void)
+{
+    struct signalfd_siginfo info[8];
+    while (host_read(g_sentry.child_fd, info, sizeof(info)) > 0) {
+    }
+    platform_children();
+}
+
+/*
+ * Nobody waits for a stub's end (a guest's is known before), so the next ones are left for a while: a shell that makes hundreds of
+ * processes a second would have us wake for each, and fight for the baton. With ptrace every stop is a SIGCHLD.
+ */
+#define CHILDREN_PAUSE_NS (2 * NSEC_PER_MSEC)
+
 static void children_ready(struct event_source *s, uint32_t events)
 {
     (void)events;
-    struct signalfd_siginfo info[8];
-    while (host_read(s->fd, info, sizeof(info)) > 0) {
+    reap_children();
+    if (g_sentry.reap_lazily) {
+        event_source_modify(s, 0);
+        ktimer_set(&g_sentry.children_pause, ktime_monotonic_ns() + CHILDREN_PAUSE_NS);
     }
-    platform_children();
+}
+
+static void children_pause_over(struct ktimer *t)
+{
+    (void)t;
+    reap_children();
+    event_source_modify(&g_sentry.children, EPOLLIN);
 }
 
 static void watch(struct event_source *s, int fd,
@@ -233,6 +257,8 @@ static void start_services(struct wall *w)
     }
     watch(&g_sentry.control, w->control_inside, control_ready);
     watch(&g_sentry.children, g_sentry.child_fd, children_ready);
+    ktimer_init(&g_sentry.children_pause, children_pause_over);
+    g_sentry.reap_lazily = w->config->engine == PLATFORM_SECCOMP;
 }
 
 static void lock_in(const struct config *c, int proc_fd)

@@ -22,7 +22,8 @@
 #include "runtime/gofer_main.h"
 #include "runtime/sentry_main.h"
 
-#define NOBODY 65534u
+#define NOBODY       65534u
+#define RESERVED_FDS 4096u
 
 #ifndef MS_PRIVATE
 #define MS_PRIVATE (1 << 18)
@@ -210,6 +211,18 @@ static void wipe_environment(void)
     *environ = NULL;
 }
 
+/*
+ * Makes the table of fds large while this process has one thread. With more, the host kernel waits for an RCU
+ * grace period each time that the table has to grow: 5-20 ms in the middle of some call.
+ */
+static void reserve_fds(int any_fd, rlim_t limit)
+{
+    int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, (int)MIN(limit, (rlim_t)RESERVED_FDS) - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 void wall_enter(const struct wall *w, const int *keep, size_t count)
 {
     struct pollfd front = {.fd = w->control_inside};
@@ -225,6 +238,7 @@ void wall_enter(const struct wall *w, const int *keep, size_t count)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+        reserve_fds(w->control_inside, limit.rlim_cur);
     }
     limit = (struct rlimit){0, 0};
     setrlimit(RLIMIT_CORE, &limit);

@@ -156,6 +156,25 @@ static int map_note(struct task *t, const struct file *f, const struct file_map 
 }
 
 /*
+ * Files whose bytes a guest executes where it could write them: rewriting call sites there would change the file. All
+ * threads are told at once, and with the first that is executable no site is rewritten any more.
+ */
+static void note_shared(struct task *t, bool code)
+{
+    struct task *other;
+    if (t->mm->shared_code || (t->mm->shared_files && !code)) {
+        return;
+    }
+    t->mm->shared_files = true;
+    t->mm->shared_code = code;
+    list_for_each_entry (other, &t->tg->threads, group_link) {
+        if (other->pt && other->mm == t->mm) {
+            task_update_asks(other);
+        }
+    }
+}
+
+/*
  * A shared mapping carries the rights of the fd it is made from: mprotect can add PROT_WRITE later. So a
  * file that the guest may only read is mapped from a read-only fd, even if the sentry's own is not.
  */
@@ -174,6 +193,9 @@ static long map_host_fd(struct task *t, const struct map_request *m, unsigned lo
         if (host_fd < 0) {
             return host_fd;
         }
+    }
+    if (type == MAP_SHARED && read_only < 0 && (flags & O_ACCMODE) != O_RDONLY) {
+        note_shared(t, m->prot & PROT_EXEC);
     }
     const struct mem_call call = map_call(m, type, host_fd, map->host_offset + m->offset);
     if (read_only < 0 && (flags & O_ACCMODE) == O_RDONLY && !t->mapped_file) {
@@ -276,6 +298,9 @@ long sys_mprotect(struct task *t, uaddr_t addr, size_t len, unsigned long prot)
     }
     if (!range_ok(addr, len)) {
         return -ENOMEM;
+    }
+    if (prot & PROT_EXEC && t->mm->shared_files) {
+        note_shared(t, true);
     }
     const struct mem_call call = {.nr = SYS_mprotect,
                                   .args = {addr, ALIGN_UP(len, PAGE_SIZE), host_prot(prot) | grows},

@@ -7,6 +7,7 @@
 #include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/task.h"
+#include "sentry/task/robust.h"
 #include "syscalls/ptrace_access.h"
 #include "syscalls/syscalls.h"
 
@@ -55,7 +56,6 @@ long sys_set_robust_list(struct task *t, uaddr_t head, size_t len)
         return -EINVAL;
     }
     t->robust_list = head;
-    t->robust_list_size = len;
     return 0;
 }
 
@@ -69,7 +69,7 @@ long sys_get_robust_list(struct task *t, int pid, uaddr_t head_ptr, uaddr_t len_
     if (!ptrace_may_access(t, other)) {
         return -EPERM;
     }
-    uint64_t head = other->robust_list;
+    uint64_t head = robust_list_of(other);
     if (put_user(t->mm, len_ptr, &size) < 0 || put_user(t->mm, head_ptr, &head) < 0) {
         return -EFAULT;
     }

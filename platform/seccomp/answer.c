@@ -2,7 +2,12 @@
  * The sentry's half of what stubs answer by themselves (platform/stub/answer.c). All of it lies in the thread's own
  * channel. Nothing is believed of what stands there but the signal mask, which is the guest's to choose.
  */
+#include <string.h>
+#include <sys/syscall.h>
+
 #include "platform/seccomp/seccomp.h"
+
+_Static_assert(sizeof(struct rusage) == sizeof(((struct stub_exit_info *)0)->usage), "one layout");
 
 void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result)
 {
@@ -56,7 +61,7 @@ void seccomp_set_mask(struct platform_thread *th, uint64_t mask)
 
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out)
 {
-    if (th->dead || !th->started || (th->in_request && !th->event)) {
+    if (th->dead || !th->started || !th->chan || (th->in_request && !th->event)) {
         return false; /* its owner has taken the mask, and may have changed it */
     }
     *out = th->in_request ? th->sigmask : __atomic_load_n(&th->chan->sigmask, __ATOMIC_SEQ_CST);
@@ -77,7 +82,27 @@ void seccomp_ask(struct platform_thread *th, unsigned what, bool on)
 void seccomp_answers_init(struct platform_thread *th)
 {
     seccomp_forget_answers(th);
+    th->chan->robust_list = 0;
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
     seccomp_set_altstack(th, 0, -1, 0); /* no frame's: the first sigreturn asks */
+}
+
+uaddr_t seccomp_robust_list(const struct platform_thread *th)
+{
+    return th->chan ? *(volatile uint64_t *)&th->chan->robust_list : 0;
+}
+
+bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out)
+{
+    if (th->dead || !th->in_request || th->event || th->notify_fd >= 0 ||
+        (th->nr != SYS_exit && th->nr != SYS_exit_group) || th->args[5] != STUB_EXIT_INFO) {
+        return false;
+    }
+    struct stub_exit_info info;
+    memcpy(&info, (const char *)th->chan + STUB_EXIT_OFFSET, sizeof(info));
+    memcpy(&out->usage, info.usage, sizeof(out->usage));
+    out->robust_list = info.robust_list;
+    memcpy(out->robust_head, info.robust_head, sizeof(out->robust_head));
+    return true;
 }

@@ -65,6 +65,8 @@ void thread_set_slot(struct platform_thread *th, uint32_t slot)
     th->chan = space_chan(th->space, slot);
     th->chan->wake_id = th->index % WAKE_COUNT;
     th->chan->state = CHAN_IDLE;
+    th->chan->host_tid = 0;
+    th->chan->start_kick = th->start_kick;
     seccomp_answers_init(th);
     atomic_store(&g_poll_slots[th->index].chan, th->chan);
 }
@@ -79,6 +81,12 @@ void thread_destroy(struct platform_thread *th)
     g_poll_slots[th->index].th = NULL;
     while (g_poll_slot_count && !g_poll_slots[g_poll_slot_count - 1].th) {
         atomic_fetch_sub(&g_poll_slot_count, 1);
+    }
+    if (th->child) {
+        th->child->cloner = NULL;
+    }
+    if (th->cloner) {
+        th->cloner->child = NULL;
     }
     list_del(&th->proc_link);
     list_del(&th->pending_link);
@@ -130,6 +138,9 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     }
     uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
     if ((state & CHAN_STATE_MASK) != CHAN_REQ || ((state & CHAN_NO_POLL) && !notify_id)) {
+        return false;
+    }
+    if (!th->tid && !thread_identify(th)) {
         return false;
     }
     if (notify_id) {
@@ -187,7 +198,10 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     th->has_signal = false;
     th->notify_id = 0;
     uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
-    if (id) {
+    if (id && th->notify_fd >= 0) {
+        notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
+        th->notify_fd = -1;
+    } else if (id) {
         notify_answer(id, 0);
     } else if (old & CHAN_SLEEPING) {
         uint32_t *word = &g_seccomp.ro->wake[th->index % WAKE_COUNT];

@@ -1,17 +1,22 @@
 /*
  * Birth and death: fork, threads, exec; host processes and their reaping.
  *
- * A child is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
- * tid that the kernel gave with that notification, never by a number that a guest wrote. All stubs are
+ * A new process is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
+ * tid that the kernel gave with that notification. A new thread says no hello: the number that it wrote counts if the host knows
+ * it in that process, and we know no other thread by it. All stubs are
  * siblings (CLONE_PARENT), so this process reaps every one of them.
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
+#include "lib/strbuf.h"
 #include "platform/seccomp/seccomp.h"
 
 struct host_process *process_find(int pid)
@@ -50,6 +55,7 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     list_add_tail(&p->space_link, &s->procs);
     list_add_tail(&p->all_link, &g_seccomp.all_processes);
     list_init(&p->threads);
+    list_init(&p->kill_link);
     *out = p;
     return 0;
 }
@@ -59,6 +65,7 @@ static void process_maybe_free(struct host_process *p)
 {
     if (p->reaped && list_empty(&p->threads)) {
         list_del(&p->all_link);
+        list_del(&p->kill_link);
         free(p);
     }
 }
@@ -95,6 +102,52 @@ void thread_unbind(struct platform_thread *th)
         hash_remove(&g_seccomp.tids, &th->hash);
         th->tid = 0;
     }
+}
+
+bool thread_stale(struct platform_thread *th)
+{
+    if (host_tgkill(th->proc->pid, th->tid, 0) == 0) {
+        return false;
+    }
+    thread_unbind(th);
+    thread_mark_dead(th, SIGKILL);
+    return true;
+}
+
+bool thread_identify(struct platform_thread *th)
+{
+    if (th->tid || !th->lazy || !th->chan || th->dead) {
+        return th->tid != 0;
+    }
+    int tid = (int)*(volatile uint32_t *)&th->chan->host_tid;
+    if (tid <= 0 || host_tgkill(th->proc->pid, tid, 0) < 0) {
+        return false;
+    }
+    const struct platform_thread *other = thread_find(tid);
+    if ((other && other->proc == th->proc) || thread_bind(th, tid, th->proc->pid) < 0) {
+        return false;
+    }
+    list_del(&th->pending_link);
+    return true;
+}
+
+bool clone_over(struct platform_thread *th)
+{
+    struct platform_thread *child = th->child;
+    th->child = NULL;
+    if (child) {
+        child->cloner = NULL;
+    }
+    if (th->nr != STUB_REQ_RESULT) {
+        return false;
+    }
+    if (child) {
+        child->stillborn = true;
+        thread_mark_dead(child, 0);
+    }
+    th->chan->ret = (uint64_t)((int)th->args[0] < 0 ? (int)th->args[0] : -EAGAIN);
+    channel_reply(th, ORDER_RETURN);
+    return true;
 }
 
 struct platform_thread *pending_find(uint32_t nonce)
@@ -135,9 +188,68 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     }
     if (c->flags & CLONE_THREAD) {
         child->proc = th->proc;
+        list_add_tail(&child->proc_link, &th->proc->threads);
+        child->lazy = child->started = true;
     }
     *out = child;
     return 0;
+}
+
+/*
+ * Children that keep silent. A guest that was told to clone can deny the child, or be killed before it says hello; and
+ * the child can choose never to make a call that we would see. All stubs are our children, so the host's list
+ * tells who is there that we don't know. While another child is on its way it can't be told from such a one:
+ * then the end of that one's birth comes here again. So does the end of a suspicious process, since only then it
+ * can't clone any more.
+ */
+static void sweep_strangers(void)
+{
+    if (!g_seccomp.sweep_wanted || !list_empty(&g_seccomp.pending)) {
+        return;
+    }
+    AUTO_STRBUF text = {0};
+    char path[64];
+    int self = (int)getpid(); /* the main thread made the first stub */
+    g_seccomp.sweep_wanted = false;
+    snprintf(path, sizeof(path), "%d/task/%d/children", self, self);
+    int r = engine_proc_read(path, &text);
+    if (r < 0) {
+        log_info("can't look for unknown processes: error %d", -r);
+        return;
+    }
+    char *next = text.text;
+    for (int pid; (pid = (int)strtol(next, &next, 10)) > 0;) {
+        if (!process_find(pid)) {
+            log_info("host process %d is nobody we know: killed", pid);
+            r = host_kill(pid, SIGKILL);
+            (void)r; /* gone already */
+        }
+    }
+}
+
+/* th was told to clone, and we don't know of what became of it. */
+static void suspect(struct platform_thread *th)
+{
+    g_seccomp.sweep_wanted = true;
+    if (th->proc) {
+        th->proc->suspicious = true;
+    }
+}
+
+/*
+ * Has the child of which the parent speaks died nameless? The number is the guest's to forge: it can only give up a
+ * child of its own.
+ */
+static bool died_nameless(const struct platform_thread *th, uint64_t since)
+{
+    uint32_t pid = *(volatile uint32_t *)&th->chan->clone.child_pid;
+    uint64_t count = g_seccomp.strangers_reaped;
+    for (uint64_t i = since; i < count && count - since <= STRANGER_MAX; i++) {
+        if (g_seccomp.strangers[i % STRANGER_MAX] == pid) {
+            return true;
+        }
+    }
+    return count - since > STRANGER_MAX;
 }
 
 /* Waits until the child said hello, or the parent reports that clone failed. */
@@ -153,8 +265,8 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
         }
-        if (th->event && g_seccomp.strangers_reaped != strangers) {
-            return -ESRCH; /* the parent is back from clone, and a nameless child died: ours */
+        if (th->event && died_nameless(th, strangers)) {
+            return -ESRCH; /* the parent is back from clone, and its child is gone */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
     }
@@ -183,16 +295,26 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
     th->child = child;
     th->expect_clone = o;
-    th->expect_met = false;
+    th->expect_met = th->expect_again = false;
     th->expect = EXPECT_CLONE;
     channel_flush(th);
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
     channel_reply(th, ORDER_CLONE);
+    if (child->lazy) {
+        child->owner = NULL;
+        child->cloner = th;
+        th->clone_ordered = true;
+        *out = child;
+        return 0;
+    }
     r = clone_wait(th, child);
     th->child = NULL;
     th->expect = EXPECT_NONE;
     child->owner = NULL;
+    if (th->expect_met && (r < 0 || th->expect_again)) {
+        suspect(th);
+    }
     if (r < 0) {
         struct host_process *p = child->tid || child->dead ? child->proc : NULL;
         thread_unbind(child);
@@ -200,10 +322,11 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
         if (p) {
             process_maybe_free(p);
         }
-        return r;
+    } else {
+        *out = child;
     }
-    *out = child;
-    return 0;
+    sweep_strangers();
+    return r;
 }
 
 /* --- exec --- */
@@ -239,16 +362,16 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     struct platform_space *old = th->space;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
-    th->boot_mapped = false;
+    th->started = false; /* a kick now would find no handler, and kill: it waits for the new program */
     channel_reply(th, ORDER_EXEC);
     th->space = fresh;
     thread_set_slot(th, 0);
     r = channel_wait(th);
-    if (r == 0 && (th->nr != STUB_REQ_BOOT || !th->boot_mapped)) {
+    th->booting = false;
+    if (r == 0 && (th->nr != STUB_REQ_BOOT || th->notify_fd < 0)) {
         r = -ESRCH;
         seccomp_kill(th);
     }
-    th->booting = false;
     if (r == 0) {
         process_move(th->proc, fresh);
         boot_result(th, out_boot);
@@ -278,6 +401,16 @@ void seccomp_thread_free(struct platform_thread *th)
     }
 }
 
+static struct list g_kills = LIST_INIT(g_kills);
+
+static void process_kill(struct host_process *p)
+{
+    int r = host_kill(p->pid, SIGKILL);
+    if (r < 0) {
+        log_warn("kill of host process %d: error %d", p->pid, -r);
+    }
+}
+
 void seccomp_kill(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
@@ -285,9 +418,24 @@ void seccomp_kill(struct platform_thread *th)
         return;
     }
     p->killed = true;
-    int r = host_kill(p->pid, SIGKILL);
-    if (r < 0) {
-        log_warn("kill of host process %d: error %d", p->pid, -r);
+    /*
+     * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
+     * don't wait for the CPU until its memory is taken down.
+     */
+    if (th->in_request && !th->event && th->proc_link.next == &p->threads &&
+        th->proc_link.prev == &p->threads) {
+        list_add_tail(&p->kill_link, &g_kills);
+    } else {
+        process_kill(p);
+    }
+}
+
+void seccomp_kill_flush(void)
+{
+    struct host_process *p;
+    while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
+        list_del(&p->kill_link);
+        process_kill(p);
     }
 }
 
@@ -295,6 +443,7 @@ static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
     p->reaped = true;
+    list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);
     list_del(&p->space_link);
     space_put(p->space);
@@ -303,14 +452,18 @@ static void process_reaped(struct host_process *p, int status)
         thread_unbind(th);
         thread_mark_dead(th, status);
     }
+    if (p->suspicious) {
+        g_seccomp.sweep_wanted = true;
+        sweep_strangers();
+    }
     process_maybe_free(p);
 }
 
 /* A child that died before its hello: whoever waits for one looks again. */
-static void stranger_reaped(void)
+static void stranger_reaped(int pid)
 {
     struct platform_thread *child;
-    g_seccomp.strangers_reaped++;
+    g_seccomp.strangers[g_seccomp.strangers_reaped++ % STRANGER_MAX] = (uint32_t)pid;
     list_for_each_entry (child, &g_seccomp.pending, pending_link) {
         if (child->owner) {
             kthread_wake(child->owner);
@@ -324,6 +477,7 @@ void seccomp_children(void)
         int status;
         int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
         if (pid <= 0) {
+            space_clean_regions();
             return;
         }
         struct host_process *p = process_find(pid);
@@ -331,7 +485,7 @@ void seccomp_children(void)
             log_debug("host process %d ended with %#x", pid, status);
             process_reaped(p, status);
         } else {
-            stranger_reaped();
+            stranger_reaped(pid);
         }
     }
 }
@@ -341,10 +495,7 @@ void seccomp_kill_all(void)
     struct host_process *p;
     list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
         if (!p->reaped) {
-            int r = host_kill(p->pid, SIGKILL);
-            if (r < 0) {
-                log_warn("kill of host process %d: error %d", p->pid, -r);
-            }
+            process_kill(p);
         }
     }
 }

@@ -41,6 +41,17 @@ static int ro_page_new(void)
     return r < 0 ? r : take_fd(&fd);
 }
 
+/* A stub keeps the image and the read-only page open, so both are descriptions that can't be written. */
+static int read_only(int fd)
+{
+    int r = fd < 0 ? fd : platform_reopen_read_only(fd);
+    if (r >= 0) {
+        host_close(fd);
+        return r;
+    }
+    return fd; /* no procfs: the seals must do */
+}
+
 /* Context: the forked child, which only ever executes the stub. No capability survives; fds 0-2 neither. */
 static NORETURN void first_stub(int chan_fd, size_t max_tasks)
 {
@@ -50,7 +61,7 @@ static NORETURN void first_stub(int chan_fd, size_t max_tasks)
     int high[3] = {host_fcntl(chan_fd, F_DUPFD, 100), host_fcntl(g_seccomp.ro_fd, F_DUPFD, 100),
                    host_fcntl(g_seccomp.image_fd, F_DUPFD, 100)};
     if (high[0] < 0 || high[1] < 0 || high[2] < 0 || dup2(high[0], STUB_FD_CHAN) < 0 ||
-        dup2(high[1], STUB_FD_RO) < 0 || dup3(high[2], STUB_FD_IMAGE, O_CLOEXEC) < 0) {
+        dup2(high[1], STUB_FD_RO) < 0 || dup2(high[2], STUB_FD_IMAGE) < 0) {
         _exit(126);
     }
     getrlimit(RLIMIT_NOFILE, &files);
@@ -159,11 +170,11 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     g_seccomp.cpu_count = config->cpu_count;
     g_seccomp.patch = !config->no_patch;
     g_seccomp.info = stub_image_info();
-    g_seccomp.image_fd = stub_image_memfd();
+    g_seccomp.image_fd = read_only(stub_image_memfd());
     if (g_seccomp.image_fd < 0) {
         return g_seccomp.image_fd;
     }
-    g_seccomp.ro_fd = ro_page_new();
+    g_seccomp.ro_fd = read_only(ro_page_new());
     if (g_seccomp.ro_fd < 0) {
         return g_seccomp.ro_fd;
     }
@@ -256,6 +267,8 @@ const struct engine_ops g_seccomp_engine = {
     .forget_answers = seccomp_forget_answers,
     .set_mask = seccomp_set_mask,
     .running_mask = seccomp_running_mask,
+    .robust_list = seccomp_robust_list,
+    .exit_info = seccomp_exit_info,
     .ask = seccomp_ask,
     .space = seccomp_space,
     .exec = seccomp_exec,

@@ -8,9 +8,10 @@
  *
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
- *   set_tid_address close exit_group, membarrier's private commands
+ *   set_tid_address close exit exit_group getrusage, membarrier's private commands
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
- *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given)
+ *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given);
+ *     its own channels and the read-only page at their places
  *
  * Everything else at the gate is RET_USER_NOTIF: the sentry compares the scalars with what it ordered.
  *
@@ -148,6 +149,7 @@ static void filter_harmless(struct builder *b)
     static const uint32_t calls[] = {
         SYS_rt_sigreturn, SYS_rt_sigaction,    SYS_sigaltstack, SYS_sched_yield,
         SYS_gettid,       SYS_set_tid_address, SYS_close,       SYS_exit_group,
+        SYS_getrusage,    SYS_exit,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
@@ -172,6 +174,27 @@ static void filter_membarrier(struct builder *b)
     }
     ret(b, SECCOMP_RET_ERRNO | EINVAL);
     block_end(b, block);
+}
+
+/* Allows mmap(addr, size, prot, MAP_SHARED|MAP_FIXED, fd, 0) exactly. */
+static void allow_mapping(struct builder *b, uint64_t addr, uint64_t size, uint32_t prot,
+                          uint32_t fd)
+{
+    const struct {
+        uint32_t offset, value;
+    } words[] = {
+        {ARG_LO(0), LO32(addr)}, {ARG_HI(0), HI32(addr)}, {ARG_LO(1), LO32(size)},
+        {ARG_HI(1), HI32(size)}, {ARG_LO(2), prot},       {ARG_HI(2), 0},
+        {ARG_LO(3), MAP_SHARED | MAP_FIXED},
+        {ARG_HI(3), 0},          {ARG_LO(4), fd},         {ARG_LO(5), 0},
+        {ARG_HI(5), 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        load(b, words[i].offset);
+        emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(2 * (ARRAY_COUNT(words) - i) - 1),
+             words[i].value);
+    }
+    ret(b, SECCOMP_RET_ALLOW);
 }
 
 static void filter_memory(struct builder *b)
@@ -202,6 +225,8 @@ static void filter_memory(struct builder *b)
     block_end(b, block);
 
     block = block_if_equal(b, SYS_mmap);
+    allow_mapping(b, CHAN_BASE, CHAN_SIZE, PROT_READ | PROT_WRITE, STUB_FD_CHAN);
+    allow_mapping(b, STUB_RO, STUB_RO_SIZE, PROT_READ, STUB_FD_RO);
     require_outside_slice(b);
     require_mask(b, ARG_LO(2), PROT_READ | PROT_WRITE | PROT_EXEC);
     load(b, ARG_LO(3));

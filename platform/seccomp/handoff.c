@@ -6,6 +6,7 @@
  * - The poller, a thread of its own, spins over the channels' state words while requests keep coming: a
  *   request then costs a cache miss instead of two context switches. It starts when POLL_START_COUNT
  *   doorbells fell within POLL_START_NS, and stops after POLL_IDLE_NS without a request. On one CPU there is none.
+ * - The poller is kept off the CPU where the guest rang that it is started for: there it would only delay it.
  * - Polling only pays while a CPU is free for it. A poller that finds itself preempted (a gap between two
  *   empty rounds) stops, and is not started again for a while: guests would spin for a reply that can't come.
  *
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "lib/host.h"
@@ -35,6 +37,26 @@ static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps w
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
 static unsigned g_doorbell_next;
 static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
+static _Atomic int g_poller_tid;
+static cpu_set_t g_cpus;          /* all that this process may use */
+static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
+
+/* The guest that rang woke this thread on its own CPU. Context: doorbell thread. */
+static void poller_keep_off(void)
+{
+    unsigned cpu;
+    __rdtscp(&cpu);
+    cpu &= 0xfff;
+    int tid = atomic_load(&g_poller_tid);
+    if (!tid || cpu == g_poller_not_on || !CPU_ISSET(cpu, &g_cpus)) {
+        return;
+    }
+    cpu_set_t others = g_cpus;
+    CPU_CLR(cpu, &others);
+    if (sched_setaffinity(tid, sizeof(others), &others) == 0) {
+        g_poller_not_on = cpu;
+    }
+}
 
 /* Context: doorbell thread. */
 static void doorbell_count(void)
@@ -44,6 +66,7 @@ static void doorbell_count(void)
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
     if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS &&
         now > atomic_load(&g_poll_not_before) && !atomic_load(&g_poll_wanted)) {
+        poller_keep_off();
         atomic_store(&g_poll_wanted, 1);
         host_futex_wake(&g_poll_wanted, 1);
     }
@@ -170,6 +193,7 @@ static void poll_until_idle(void)
 static NORETURN void *poller_thread(void *arg)
 {
     (void)arg;
+    atomic_store(&g_poller_tid, (int)gettid());
     panic_thread_init();
     for (;;) {
         if (!atomic_load(&g_poll_wanted)) {
@@ -196,8 +220,12 @@ static int thread_start(void *(*entry)(void *))
 int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
+    kthread_set_idle_hook(seccomp_kill_flush);
     g_seccomp.ro->spin_pipe = g_seccomp.cpu_count > 1 ? SPIN_PIPE : 0;
     g_seccomp.ro->patch = g_seccomp.patch;
+    if (sched_getaffinity(0, sizeof(g_cpus), &g_cpus) < 0) {
+        CPU_ZERO(&g_cpus);
+    }
     int r = thread_start(doorbell_thread);
     if (r == 0 && g_seccomp.cpu_count > 1) {
         r = thread_start(poller_thread);

@@ -38,6 +38,19 @@ void notify_continue(uint64_t id)
     notify_send(&r);
 }
 
+/* Installs fd, and answers with its number. */
+void notify_answer_fd(uint64_t id, int fd, int number)
+{
+    struct seccomp_notif_addfd a = {.id = id,
+                                    .flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND,
+                                    .srcfd = (uint32_t)fd,
+                                    .newfd = (uint32_t)number};
+    int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
+    if (r < 0 && r != -ENOENT) {
+        notify_answer(id, -EPERM); /* the guest may have no room for it: it ends itself */
+    }
+}
+
 int notify_install(uint64_t id, int fd, int number, bool cloexec)
 {
     struct seccomp_notif_addfd a = {.id = id,
@@ -50,8 +63,9 @@ int notify_install(uint64_t id, int fd, int number, bool cloexec)
 }
 
 /* A child's first sign of life. It stays in this notification until its task resumes it. */
-static void hello(const struct seccomp_notif *n, struct platform_thread *child, bool forked)
+static void hello(const struct seccomp_notif *n, struct platform_thread *child)
 {
+    bool forked = child->notify_fd >= 0;
     /* A new process: its leader, and none that we know. A thread: of the process that made it. */
     int pid = forked || !child->proc ? (int)n->pid : child->proc->pid;
     bool known = process_find(pid) != NULL;
@@ -62,7 +76,6 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child, 
     }
     list_del(&child->pending_link);
     child->notify_id = n->id;
-    child->notify_continue = forked;
     child->in_request = true;
     if (child->owner) {
         kthread_wake(child->owner);
@@ -97,16 +110,35 @@ static void stranger(const struct seccomp_notif *n)
     notify_answer(n->id, -EPERM);
 }
 
+/* A thread that no notification had named yet. Return: it is known now. */
+static bool first_doorbell(const struct seccomp_notif *n, struct platform_thread *child)
+{
+    if (!child->lazy || !child->chan || host_tgkill(child->proc->pid, (int)n->pid, 0) < 0 ||
+        thread_bind(child, (int)n->pid, child->proc->pid) < 0) {
+        return false;
+    }
+    list_del(&child->pending_link);
+    return true;
+}
+
 static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
 {
+    uint32_t nonce = (uint32_t)n->data.args[1];
+    if (th && nonce && th->nonce != nonce && thread_stale(th)) {
+        th = NULL;
+    }
     if (!th) {
-        struct platform_thread *child = pending_find((uint32_t)n->data.args[1]);
-        if (child && child->slot == n->data.args[0] && child->notify_fd < 0) {
-            hello(n, child, false);
+        struct platform_thread *child = pending_find(nonce);
+        if (child && child->slot == n->data.args[0] && first_doorbell(n, child)) {
+            th = child;
+        } else if (child && child->slot == n->data.args[0] && child->notify_fd < 0 &&
+                   !child->lazy) {
+            hello(n, child);
+            return;
         } else {
             stranger(n);
+            return;
         }
-        return;
     }
     if (!channel_accept(th, n->id)) {
         notify_answer(n->id,
@@ -114,44 +146,49 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
     }
 }
 
-static bool is_boot_mmap(const uint64_t *a, uint64_t addr, uint64_t size, uint64_t prot,
-                         uint64_t fd)
+/*
+ * A fresh stub after exec. It must be one: if exec failed, the old program could play the new one, with its
+ * privileges. Its channels tell, which it can't have unmapped.
+ */
+static void boot(const struct seccomp_notif *n, struct platform_thread *th)
 {
-    return a[0] == addr && a[1] == size && a[2] == prot && a[3] == (MAP_SHARED | MAP_FIXED) &&
-           a[4] == fd && a[5] == 0;
+    char byte;
+    if (engine_vm_read((int)n->pid, &byte, CHAN_BASE, 1) != 0) {
+        log_info("host tid %u: boots in an old address space", n->pid);
+        seccomp_kill(th);
+        notify_answer(n->id, -EPERM);
+        return;
+    }
+    th->booting = false;
+    th->nr = STUB_REQ_BOOT;
+    for (int i = 0; i < 5; i++) {
+        th->args[i] = n->data.args[i + 1];
+    }
+    th->expect = EXPECT_NONE;
+    th->range_count = 0;
+    th->notify_id = n->id;
+    th->notify_fd = th->space->region->fd;
+    th->in_request = th->event = true;
+    if (th->owner) {
+        kthread_wake(th->owner);
+    }
 }
 
-/* The maps with which a stub boots: its channels, and the read-only page. */
-static bool boot_mmap(const struct seccomp_notif *n, struct platform_thread *th)
+static void process_hello(const struct seccomp_notif *n, struct platform_thread *th)
 {
-    const uint64_t *a = (const uint64_t *)n->data.args;
-    if (th) {
-        if (th->booting && is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN)) {
-            char byte;
-            if (engine_vm_read((int)n->pid, &byte, CHAN_BASE, 1) != 0) {
-                /* exec failed, and the old program plays the new one: it can't have unmapped this */
-                log_info("host tid %u: boots in an old address space", n->pid);
-                seccomp_kill(th);
-                notify_answer(n->id, -EPERM);
-                return true;
-            }
-            th->boot_mapped = true;
-        }
-        if (th->booting && (is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN) ||
-                            is_boot_mmap(a, STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO))) {
-            notify_continue(n->id);
-            return true;
-        }
-        return false;
+    if (th && !th->booting && thread_stale(th)) {
+        th = NULL;
     }
-    uint32_t nonce = (uint32_t)(a[4] >> 32);
-    struct platform_thread *child = pending_find(nonce);
-    if (child && child->notify_fd >= 0 &&
-        is_boot_mmap(a, CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN | (uint64_t)nonce << 32)) {
-        hello(n, child, true);
-        return true;
+    struct platform_thread *child = th ? NULL : pending_find((uint32_t)n->data.args[0]);
+    if (th && th->booting) {
+        boot(n, th);
+    } else if (child && child->notify_fd >= 0) {
+        hello(n, child);
+    } else if (!th) {
+        stranger(n);
+    } else {
+        notify_answer(n->id, -EPERM);
     }
-    return false;
 }
 
 /* A memory call that was ordered: install its fd if it has one, and let it happen. */
@@ -203,7 +240,8 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
      * Linux starts clone over when a signal is pending, so a kick that comes meanwhile makes the
      * stub's call come here again. Only one child can say hello; others are strangers to notify_handle.
      */
-    if (th->expect_met && (!th->kicked || th->child->tid)) {
+    if (!th->child ||
+        (th->expect_met && (!th->kicked || th->child->tid || thread_identify(th->child)))) {
         return false;
     }
     const struct stub_order_clone *o = &th->expect_clone;
@@ -211,7 +249,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     if (o->flags & CLONE_VM) {
-        uint64_t offset = a[1] - AREA_STACK - AREA_BASE;
+        uint64_t offset = AREA_BASE + AREA_STRUCT - a[1];
         uint64_t slot = offset / AREA_STRIDE;
         if (offset % AREA_STRIDE || slot >= THREAD_SLOTS || slot_in_use(th, (uint32_t)slot)) {
             return false;
@@ -220,6 +258,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     } else if (a[1] != 0) {
         return false;
     }
+    th->expect_again |= th->expect_met;
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;
@@ -239,18 +278,12 @@ static bool expected_exec(const struct seccomp_notif *n, struct platform_thread 
         a[4] != 0x1000 /* AT_EMPTY_PATH */) {
         return false;
     }
-    int r = notify_install(n->id, g_seccomp.image_fd, STUB_FD_IMAGE, true);
-    r = r < 0 ? r : notify_install(n->id, th->space->region->fd, STUB_FD_CHAN, false);
-    r = r < 0 ? r : notify_install(n->id, g_seccomp.ro_fd, STUB_FD_RO, false);
-    if (r < 0) {
-        return false;
-    }
     th->expect_met = true;
     th->booting = true;
     if (th->tid != th->proc->pid) {
         /* the host gives an exec'ing thread the number of its leader */
         thread_unbind(th);
-        r = thread_bind(th, th->proc->pid, th->proc->pid);
+        int r = thread_bind(th, th->proc->pid, th->proc->pid);
         if (r < 0) {
             return false;
         }
@@ -267,22 +300,14 @@ void notify_handle(const struct seccomp_notif *n)
     case GATE_DOORBELL:
         doorbell(n, th);
         return;
+    case GATE_HELLO:
+        process_hello(n, th);
+        return;
     case SYS_clone:
         served = expected_clone(n, th);
         break;
-    case SYS_exit:
-        /* Known to us before its number can be given to another. */
-        if (th) {
-            thread_unbind(th);
-            thread_mark_dead(th, 0);
-        }
-        notify_continue(n->id);
-        return;
     case SYS_execveat:
         served = expected_exec(n, th);
-        break;
-    case SYS_mmap:
-        served = boot_mmap(n, th) || expected_mem(n, th);
         break;
     default:
         served = expected_mem(n, th);

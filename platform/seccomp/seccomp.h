@@ -2,7 +2,7 @@
  * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
  * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
  * notify.c (what stubs ask at the gate), thread.c (switch, memory calls), context.c (registers, signal handlers),
- * clone.c (fork, threads, exec, death).
+ * load.c (programs), clone.c (fork, threads, exec, death).
  *
  * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
  * (channel_accept), and in_request, not the channel's state, says whether one is being served.
@@ -39,8 +39,10 @@ struct host_process {
     struct platform_space *space; /* ref */
     struct list space_link, all_link;
     struct list threads; /* platform_thread.proc_link */
+    struct list kill_link; /* told to die, and not killed yet */
     bool killed;
     bool reaped;
+    bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
 /* What the gate may ask for next; set with an order, cleared with the next request. */
@@ -49,7 +51,7 @@ enum expect_kind { EXPECT_NONE, EXPECT_MEM, EXPECT_CLONE, EXPECT_EXEC };
 
 /* A buffer of the guest's that lies in the window. */
 struct copy_range {
-    uaddr_t addr; /* the guest's */
+    uaddr_t addr;          /* the guest's */
     uint32_t size, offset; /* in the window */
     uint32_t filled;       /* output: bytes that are there */
     int arg;
@@ -67,15 +69,18 @@ struct platform_thread {
     int tid;              /* host tid; 0 until hello */
     uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
-    bool dead, started, booting;
-    bool boot_mapped; /* exec: the fresh address space has shown itself */
+    bool dead, started;
+    bool lazy;       /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
+    bool stillborn;  /* the host did not make it */
+    bool start_kick; /* interrupted before it was known */
+    bool booting; /* the host was told to exec; the fresh stub's hello is to come */
+    bool loading; /* ORDER_LOAD is out: its only answer would be a failure */
     int status;       /* of a dead one: wait(2) */
 
     bool in_request;      /* a request was taken and not answered */
     bool event;           /* ... and its owner has not looked at it yet */
     uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
-    bool notify_continue; /* answer it with CONTINUE */
-    int notify_fd;        /* install this fd as STUB_FD_CHAN before (fork's hello); -1 */
+    int notify_fd;        /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
@@ -96,16 +101,20 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met; /* CLONE: the host was told to go on */
+    bool expect_met;   /* CLONE: the host was told to go on */
+    bool expect_again; /* ... more than once */
+    bool clone_ordered; /* a lazy one, and our next request has not come yet */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
     int *expect_fds;
     struct stub_mem_call one_mem; /* storage for a single expected call */
     int one_fd;
     struct stub_order_clone expect_clone;
-    struct platform_thread *child; /* being cloned */
+    struct platform_thread *child;  /* being cloned; of a lazy one: until our next request tells how it went */
+    struct platform_thread *cloner; /* the other way, of a lazy one */
 };
 
+#define STRANGER_MAX 1024
 struct seccomp_engine {
     int listener;
     int image_fd, ro_fd;
@@ -115,8 +124,10 @@ struct seccomp_engine {
     bool patch;
     struct hash_table processes, tids;
     struct list all_processes;
-    uint64_t strangers_reaped; /* host children that ended without having said hello */
-    struct list pending;       /* children that have not said hello */
+    uint64_t strangers_reaped;        /* host children that ended without having said hello */
+    uint32_t strangers[STRANGER_MAX]; /* the last ones' pids; a ring */
+    struct list pending;              /* children that have not said hello */
+    bool sweep_wanted;                /* there may be a child that nobody knows */
 };
 extern struct seccomp_engine g_seccomp;
 
@@ -129,6 +140,8 @@ extern struct seccomp_engine g_seccomp;
 MUST_CHECK int space_new(struct platform_space **out);
 struct platform_space *space_get(struct platform_space *s);
 void space_put(struct platform_space *s);
+/* Context: host thread with the baton, which is dropped meanwhile. */
+void space_clean_regions(void);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
@@ -165,6 +178,8 @@ void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void seccomp_forget_answers(struct platform_thread *th);
 void seccomp_set_mask(struct platform_thread *th, uint64_t mask);
 bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
+uaddr_t seccomp_robust_list(const struct platform_thread *th);
+bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
 void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
 void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
@@ -177,6 +192,7 @@ MUST_CHECK int handoff_start(void);
 /* --- notify.c --- */
 void notify_handle(const struct seccomp_notif *n);
 void notify_answer(uint64_t id, long result);
+void notify_answer_fd(uint64_t id, int fd, int number);
 void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
 
@@ -186,6 +202,12 @@ struct platform_thread *thread_find(int tid);
 MUST_CHECK int thread_bind(struct platform_thread *th, int tid, int pid);
 void thread_unbind(struct platform_thread *th);
 struct platform_thread *pending_find(uint32_t nonce);
+/* Is th's host task known? A new thread's is looked up where it left it. */
+bool thread_identify(struct platform_thread *th);
+/* th may be bound to a host task that has ended, and whose number was given away. Return: it was so; th is dead. */
+bool thread_stale(struct platform_thread *th);
+/* th's request is the first after an order to make a thread. Return: th's clone failed, and it has been told. */
+bool clone_over(struct platform_thread *th);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
                   struct platform_thread **out);
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
@@ -193,6 +215,8 @@ void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
 void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
+/* Kills who was told to die. Context: baton held. */
+void seccomp_kill_flush(void);
 void seccomp_kill_all(void);
 void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
@@ -208,6 +232,17 @@ int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, u
                       bool writable);
 int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd);
 void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
+/*
+ * The stub's form of a memory call, the index-th of a list. Its fd is installed now if the guest waits in a notification and may have
+ * it for itself; else *out_fd is to be installed when the call is notified.
+ */
+MUST_CHECK int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
+                           struct stub_mem_call *out, int *out_fd);
+/* Performs count prepared calls in order, up to the first failure. Return: the last one's result. Context: may block. */
+MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+                         size_t count);
+
+/* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);
 

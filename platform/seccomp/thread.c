@@ -23,8 +23,7 @@ int thread_violation(struct platform_thread *th)
     return -ESRCH;
 }
 
-/* Turns the stub's form of a memory call. fds: by notification unless the guest waits in one now. */
-static int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
+int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
                        struct stub_mem_call *out, int *out_fd)
 {
     *out = (struct stub_mem_call){.nr = (uint64_t)m->nr};
@@ -80,17 +79,11 @@ static void resume(struct platform_thread *th)
         th->in_request = false;
         uint64_t id = th->notify_id;
         th->notify_id = 0;
-        if (!th->notify_continue) {
-            notify_answer(id, 0);
-            return;
-        }
-        th->notify_continue = false;
-        int r = notify_install(id, th->notify_fd, STUB_FD_CHAN, false);
-        th->notify_fd = -1;
-        if (r < 0) {
-            notify_answer(id, -EPERM);
+        if (th->notify_fd >= 0) {
+            notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
+            th->notify_fd = -1;
         } else {
-            notify_continue(id);
+            notify_answer(id, 0);
         }
     } else if (th->has_context) {
         context_reply(th);
@@ -126,6 +119,14 @@ static void break_off(struct platform_thread *th, struct platform_event *out)
 
 static void decode(struct platform_thread *th, struct platform_event *out)
 {
+    bool load_failed = th->loading && th->nr == STUB_REQ_RESULT;
+    th->loading = false;
+    if (load_failed) {
+        seccomp_kill(th);
+        thread_mark_dead(th, SIGSEGV); /* as Linux ends a program that it can't load */
+        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+        return;
+    }
     *out = (struct platform_event){.mask_changed = th->mask_changed, .sigmask = th->sigmask};
     switch (th->nr) {
     case STUB_REQ_CONTEXT:
@@ -167,6 +168,19 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     out->call.done = th->done;
 }
 
+static bool clone_failed(struct platform_thread *th)
+{
+    if (!th->clone_ordered) {
+        return false;
+    }
+    th->clone_ordered = false;
+    if (!th->expect_met && th->nr != STUB_REQ_RESULT) {
+        thread_violation(th); /* it went on without cloning */
+        return true;
+    }
+    return clone_over(th);
+}
+
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
 {
     /* After a clone, the parent's next request may be there already. */
@@ -184,10 +198,17 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
             }
         }
     }
-    if (channel_wait(th) < 0) {
-        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
-        return;
-    }
+    do {
+        if (th->stillborn) {
+            /* there is nobody to end: it goes as if it had called exit */
+            *out = (struct platform_event){.kind = PLATFORM_SYSCALL, .call.nr = SYS_exit};
+            return;
+        }
+        if (channel_wait(th) < 0) {
+            *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+            return;
+        }
+    } while (clone_failed(th));
     decode(th, out);
 }
 
@@ -197,8 +218,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
     th->has_tail = true;
 }
 
-/* Performs count prepared calls in order, up to the first failure. Return: the last one's result. */
-static long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
+long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
                      size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
@@ -265,8 +285,8 @@ static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, 
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable)
 {
-    BUG_ON(index >= LEASE_MAX || size > LEASE_BYTES_MAX);
-    return map_in_slice(th, LEASE_MAP_ADDR(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
+    BUG_ON(index >= LEASE_MAX || size > lease_room(index));
+    return map_in_slice(th, lease_addr(index), host_fd, ALIGN_UP(size, PAGE_SIZE),
                         PROT_READ | (writable ? PROT_WRITE : 0));
 }
 
@@ -279,13 +299,16 @@ int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd)
 
 void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
 {
-    struct stub_mem_call calls[LEASE_MAX];
-    int fds[LEASE_MAX];
-    BUG_ON(count > LEASE_MAX);
+    struct stub_mem_call calls[LEASE_MAX + RING_MAX];
+    int fds[LEASE_MAX + RING_MAX];
+    BUG_ON(count > ARRAY_COUNT(calls));
     for (size_t i = 0; i < count; i++) {
-        BUG_ON(indices[i] >= LEASE_MAX);
-        calls[i] = (struct stub_mem_call){.nr = SYS_munmap,
-                                          .args = {LEASE_MAP_ADDR(indices[i]), LEASE_BYTES_MAX}};
+        bool ring = indices[i] >= LEASE_MAX;
+        BUG_ON(indices[i] >= LEASE_MAX + RING_MAX);
+        calls[i] = (struct stub_mem_call){
+            .nr = SYS_munmap,
+            .args = {ring ? RING_ADDR(indices[i] - LEASE_MAX) : lease_addr(indices[i]),
+                     ring ? sizeof(struct platform_ring) : lease_room(indices[i])}};
         fds[i] = -1;
     }
     if (!th->dead && count) {
@@ -300,78 +323,23 @@ void seccomp_interrupt(struct platform_thread *th)
         th->kick_at_start = true;
         return;
     }
-    if (th->in_request || th->kicked || th->dead || !th->tid) {
+    if (th->in_request || th->kicked || th->dead) {
         return;
+    }
+    if (!th->tid && th->lazy) {
+        th->start_kick = th->kicked = true;
+        if (th->chan) {
+            __atomic_store_n(&th->chan->start_kick, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    if (!thread_identify(th)) {
+        return; /* it looks at start_kick when it begins */
     }
     th->kicked = true;
     int r = host_tgkill(th->proc->pid, th->tid, STUB_KICK);
     if (r < 0) {
-        th->kicked = false; /* it is exiting: its death will be seen */
+        th->kicked = false; /* its process is dying; or it ended by itself, which only hostile ones do */
+        bool ended = thread_stale(th);
+        (void)ended;
     }
-}
-
-/* --- loading a program --- */
-
-static int load_maps(struct platform_thread *th, const struct load_op *ops, size_t op_count)
-{
-    struct stub_mem_call calls[EXPECT_MEM_MAX];
-    int fds[EXPECT_MEM_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < op_count; i++) {
-        const struct load_op *o = &ops[i];
-        if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
-            struct mem_call m;
-            int r = engine_load_map(o, &m);
-            if (r == 0) {
-                r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
-            }
-            if (r < 0) {
-                return r;
-            }
-            count++;
-        }
-        if (count == EXPECT_MEM_MAX || (i + 1 == op_count && count)) {
-            long r = mem_list(th, calls, fds, count);
-            if (r < 0) {
-                return (int)r;
-            }
-            count = 0;
-        }
-    }
-    return 0;
-}
-
-int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
-                         uaddr_t entry, uaddr_t sp)
-{
-    if (th->dead) {
-        return -ESRCH;
-    }
-    int r = th->in_request && !th->event ? 0 : channel_wait(th); /* the first stub's BOOT */
-    if (r == 0) {
-        r = channel_need_notify(th);
-    }
-    if (r == 0) {
-        r = load_maps(th, ops, op_count);
-    }
-    for (size_t i = 0; r == 0 && i < op_count; i++) {
-        if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
-            r = engine_load_bytes(th->space, &ops[i]);
-        }
-    }
-    for (size_t i = 0; r == 0 && i < op_count; i++) {
-        if (ops[i].kind == LOAD_PROTECT) {
-            struct mem_call m = {.nr = SYS_mprotect,
-                                 .args = {ops[i].addr, ops[i].size, (uint64_t)ops[i].prot},
-                                 .host_fd = -1};
-            r = (int)seccomp_mem(th, &m);
-        }
-    }
-    if (r == 0) {
-        th->chan->reply_args[0] = entry;
-        th->chan->reply_args[1] = sp;
-        channel_reply(th, ORDER_START);
-        th->started = true;
-    }
-    return r;
 }

@@ -3,7 +3,7 @@
  *
  *   kept       the sentry answered before, and said that the answer holds until it takes it back (getpid ...)
  *   the gate   the host's call is harmless with any arguments: futexes, sched_yield, membarrier
- *   own state  the thread's segment bases, its signal mask; signals to itself: signal.c
+ *   own state  the thread's segment bases, its signal mask, its robust list; signals to itself: signal.c
  *   memory     anonymous private mappings: memory.c
  *   files      that the process has a lease of: files.c
  *
@@ -14,7 +14,6 @@
 
 #include "platform/stub/stub.h"
 
-#define EINTR_                 4
 #define EFAULT_                14
 #define EINVAL_                22
 #define ERESTARTSYS_           512
@@ -63,11 +62,17 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
         return guarded_copy8((void *)addr, &base);
     case 0x1004: /* ARCH_GET_GS */
         __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_BASE && base < AREA_BASE + AREA_STRIDE * SLOT_COUNT ? 0 : base;
+        base = base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
         return guarded_copy8((void *)addr, &base);
     default:
         return NOT_OURS;
     }
+}
+
+/* What the sentry may have asked for that makes this memory call its own. */
+static uint32_t memory_ask(uint64_t nr, const uint64_t *a)
+{
+    return CHAN_ASK_MEMORY | (nr == __NR_mprotect && a[2] & 4 /* PROT_EXEC */ ? CHAN_ASK_CODE : 0);
 }
 
 /* Return: its result, or NOT_OURS. */
@@ -153,12 +158,20 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_munmap:
     case __NR_mprotect:
     case __NR_madvise:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) ? stub_memory(nr, area->args)
+        r = RO->answer && !(area->chan->ask & memory_ask(nr, area->args))
+                ? stub_memory(nr, area->args)
                                                                : NOT_OURS;
         break;
     case __NR_futex:
         *result = stub_futex(area);
         return 1;
+    case __NR_set_robust_list:
+        r = NOT_OURS;
+        if (RO->answer) {
+            r = area->args[1] == 24 ? 0 : -EINVAL_;
+            area->chan->robust_list = r == 0 ? area->args[0] : area->chan->robust_list;
+        }
+        break;
     case __NR_sched_yield:
         r = gate(nr, 0, 0, 0, 0, 0, 0);
         break;

@@ -1,7 +1,7 @@
 /*
- * A fresh stub, right after the host's exec of its image: map the channels and the read-only page, set up
- * signals, drop the host's stack, and ask the sentry what to load. The very first stub of a sandbox
- * also installs the host filter that all others inherit; its program lies in the window.
+ * A fresh stub, right after the host's exec of its image: set up signals, map the read-only page, drop the host's
+ * stack, and say hello, which gives it its channels and in them the order what to load. The very first stub of a sandbox
+ * installs the host filter that all others inherit instead; its program lies in the window.
  */
 #include <asm/unistd.h>
 #include <stddef.h>
@@ -21,15 +21,26 @@ __attribute__((section(".info"), used)) const struct stub_info stub_info = {
     .exec_path = (uint64_t)g_empty,
     .exec_argv = (uint64_t)g_argv,
     .exec_envp = (uint64_t)&g_argv[1],
+    .sites = (uint64_t)stub_sites,
 };
 
-static long boot_mmap(uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)
+static void map_or_die(uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)
+{
+    if (gate(__NR_mmap, addr, size, prot, 0x11 /* MAP_SHARED|MAP_FIXED */, fd, 0) != (long)addr) {
+        stub_die();
+    }
+}
+
+void stub_hello(uint64_t nonce, const uint64_t *boot)
 {
     long r;
     do {
-        r = gate(__NR_mmap, addr, size, prot, 0x11 /* MAP_SHARED|MAP_FIXED */, fd, 0);
-    } while (r == -4);
-    return r;
+        r = gate(GATE_HELLO, nonce, boot[0], boot[1], boot[2], boot[3], boot[4]);
+    } while (r == -EINTR_);
+    if (r != STUB_FD_CHAN) {
+        stub_die();
+    }
+    map_or_die(CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN);
 }
 
 /* Installs the filter whose program the sentry put into our window. Return: the listener fd or -errno. */
@@ -55,17 +66,37 @@ static void unmap_host_stack(uint64_t sp, uint64_t execfn)
     gate(__NR_munmap, start, end - start, 0, 0, 0, 0);
 }
 
+/* Nobody listens for the doorbell yet: the sentry sleeps on the state word itself. */
+static void boot_first(struct area *area, const uint64_t *boot)
+{
+    struct chan *c = area->chan;
+    map_or_die(CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN);
+    long listener = boot_filter(c);
+    for (int i = 0; i < 5; i++) {
+        c->args[i] = boot[i];
+    }
+    c->args[5] = (uint64_t)listener;
+    c->nr = STUB_REQ_BOOT;
+    __atomic_store_n(&c->state, CHAN_REQ, __ATOMIC_SEQ_CST);
+    gate(__NR_futex, ptr(&c->state), 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+    while (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) != CHAN_DONE) {
+        gate(__NR_futex, ptr(&c->state), 0 /* FUTEX_WAIT */, CHAN_REQ, 0, 0, 0);
+    }
+    gate(__NR_close, (uint64_t)listener, 0, 0, 0, 0, 0);
+    c->nr = STUB_REQ_BOOT;
+    chan_call(area, 0);
+}
+
 __attribute__((used)) void stub_main(const uint64_t *sp)
 {
-    if (boot_mmap(CHAN_BASE, CHAN_SIZE, 3, STUB_FD_CHAN) != (long)CHAN_BASE ||
-        boot_mmap(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO) != (long)STUB_RO) {
-        stub_die();
-    }
-    struct area *area = (struct area *)AREA_BASE;
+    struct area *area = slot_area(0);
     area->self = area;
+    stub_slots_reset(0);
+    HOT->site_low = ~0UL;
     area->chan = slot_chan(0);
     stub_thread_setup(area);
     stub_handlers_setup();
+    map_or_die(STUB_RO, STUB_RO_SIZE, 1, STUB_FD_RO);
 
     uint64_t first = sp[0] == 2; /* argc: the sentry's own exec passes a second argument */
     uint64_t aux[52] = {0};
@@ -78,30 +109,14 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
             aux[p[0]] = p[1];
         }
     }
-    struct chan *c = area->chan;
-    long listener = first ? boot_filter(c) : 0;
-    gate(__NR_close, STUB_FD_CHAN, 0, 0, 0, 0, 0);
-    gate(__NR_close, STUB_FD_RO, 0, 0, 0, 0, 0);
     unmap_host_stack(ptr(sp), aux[31]);
-    c->args[0] = aux[33]; /* AT_SYSINFO_EHDR */
-    c->args[1] = aux[16]; /* AT_HWCAP */
-    c->args[2] = aux[26]; /* AT_HWCAP2 */
-    c->args[3] = aux[51]; /* AT_MINSIGSTKSZ */
-    c->args[4] = aux[17]; /* AT_CLKTCK */
-    c->args[5] = (uint64_t)listener;
-    c->nr = STUB_REQ_BOOT;
+    uint64_t boot[5] = {aux[33] /* AT_SYSINFO_EHDR */, aux[16] /* AT_HWCAP */,
+                        aux[26] /* AT_HWCAP2 */, aux[51] /* AT_MINSIGSTKSZ */,
+                        aux[17] /* AT_CLKTCK */};
     if (first) {
-        /* Nobody listens for the doorbell yet: the sentry sleeps on the state word itself. */
-        __atomic_store_n(&c->state, CHAN_REQ, __ATOMIC_SEQ_CST);
-        gate(__NR_futex, ptr(&c->state), 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-        while (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) != CHAN_DONE) {
-            gate(__NR_futex, ptr(&c->state), 0 /* FUTEX_WAIT */, CHAN_REQ, 0, 0, 0);
-        }
-        gate(__NR_close, (uint64_t)listener, 0, 0, 0, 0, 0);
-        c->nr = STUB_REQ_BOOT;
-        chan_call(area, 0);
+        boot_first(area, boot);
     } else {
-        chan_call(area, 0);
+        stub_hello(0, boot); /* answered as STUB_REQ_BOOT: the order is in the channel */
     }
     stub_load(area);
 }

@@ -8,7 +8,6 @@
 #include "platform/stub/stub.h"
 
 #define ENOSYS_ 38
-#define EINTR_  4
 #define SYSCALL_SIZE 2
 
 __attribute__((noreturn)) void stub_die(void)
@@ -55,7 +54,7 @@ static void chan_wait(struct area *area, struct chan *c)
         case CHAN_REQ:
             if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
                 ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
-                gate(GATE_DOORBELL, area->slot, 0, 0, 0, 0, 0);
+                gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
                 spins = 0;
                 continue;
             }
@@ -166,6 +165,8 @@ static void copy_ahead(struct chan *c, const uint64_t *args, const volatile uint
             size = writable_size(args[i], size);
         } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {
             size = 0;
+        } else if (size) {
+            stub_show_original(chan_window(c) + used, args[i], size);
         }
         c->copy_size[i] = (uint32_t)size;
         c->copy_filled[i] = 0;
@@ -206,6 +207,25 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     go_guest(area);
 }
 
+/* Does not come back when all went well. */
+static long stub_load_program(struct area *area)
+{
+    struct chan *c = area->chan;
+    uint64_t entry = c->reply_args[0], sp = c->reply_args[1], copies = c->reply_args[3];
+    const struct stub_copy *list =
+        (const void *)(chan_window(c) + c->reply_args[2] * sizeof(struct stub_mem_call));
+    long r = stub_mem_list(area, c->reply_args[2]);
+    for (uint64_t i = 0; i < copies && !(r < 0 && r >= -4095); i++) {
+        r = list[i].offset ? guarded_copy((void *)list[i].addr, chan_window(c) + list[i].offset,
+                                          list[i].size)
+                           : guarded_zero((void *)list[i].addr, list[i].size);
+    }
+    if (r < 0 && r >= -4095) {
+        return r;
+    }
+    stub_start_program(area, entry, sp);
+}
+
 /* Carries out orders until one of them is the result of the call. */
 static long stub_obey(struct area *area)
 {
@@ -242,6 +262,9 @@ static long stub_obey(struct area *area)
         case ORDER_EXEC:
             stub_exec();
             break;
+        case ORDER_LOAD:
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_load_program(area), 0);
+            break;
         case ORDER_START:
             stub_start_program(area, c->reply_args[0], c->reply_args[1]);
         case ORDER_EXIT:
@@ -256,6 +279,18 @@ __attribute__((noreturn)) void stub_load(struct area *area)
 {
     stub_obey(area);
     stub_die();
+}
+
+static void exit_info(struct area *area)
+{
+    struct chan *c = area->chan;
+    struct stub_exit_info *info = (void *)((uint8_t *)c + STUB_EXIT_OFFSET);
+    info->robust_list = c->robust_list;
+    if (info->robust_list && guarded_copy(info->robust_head, (const void *)info->robust_list,
+                                          sizeof(info->robust_head)) != 0) {
+        info->robust_list = 0;
+    }
+    area->args[5] = gate(__NR_getrusage, 0 /* SELF */, ptr(info->usage), 0, 0, 0, 0) == 0 ? STUB_EXIT_INFO : 0;
 }
 
 /* The sentry serves call nr with area's arguments. */
@@ -310,6 +345,9 @@ long stub_syscall(struct area *area)
     long result;
     if (stub_answer(area, nr, &result)) {
         return result;
+    }
+    if (nr == __NR_exit_group || nr == __NR_exit) {
+        exit_info(area);
     }
     return ask(area, nr);
 }

@@ -1,8 +1,11 @@
 /*
  * New threads and processes. The sentry decides (it sends the exact flags); the guest's own thread
- * makes the host call at the gate, where the sentry checks it against its order. The child
- * introduces itself with the order's nonce before it runs guest code, so that the sentry knows which host
- * task it is; a child that shares memory rings the doorbell, a forked one maps its own channels.
+ * makes the host call at the gate, where the sentry checks it against its order.
+ *
+ * A child that is a process of its own introduces itself with the order's nonce before it runs guest code, by a notification, so
+ * that the sentry has from the host which task it is: vfork's rings the doorbell, fork's asks for its own
+ * channels. A thread only leaves its host tid in its channel: it can't name a task that is not of its process, whose other
+ * threads the sentry knows, so a lie hurts nobody else.
  *
  * The guest's tid is written by the stub, not by the host, whose tids the guest never sees: to
  * *parent_tid before the child exists (a store after clone could overwrite the zero that an already dead
@@ -15,23 +18,21 @@
 
 #define CLONE_VM_            0x100UL
 #define CLONE_VFORK_         0x4000UL
+#define CLONE_THREAD_        0x10000UL
 #define CLONE_PARENT_SETTID_ 0x100000UL
 #define CLONE_CHILD_SETTID_  0x1000000UL
 #define EAGAIN_              11
-#define EINTR_               4
 
-#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
-static uint64_t g_slots[SLOT_COUNT / 64] = {[0] = 1, [SLOT_COUNT / 64 - 1] = LEASE_SLOT_BIT};
 
 uint64_t *stub_slot_word(uint64_t slot)
 {
-    return &g_slots[(slot / 64) % (SLOT_COUNT / 64)];
+    return &HOT->slots[(slot / 64) % (SLOT_COUNT / 64)];
 }
 
 void stub_slots_reset(uint64_t slot)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        g_slots[i] = i == SLOT_COUNT / 64 - 1 ? LEASE_SLOT_BIT : 0;
+        HOT->slots[i] = i == SLOT_COUNT / 64 - 1 ? LEASE_SLOT_BIT : 0;
     }
     *stub_slot_word(slot) |= 1UL << (slot & 63);
 }
@@ -40,7 +41,7 @@ int stub_single_threaded(void)
 {
     int count = 0;
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        for (uint64_t w = __atomic_load_n(&g_slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
+        for (uint64_t w = __atomic_load_n(&HOT->slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
             count++;
         }
     }
@@ -50,10 +51,10 @@ int stub_single_threaded(void)
 static long slot_alloc(void)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        uint64_t old = __atomic_load_n(&g_slots[i], __ATOMIC_RELAXED);
+        uint64_t old = __atomic_load_n(&HOT->slots[i], __ATOMIC_RELAXED);
         while (~old) {
             int bit = __builtin_ctzl(~old);
-            if (__atomic_compare_exchange_n(&g_slots[i], &old, old | 1UL << bit, 0,
+            if (__atomic_compare_exchange_n(&HOT->slots[i], &old, old | 1UL << bit, 0,
                                             __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
                 return (long)(i * 64 + (uint64_t)bit);
             }
@@ -78,15 +79,11 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     stub_slots_reset(area->slot);
     area->kick = 0;
     area->kick_came = 0;
-    long r;
-    do {
-        r = gate(__NR_mmap, CHAN_BASE, CHAN_SIZE, 3, 0x11 /* MAP_SHARED|MAP_FIXED */,
-                 STUB_FD_CHAN | (uint64_t)o->nonce << 32, 0);
-    } while (r == -EINTR_);
-    if (r != (long)CHAN_BASE) {
-        stub_die();
+    static const uint64_t none[5];
+    stub_hello(o->nonce, none);
+    if (HOT->site_high) {
+        stub_sites_publish();
     }
-    gate(__NR_close, STUB_FD_CHAN, 0, 0, 0, 0, 0);
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }
@@ -116,7 +113,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     if (slot < 0) {
         return slot;
     }
-    struct area *n = (struct area *)(AREA_BASE + (uint64_t)slot * AREA_STRIDE);
+    struct area *n = slot_area((uint64_t)slot);
     n->self = n;
     n->chan = slot_chan((uint64_t)slot);
     n->kick = 0;
@@ -136,11 +133,12 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->guest_tid = o->guest_tid;
     n->set_child_tid = o->guest_flags & CLONE_CHILD_SETTID_ ? o->child_tid : 0;
     n->vfork = (o->flags & CLONE_VFORK_) != 0;
+    n->is_thread = (o->flags & CLONE_THREAD_) != 0;
     n->chan->state = CHAN_IDLE;
 
     long r;
     do {
-        r = gate_clone(o->flags, ptr(n) + AREA_STACK, 0, o->child_tid, o->tls);
+        r = gate_clone(o->flags, ptr(n), 0, o->child_tid, o->tls);
     } while (r == -EINTR_);
     /* A vfork child that is back from exec or exit has left our memory; a thread frees its slot itself. */
     if (r < 0 || (o->flags & CLONE_VFORK_)) {
@@ -158,6 +156,9 @@ long stub_clone(struct area *area)
         store_tid(o.parent_tid, o.guest_tid);
     }
     long r = o.flags & CLONE_VM_ ? stub_thread(area, &o) : stub_fork(area, &o);
+    if (r > 0) {
+        area->chan->clone.child_pid = (uint32_t)r; /* should it die before it can say hello */
+    }
     if (r < 0 && (o.guest_flags & CLONE_PARENT_SETTID_)) {
         store_tid(o.parent_tid, old_tid);
     }
@@ -167,12 +168,21 @@ long stub_clone(struct area *area)
 void stub_child(struct area *area)
 {
     stub_thread_setup(area);
-    long r;
-    do {
-        r = gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
-    } while (r == -EINTR_);
-    if (r < 0) {
-        stub_thread_end(area);
+    if (area->is_thread) {
+        struct chan *c = area->chan;
+        __atomic_store_n(&c->host_tid, (uint32_t)gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
+                         __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&c->start_kick, __ATOMIC_SEQ_CST)) {
+            area->kick = 1;
+        }
+    } else {
+        long r;
+        do {
+            r = gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
+        } while (r == -EINTR_);
+        if (r < 0) {
+            stub_thread_end(area);
+        }
     }
     if (area->set_child_tid) {
         store_tid(area->set_child_tid, (uint32_t)area->guest_tid);

@@ -92,14 +92,14 @@ exit_thread_ret:
     .globl stub_start
 stub_start:
     mov %rsp, %rdi
-    movabs $(AREA_BASE + AREA_STACK), %rsp
+    movabs $(AREA_BASE + AREA_STRUCT), %rsp
     xor %ebp, %ebp
     call stub_main
     ud2
 
-/* A new thread: rsp is the top of its stub stack. */
+/* A new thread: rsp is the top of its stub stack, where its area begins. */
 child_start:
-    lea -AREA_STACK(%rsp), %rbx
+    mov %rsp, %rbx
     mov %rbx, %rdi
     call stub_child
 restore_all:
@@ -161,16 +161,16 @@ stub_entry_slow:
 
     .balign 8
 area_low:
-    .quad AREA_BASE
+    .quad AREA_LOW
 area_high:
-    .quad AREA_BASE + AREA_STRIDE * SLOT_COUNT
+    .quad AREA_BASE + AREA_STRIDE
 
     .globl stub_entry
 stub_entry:
     mov %rsp, AREA_RSP(%r11)
     mov %rcx, AREA_RIP(%r11)
     mov %rax, AREA_NR(%r11)
-    lea AREA_STACK(%r11), %rsp
+    mov %r11, %rsp
     mov %rdi, AREA_ARGS(%r11)
     mov %rsi, AREA_ARGS + 8(%r11)
     mov %rdx, AREA_ARGS + 16(%r11)
@@ -227,6 +227,16 @@ guarded_copy_insn:
     .globl guarded_copy_fault
 guarded_copy_fault:
     mov $-14, %rax
+    ret
+
+/* long guarded_zero(dst, size): the same with zeroes. */
+    .globl guarded_zero
+guarded_zero:
+    mov %rsi, %rcx
+    xor %eax, %eax
+    .globl guarded_zero_insn
+guarded_zero_insn:
+    rep stosb
     ret
 
 /* long guarded_copy8(dst, src): the same for 8 bytes; rep movs takes 10 ns to begin. */

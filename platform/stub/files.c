@@ -31,7 +31,7 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *m
         return 0;
     }
     struct platform_lease *l = &lease_page()->leases[index - 1];
-    *map = LEASE_MAP_ADDR(index - 1);
+    *map = lease_addr(index - 1);
     return (l->flags & rights) == rights ? l : 0;
 }
 
@@ -72,6 +72,9 @@ static long transfer(uint64_t at, const struct iov *v, uint64_t n, int write)
                   : guarded_copy((void *)v->base, (const void *)at, part);
         if (r != 0) {
             return r;
+        }
+        if (write) {
+            stub_show_original((void *)at, v->base, part);
         }
         at += part;
         n -= part;
@@ -198,6 +201,20 @@ static long lease_stat(uint64_t fd, uint64_t out)
     return is_still(l, word) ? 0 : NOT_OURS;
 }
 
+static long device(uint64_t nr, uint32_t lease, uint64_t buf, uint64_t n)
+{
+    if (n > TRANSFER_MAX || buf + n >= 1UL << 47) {
+        return NOT_OURS;
+    }
+    if (nr == __NR_write && lease & LEASE_WRITE) {
+        return (long)n;
+    }
+    if (nr != __NR_read || !(lease & LEASE_READ)) {
+        return NOT_OURS;
+    }
+    return lease < LEASE_ZERO ? 0 : guarded_zero((void *)buf, n) == 0 ? (long)n : NOT_OURS;
+}
+
 /* A look at an epoll set that has nothing. */
 static long idle_wait(uint64_t fd, uint64_t max, uint64_t timeout)
 {
@@ -221,6 +238,9 @@ long stub_file(struct area *area, uint64_t nr)
     uint32_t lease = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
     if (lease == 0) {
         return NOT_OURS;
+    }
+    if (LEASE_DEVICE(lease)) {
+        return device(nr, lease, a[1], a[2]);
     }
     if (lease >= LEASE_RING && lease != LEASE_IDLE) {
         return nr == __NR_read || nr == __NR_write

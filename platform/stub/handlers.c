@@ -34,7 +34,7 @@
 void stub_thread_setup(struct area *area)
 {
     __asm__ volatile("wrgsbase %0" ::"r"(area)); /* for stub_entry_patched */
-    uint64_t stack[3] = {ptr(area) + AREA_STACK, 0, AREA_STRIDE - AREA_STACK};
+    uint64_t stack[3] = {ptr(area) - AREA_STRUCT, 0, AREA_SIGSTACK};
     gate(__NR_sigaltstack, ptr(stack), 0, 0, 0, 0, 0);
 }
 
@@ -186,7 +186,7 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
         on_sigreturn(area, u);
     } else {
         stub_frame_learn(u);
-        if (((const struct stub_ro *)STUB_RO)->patch) {
+        if (((const struct stub_ro *)STUB_RO)->patch && !(area->chan->ask & CHAN_ASK_SITES)) {
             stub_count_trap(ip, u->regs[REG_RAX_]);
         }
         go_to_entry(area, u, ip);
@@ -225,7 +225,7 @@ static void on_kick(struct area *area, struct stub_ucontext *u, uint64_t ip)
         area->kick = 1;
     } else if ((ip >= ptr(exit_check) && ip <= ptr(exit_kick)) || is_fast_exit(ip)) {
         on_exit_kick(area, u);
-    } else if ((ip >= STUB_TEXT && ip < STUB_DATA) || stub_in_trampoline(ip)) {
+    } else if ((ip >= STUB_TEXT && ip < STUB_TEXT_END) || stub_in_trampoline(ip)) {
         area->kick = 1;
     } else {
         area->restart = 0;
@@ -250,7 +250,8 @@ static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const 
 
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
-    struct area *area = (struct area *)(ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1));
+    struct area *area = (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) +
+                                        AREA_STRUCT);
     uint64_t ip = u->regs[REG_RIP_];
 
     if (sig == STUB_KICK) {
@@ -261,13 +262,14 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         on_exit_kick(area, u);
     } else if (ip == ptr(stub_entry_slow)) {
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
-    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_touch_insn) ||
+    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) ||
+               ip == ptr(guarded_touch_insn) || ip == ptr(guarded_probe_insn) ||
                ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store) ||
-               ip == ptr(guarded_probe_insn) || ip == ptr(guarded_xsave_insn)) {
+               ip == ptr(guarded_xsave_insn)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;
-    } else if (ip >= STUB_TEXT && ip < STUB_DATA) {
+    } else if (ip >= STUB_TEXT && ip < STUB_TEXT_END) {
         stub_die(); /* the guest broke its own stub */
     } else {
         on_fault(area, u, sig, info);

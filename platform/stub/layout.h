@@ -30,13 +30,21 @@
 #define UL_(x) x##UL
 #endif
 
-/* --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter --- */
+/*
+ * --- the slice: 4 GiB that belong to the stub; two 32-bit compares in the host filter ---
+ *
+ * What every process touches lies in one 2 MiB block, whose single page table fork and exec have to make: the first thread's area,
+ * the stub's data, text, the read-only page, and the first channels. Areas go down from there, channels up.
+ */
 #define SLICE_HI      0x7000U
-#define STUB_TEXT     UL_(0x700000000000)
-#define STUB_DATA     UL_(0x700000200000)
-#define STUB_RO       UL_(0x700000800000) /* one mapping a sandbox, read-only to guests */
+#define SLICE_START   UL_(0x700000000000)
+#define STUB_BLOCK    UL_(0x700008000000)
+#define STUB_DATA     (STUB_BLOCK + 0x10000)
+#define STUB_TEXT     UL_(0x700008020000)
+#define STUB_TEXT_END (STUB_BLOCK + 0x30000)
+#define STUB_RO       (STUB_BLOCK + 0x30000) /* one mapping a sandbox, read-only to guests */
 #define STUB_RO_SIZE  UL_(0x7000)
-#define CHAN_BASE     UL_(0x700001000000)
+#define CHAN_BASE     (STUB_BLOCK + 0x40000)
 #define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
 #define SLOT_COUNT    UL_(1024)
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
@@ -48,12 +56,24 @@
 /* Rings of leased pipes, and bytes of leased files. */
 #define RING_STRIDE   UL_(0x20000)
 #define RING_ADDR(i)  (UL_(0x700030000000) + (i)*RING_STRIDE)
-#define LEASE_MAP_ADDR(i) (UL_(0x700040000000) + (i)*LEASE_BYTES_MAX)
-#define AREA_BASE     UL_(0x700010000000)
-#define AREA_STRIDE   UL_(0x10000) /* thread area: struct area, stub stack, signal stack */
-#define AREA_STACK    UL_(0x5000)  /* top of the stub stack within the area */
+#define LEASE_MAPS    UL_(0x700040000000)
 
-/* --- fd numbers in a stub, while it boots or maps --- */
+/*
+ * A thread's area: signal stack, stub stack, struct area. The struct lies right above the stack, so that a fork
+ * copies one page for both; what the process changes often (STUB_HOT) lies in the first area's last bytes for the same reason.
+ */
+#define AREA_STRIDE   UL_(0x10000)
+#define AREA_BASE     STUB_BLOCK                                  /* of slot 0 */
+#define AREA_LOW      (AREA_BASE - AREA_STRIDE * (SLOT_COUNT - 1)) /* of the last slot */
+#define AREA_SIGSTACK UL_(0xb000) /* size */
+#define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
+#define STUB_HOT      (AREA_BASE + 0xfc00)
+
+/*
+ * --- fd numbers in a stub ---
+ * The first three stay open. A stub may map its own channels and the read-only page at their places without
+ * asking, and nothing else of them; a new process has its parent's channels under the first number until its own replace them.
+ */
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
@@ -73,8 +93,8 @@
 #define AREA_ARGS   48
 #define AREA_CALLEE 96
 /* And into struct chan and struct stub_ro. */
-#define CHAN_ANSWERS  352
-#define STUB_RO_KEPT  0x5000
+#define CHAN_ANSWERS 352
+#define STUB_RO_KEPT 0x5000
 
 #ifndef __ASSEMBLER__
 
@@ -82,6 +102,8 @@
 #define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
 #define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
 #define CHAN_ASK_FILES  PLATFORM_ASK_FILES
+#define CHAN_ASK_CODE   PLATFORM_ASK_CODE
+#define CHAN_ASK_SITES  PLATFORM_ASK_SITES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
@@ -93,7 +115,7 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 /* Request numbers that are no system calls. */
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
-    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd */
+    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
     STUB_REQ_CONTEXT,              /* context in regs; args[0]: fpstate size */
     STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
@@ -101,7 +123,12 @@ enum stub_request {
     STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
 /* Pseudo system calls at the gate; all are notified. */
-#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for a new thread's first) */
+#define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
+/*
+ * A process without channels of its own: a fork's child (args: nonce), or a fresh stub (args: 0, and those of
+ * STUB_REQ_BOOT). Answered with STUB_FD_CHAN, which is installed with the answer.
+ */
+#define GATE_HELLO 0x2001
 
 /* What the reply tells the stub to do; args in reply_args. */
 enum stub_order {
@@ -118,7 +145,8 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
-    ORDER_LAST = ORDER_START,
+    ORDER_LOAD,     /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LAST = ORDER_LOAD,
 };
 
 struct stub_mem_call {
@@ -127,12 +155,19 @@ struct stub_mem_call {
     uint64_t close_fd; /* close this fd afterwards; 0: none */
 };
 
+/* Behind ORDER_LOAD's memory calls. */
+struct stub_copy {
+    uint64_t addr, size;
+    uint64_t offset; /* of the data in the window; 0: zeroes */
+};
+
 struct stub_order_clone {
     uint64_t flags; /* for the host, CLONE_PARENT and the like included */
     uint64_t stack; /* the guest's; 0: as the parent */
     uint64_t parent_tid, child_tid, tls;
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
+    uint32_t child_pid; /* from the stub: what the host's clone returned */
 };
 
 /*
@@ -224,6 +259,13 @@ struct chan {
     uint32_t ask; /* CHAN_ASK_...: what the stub leaves to the sentry */
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
+    uint64_t robust_list;           /* set_robust_list's; the sentry looks when the thread ends */
+
+    /*
+     * A new thread says which host task it is, and goes on. Stub: store host_tid, then look at start_kick; sentry, to
+     * interrupt a thread that it does not know yet: set start_kick, then look at host_tid.
+     */
+    uint32_t host_tid, start_kick;
 
     /*
      * What the stub needs to raise a signal of its own thread's (signal.c), and to return from it: the alternate stack as the
@@ -239,6 +281,25 @@ _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset"
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
 _Static_assert(offsetof(struct chan, mem) == 128, "the copies' cache line");
 _Static_assert(sizeof(struct chan) <= WINDOW_OFFSET, "the control page");
+
+/*
+ * What goes with exit and exit_group, so that the sentry need not reach for it: behind struct chan (the window is a page that few
+ * short-lived processes touch), if the last argument says so. The guest may lie about itself; CPU time, which counts against limits, is taken from the host.
+ */
+#define STUB_EXIT_INFO   0x74697865UL
+#define STUB_EXIT_OFFSET 0xf00
+struct stub_exit_info {
+    uint64_t usage[18];      /* the host's struct rusage */
+    uint64_t robust_list;    /* 0, or its head's address */
+    uint64_t robust_head[3]; /* and what stands there */
+};
+
+_Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
+
+static inline uint64_t lease_addr(unsigned index)
+{
+    return LEASE_MAPS + lease_offset(index);
+}
 
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)
@@ -264,6 +325,37 @@ struct stub_ro {           /* read-only to guests */
 _Static_assert(offsetof(struct stub_ro, kept) == STUB_RO_KEPT, "assembly offset");
 _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
 
+/*
+ * A call site that trapped, and what became of it (platform/stub/patch.c). The address is the one behind the syscall.
+ * state: >= 0 traps so far; SITE_LEFT it stays; SITE_PUNNED two bytes at address - 2 were 0f 05; from
+ * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax.
+ */
+#define SITE_COUNT  512
+#define SITE_LEFT   (-1)
+#define SITE_PUNNED (-2)
+#define SITE_MOV    (-3)
+#define SITE_SPAN   7 /* bytes before the address that may have changed */
+struct stub_site {
+    uint64_t address : 48;
+    int64_t state : 16;
+};
+
+/* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
+static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
+                                      uint64_t size)
+{
+    int punned = s->state == SITE_PUNNED;
+    uint32_t nr = (uint32_t)(SITE_MOV - s->state);
+    const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)}, syscall[2] = {0x0f, 0x05};
+    uint64_t count = punned ? sizeof(syscall) : sizeof(mov);
+    uint64_t start = (uint64_t)s->address - (punned ? 2 : SITE_SPAN);
+    for (uint64_t i = 0; s->state < SITE_LEFT && i < count; i++) {
+        if (start + i - addr < size) {
+            copy[start + i - addr] = punned ? syscall[i] : mov[i];
+        }
+    }
+}
+
 /* At STUB_TEXT: where things are in the image, for the sentry (which reads its own copy). */
 #define STUB_MAGIC 0x62757473u
 struct stub_info {
@@ -272,6 +364,7 @@ struct stub_info {
     uint64_t gate_ips[6];  /* addresses behind the gate's syscall instructions */
     uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
     uint64_t exec_path, exec_argv, exec_envp;
+    uint64_t sites; /* struct stub_site[SITE_COUNT] */
 };
 
 #endif

@@ -23,7 +23,6 @@
 #include "platform/stub/stub.h"
 
 #define PATCH_AFTER        4 /* traps (3 us each) before a site is worth patching (10 us) */
-#define HIT_COUNT          1024
 #define RANGE_MAX          256
 #define TRAMPOLINE         32UL
 #define RANGE_SIZE         0x10000UL
@@ -35,16 +34,10 @@
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
 
-static struct {
-    uint64_t site;
-    int32_t count; /* -1: patched, or not patchable */
-} g_hits[HIT_COUNT];
-static uint64_t g_site_low = ~0UL, g_site_high; /* bounds of the sites that were looked at */
+struct stub_site stub_sites[SITE_COUNT] __attribute__((aligned(4096)));
 static struct {
     uint64_t start, end, next;
 } g_ranges[RANGE_MAX];
-static uint32_t g_range_count, g_lock, g_sync_ready;
-static volatile uint64_t g_int3_at; /* a site that is being rewritten behind an int3 */
 
 static uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot)
 {
@@ -54,7 +47,7 @@ static uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot)
 
 int stub_in_trampoline(uint64_t ip)
 {
-    uint32_t count = __atomic_load_n(&g_range_count, __ATOMIC_ACQUIRE);
+    uint32_t count = __atomic_load_n(&HOT->range_count, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < count; i++) {
         if (ip >= g_ranges[i].start && ip < g_ranges[i].end) {
             return 1;
@@ -65,15 +58,15 @@ int stub_in_trampoline(uint64_t ip)
 
 static int range_add(uint64_t start, uint64_t size)
 {
-    if (g_range_count == RANGE_MAX ||
+    if (HOT->range_count == RANGE_MAX ||
         gate(__NR_mmap, start, size, PROT_RX, MAP_ANON_HERE, (uint64_t)-1, 0) != (long)start) {
         return -1;
     }
-    g_ranges[g_range_count].start = start;
-    g_ranges[g_range_count].end = start + size;
-    g_ranges[g_range_count].next = start;
-    __atomic_store_n(&g_range_count, g_range_count + 1, __ATOMIC_RELEASE);
-    return (int)g_range_count - 1;
+    g_ranges[HOT->range_count].start = start;
+    g_ranges[HOT->range_count].end = start + size;
+    g_ranges[HOT->range_count].next = start;
+    __atomic_store_n(&HOT->range_count, HOT->range_count + 1, __ATOMIC_RELEASE);
+    return (int)HOT->range_count - 1;
 }
 
 static uint64_t range_first(int i)
@@ -85,7 +78,7 @@ static uint64_t range_first(int i)
 /* A free trampoline that a 5-byte jump at site reaches. Below the program rather than above: brk grows up. */
 static uint64_t trampoline_near(uint64_t site)
 {
-    for (uint32_t i = 0; i < g_range_count; i++) {
+    for (uint32_t i = 0; i < HOT->range_count; i++) {
         int64_t distance = (int64_t)(g_ranges[i].next - site);
         if (distance < 0x7ff00000L && distance > -0x7ff00000L &&
             g_ranges[i].end - g_ranges[i].start == RANGE_SIZE &&
@@ -178,11 +171,11 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
         }
         return;
     }
-    if (!g_sync_ready) {
+    if (!HOT->sync_ready) {
         gate(__NR_membarrier, SYNC_CORE_REGISTER, 0, 0, 0, 0, 0);
-        g_sync_ready = 1;
+        HOT->sync_ready = 1;
     }
-    g_int3_at = site;
+    HOT->int3_at = site;
     p[0] = 0xcc;
     sync_core();
     for (uint64_t i = 1; i < size; i++) {
@@ -191,7 +184,7 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
     sync_core();
     p[0] = code[0];
     sync_core();
-    g_int3_at = 0;
+    HOT->int3_at = 0;
 }
 
 /* Is the byte at ip writable for the guest? An atomic "or 0" changes nothing, and faults when it is not. */
@@ -221,77 +214,111 @@ static uint64_t punned_base(uint64_t ip, const uint8_t *after)
     return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
 }
 
-static void patch_site(uint64_t ip, uint64_t rax)
+/* Return: the site's state from now on. */
+static int patch_site(uint64_t ip, uint64_t rax)
 {
     uint8_t b[10]; /* the 7 bytes before ip, and 3 behind */
     uint32_t nr;
     if (guarded_copy(b, (const void *)(ip - 7), sizeof(b)) != 0 || b[5] != 0x0f || b[6] != 0x05) {
-        return;
+        return SITE_LEFT;
     }
     __builtin_memcpy(&nr, b + 1, 4);
-    if (b[0] == 0xb8 && nr == rax) {
+    if (b[0] == 0xb8 && nr == rax && nr < PLATFORM_COPY_NR_COUNT) {
         uint64_t at = trampoline_near(ip - 7);
-        if (at && trampoline_write(at, 1, nr, ip) == 0) {
-            int32_t distance = (int32_t)(at - (ip - 2));
-            uint8_t code[5] = {0xe9};
-            __builtin_memcpy(code + 1, &distance, 4);
-            site_write(ip - 7, code, sizeof(code));
-        }
-        return;
+        int32_t distance = (int32_t)(at - (ip - 2));
+        uint8_t code[5] = {0xe9};
+        __builtin_memcpy(code + 1, &distance, 4);
+        return at && trampoline_write(at, 1, nr, ip) == 0 &&
+                       site_write(ip - 7, code, sizeof(code)) == 0
+                   ? SITE_MOV - (int)nr
+                   : SITE_LEFT;
     }
     uint64_t base = punned_base(ip, b + 7);
     uint64_t at = base ? trampoline_punned(base) : 0;
-    if (at && trampoline_write(at, 0, 0, ip) == 0) {
-        uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
-        site_write(ip - 2, code, sizeof(code));
-    }
+    uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+    return at && trampoline_write(at, 0, 0, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0
+               ? SITE_PUNNED
+               : SITE_LEFT;
+}
+
+/* The sentry shows what was there before, too, when it reads for somebody. */
+void stub_sites_publish(void)
+{
+    struct platform_lease_page *page = (struct platform_lease_page *)LEASE_PAGE;
+    page->site_low = HOT->site_low;
+    page->site_high = HOT->site_high;
 }
 
 void stub_sites_unmapped(uint64_t addr, uint64_t size)
 {
-    if (g_site_low >= addr + size || g_site_high < addr) {
+    if (HOT->site_low >= addr + size || HOT->site_high < addr) {
         return;
     }
-    for (int i = 0; i < HIT_COUNT; i++) {
-        if (g_hits[i].site >= addr && g_hits[i].site < addr + size) {
-            g_hits[i].count = 0; /* other code may come there */
+    for (int i = 0; i < SITE_COUNT; i++) {
+        if (stub_sites[i].address >= addr && stub_sites[i].address < addr + size) {
+            stub_sites[i].state = 0; /* other code may come there */
         }
     }
 }
 
-void stub_count_trap(uint64_t ip, uint64_t rax)
+void stub_show_original(void *copy, uint64_t addr, uint64_t size)
 {
-    uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 54);
-    for (int i = 0; i < 8 && g_hits[h].site && g_hits[h].site != ip; i++) {
-        h = (h + 1) % HIT_COUNT;
-    }
-    if (g_hits[h].site != ip) {
-        g_hits[h].site = ip;
-        g_hits[h].count = 0;
-    }
-    if (rax == __NR_rt_sigreturn) {
-        return; /* unwinders know a signal frame by these bytes */
-    }
-    if (g_hits[h].count < 0 || ++g_hits[h].count < PATCH_AFTER) {
+    if (HOT->site_low - SITE_SPAN >= addr + size || HOT->site_high <= addr) {
         return;
     }
-    if (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+    for (int i = 0; i < SITE_COUNT; i++) {
+        site_show_original(&stub_sites[i], copy, addr, size);
+    }
+}
+
+/* The record of the site behind which ip is, made if there is room; NULL: none. */
+static struct stub_site *site_record(uint64_t ip)
+{
+    uint32_t h = (uint32_t)((ip * 0x9e3779b97f4a7c15UL) >> 55);
+    struct stub_site *victim = 0;
+    for (int i = 0; i < 8; i++, h = (h + 1) % SITE_COUNT) {
+        if (stub_sites[h].address == ip) {
+            return &stub_sites[h];
+        }
+        if (!victim && stub_sites[h].state >= SITE_LEFT) {
+            victim = &stub_sites[h]; /* what was rewritten must stay known */
+        }
+        if (!stub_sites[h].address) {
+            break;
+        }
+    }
+    if (victim) {
+        *victim = (struct stub_site){.address = ip};
+    }
+    return victim;
+}
+
+void stub_count_trap(uint64_t ip, uint64_t rax)
+{
+    struct stub_site *s = site_record(ip);
+    if (!s || rax == __NR_rt_sigreturn) {
+        return; /* unwinders know a signal frame by rt_sigreturn's bytes */
+    }
+    if (s->state < 0 || ++s->state < PATCH_AFTER) {
+        return;
+    }
+    if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    g_hits[h].count = -1;
-    g_site_low = ip < g_site_low ? ip : g_site_low;
-    g_site_high = ip > g_site_high ? ip : g_site_high;
-    patch_site(ip, rax);
-    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+    HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
+    HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
+    stub_sites_publish();
+    s->state = patch_site(ip, rax);
+    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }
 
 int stub_trap_is_ours(uint64_t ip)
 {
     uint64_t site = ip - 1;
-    if (g_int3_at != site && *(const volatile uint8_t *)site == 0xcc) {
+    if (HOT->int3_at != site && *(const volatile uint8_t *)site == 0xcc) {
         return 0;
     }
-    while (g_int3_at == site) {
+    while (HOT->int3_at == site) {
         __builtin_ia32_pause();
     }
     return *(const volatile uint8_t *)site != 0xcc;
@@ -300,12 +327,12 @@ int stub_trap_is_ours(uint64_t ip)
 /* Held over a fork, so that the child never gets a site that somebody was halfway through rewriting. */
 void stub_patch_lock(void)
 {
-    while (__atomic_exchange_n(&g_lock, 1, __ATOMIC_ACQUIRE)) {
+    while (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
 
 void stub_patch_unlock(void)
 {
-    __atomic_store_n(&g_lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }

@@ -67,13 +67,22 @@ static uint64_t filled(uint64_t write_word, uint64_t read_word)
     return (write_word - read_word) & RING_POSITION;
 }
 
+static long copy_in(uint8_t *to, uint64_t buf, uint64_t n)
+{
+    long e = guarded_copy(to, (const void *)buf, n);
+    if (e == 0) {
+        stub_show_original(to, buf, n);
+    }
+    return e;
+}
+
 static long copy(struct platform_ring *r, uint64_t pos, uint64_t buf, uint64_t n, int write)
 {
     uint64_t at = pos % RING_DATA, first = n < RING_DATA - at ? n : RING_DATA - at;
-    long e = write ? guarded_copy(r->data + at, (const void *)buf, first)
+    long e = write ? copy_in(r->data + at, buf, first)
                    : guarded_copy((void *)buf, r->data + at, first);
     if (e == 0 && n > first) {
-        e = write ? guarded_copy(r->data, (const void *)(buf + first), n - first)
+        e = write ? copy_in(r->data, buf + first, n - first)
                   : guarded_copy((void *)(buf + first), r->data, n - first);
     }
     return e;

@@ -1,4 +1,4 @@
-/* What the stub's own files share. Freestanding: no C library, no floating point, no writable globals but STUB_DATA. */
+/* What the stub's own files share. Freestanding: no C library, no floating point, no initialised globals. */
 #pragma once
 
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #define RO ((volatile struct stub_ro *)STUB_RO)
 
-/* One a thread, at AREA_BASE + slot * AREA_STRIDE; private memory, copied by fork. */
+/* One a thread (slot_area); private memory, copied by fork. */
 struct area {
     struct area *self;
     struct chan *chan;
@@ -26,6 +26,7 @@ struct area {
     uint64_t done; /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
+    uint64_t is_thread;
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
     uint64_t frame_waits; /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
@@ -38,6 +39,20 @@ _Static_assert(offsetof(struct area, rsp) == AREA_RSP, "assembly offset");
 _Static_assert(offsetof(struct area, nr) == AREA_NR, "assembly offset");
 _Static_assert(offsetof(struct area, args) == AREA_ARGS, "assembly offset");
 _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
+
+_Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
+
+#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
+/* What the process as a whole changes often. */
+struct stub_hot {
+    uint64_t slots[SLOT_COUNT / 64];   /* in use */
+    uint64_t site_low, site_high;      /* bounds of the sites that patch.c looked at */
+    volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
+    uint32_t range_count;              /* of trampolines */
+    uint32_t patch_lock, sync_ready;
+};
+#define HOT ((struct stub_hot *)STUB_HOT)
+_Static_assert(sizeof(struct stub_hot) <= 0x400, "the page's end");
 
 /* The kernel's ucontext for x86-64, as a signal handler gets it. */
 struct stub_ucontext {
@@ -59,6 +74,7 @@ long gate_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid, ui
 __attribute__((noreturn)) void exit_thread(uint64_t *word, uint64_t mask);
 __attribute__((noreturn)) void go_guest(struct area *area);
 long guarded_copy(void *dst, const void *src, uint64_t size);
+long guarded_zero(void *dst, uint64_t size);
 long guarded_copy8(void *dst, const void *src);
 long guarded_touch(void *byte);
 long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
@@ -66,7 +82,7 @@ void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
 long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[],
-    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
     exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[],
@@ -99,6 +115,9 @@ long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_answer(struct area *area, uint64_t nr, long *result);
 
 /* boot.c */
+#define EINTR_ 4
+/* Gets this process channels of its own. boot: arguments of STUB_REQ_BOOT. */
+void stub_hello(uint64_t nonce, const uint64_t *boot);
 __attribute__((noreturn)) void stub_main(const uint64_t *sp);
 extern const struct stub_info stub_info;
 
@@ -114,6 +133,10 @@ int stub_single_threaded(void);
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
 int stub_trap_is_ours(uint64_t ip);
+extern struct stub_site stub_sites[];
+void stub_sites_publish(void);
+/* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
+void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
@@ -153,6 +176,10 @@ void stub_thread_setup(struct area *area);
 void stub_handlers_setup(void);
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u);
 
+static inline struct area *slot_area(uint64_t slot)
+{
+    return (struct area *)(AREA_BASE - slot * AREA_STRIDE + AREA_STRUCT);
+}
 static inline struct chan *slot_chan(uint64_t slot)
 {
     return (struct chan *)(CHAN_BASE + slot * CHAN_STRIDE);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/hash.h"
+#include "lib/host.h"
 #include "sentry/base/waitq.h"
 #include "sentry/fs/gofer_client.h"
 
@@ -13,18 +14,20 @@ struct gofer_call {
     /* the answer: reply is owned by the caller, reply_size bytes after the header (room for one more) */
     uint8_t *reply;
     size_t reply_size;
-    int fd; /* owned by the caller: donated, or -1 */
+    int fds[HOST_FDS_MAX]; /* owned by the caller: donated */
+    size_t fd_count;
 
     /* the connection's */
     uint32_t tag;
     int error;
-    bool done;
+    bool done, sleeping;
     struct hash_node pending;
     struct list send_link;
     struct waitq wait;
 };
 
-/* Sends c, and waits for its reply. Return: 0 or -errno; then reply is NULL and fd -1. Context: may block. */
+/* Sends c, and waits for its reply. Return: 0 or -errno; then reply is NULL and fd_count 0. Context: may block. */
 MUST_CHECK int gofer_call_run(struct gofer_client *g, struct gofer_call *c);
+void gofer_call_close_fds(struct gofer_call *c);
 /* Closes the older half of the idle donated fds. Return: whether there were any. */
 bool gofer_idle_shrink(struct gofer_client *g);

@@ -55,9 +55,10 @@ static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char
     if (err < 0) {
         return err;
     }
-    if (out->reply_size < reply_fields || (type != GOFER_OPEN && out->fd >= 0)) {
+    if (out->reply_size < reply_fields ||
+        (out->fd_count > 0 && type != GOFER_OPEN && type != GOFER_WALK)) {
         free(take(&out->reply));
-        host_close(take_fd(&out->fd));
+        gofer_call_close_fds(out);
         return broken(type);
     }
     return 0;
@@ -114,38 +115,56 @@ void gofer_walked_free(struct gofer_walked *w)
 {
     free(take(&w->target));
     free(take(&w->attrs));
+    host_close(take_fd(&w->fd));
+}
+
+/* Checks the reply, and takes what is in it. */
+static int take_walked(const struct gofer_call *c, bool opens, struct gofer_walked *out)
+{
+    struct gofer_walk_rep rep;
+    memcpy(&rep, c->reply, sizeof(rep));
+    size_t attrs_size = rep.count * sizeof(struct gofer_attr);
+    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -EHWPOISON ||
+        tail_size(c, sizeof(rep)) != attrs_size + rep.target_size) {
+        return -EIO;
+    }
+    out->count = rep.count;
+    out->stop = rep.stop;
+    out->attrs = malloc(attrs_size + 1);
+    if (!out->attrs) {
+        return -ENOMEM;
+    }
+    memcpy(out->attrs, c->reply + sizeof(rep), attrs_size);
+    uint32_t mode = rep.count > 0 ? out->attrs[rep.count - 1].mode : 0;
+    if (c->fd_count > (opens && S_ISREG(mode))) {
+        return -EIO;
+    }
+    const uint8_t *text = c->reply + sizeof(rep) + attrs_size;
+    return S_ISLNK(mode) ? take_text(text, rep.target_size, &out->target) : 0;
 }
 
 int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path, const char *rest,
-                      struct gofer_walked *out)
+                      bool opens, struct gofer_walked *out)
 {
     struct gofer_call c;
-    struct gofer_walk_rep rep;
-    int err = call(g, GOFER_WALK, root, path, rest, NULL, 0, sizeof(rep), &c);
+    struct gofer_walk_req req = {.opens = opens};
+    struct gofer_walked w = {.fd = -1};
+    int err =
+        call(g, GOFER_WALK, root, path, rest, &req, sizeof(req), sizeof(struct gofer_walk_rep), &c);
     if (err < 0) {
         return err;
     }
     AUTO_FREE uint8_t *reply = c.reply;
-    memcpy(&rep, reply, sizeof(rep));
-    size_t attrs_size = rep.count * sizeof(struct gofer_attr);
-    if (rep.count > GOFER_MAX_WALK || rep.stop > 0 || rep.stop < -EHWPOISON ||
-        tail_size(&c, sizeof(rep)) != attrs_size + rep.target_size) {
-        return broken(GOFER_WALK);
+    err = take_walked(&c, opens, &w);
+    if (err < 0) {
+        gofer_call_close_fds(&c);
+        gofer_walked_free(&w);
+        return err == -EIO ? broken(GOFER_WALK) : err;
     }
-    AUTO_FREE struct gofer_attr *attrs = malloc(attrs_size + 1);
-    if (!attrs) {
-        return -ENOMEM;
+    if (c.fd_count > 0) {
+        w.fd = c.fds[0];
     }
-    memcpy(attrs, reply + sizeof(rep), attrs_size);
-    char *target = NULL;
-    if (rep.count > 0 && S_ISLNK(attrs[rep.count - 1].mode)) {
-        err = take_text(reply + sizeof(rep) + attrs_size, rep.target_size, &target);
-        if (err < 0) {
-            return err == -EIO ? broken(GOFER_WALK) : err;
-        }
-    }
-    *out = (struct gofer_walked){
-        .count = rep.count, .stop = rep.stop, .target = target, .attrs = take(&attrs)};
+    *out = w;
     return 0;
 }
 
@@ -191,83 +210,184 @@ int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *pat
     return err == -EIO ? broken(GOFER_READLINK) : err;
 }
 
-int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, uint32_t flags,
-                      uint32_t mode, struct gofer_attr *out, int *out_fd)
+/* Is o a regular file, with one of the names? */
+static bool opened_valid(const struct gofer_opened *o, const char *names)
 {
-    struct gofer_open_req req = {flags, mode};
+    return S_ISREG(o->attr.mode) && o->entry < strlen(names) &&
+           (o->entry == 0 || names[o->entry - 1] == '/');
+}
+
+/* The files beside the first: as many as have come with an fd. Return: false when that makes no sense. */
+static bool take_beside(struct gofer_call *c, uint32_t count, const char *names,
+                        struct gofer_beside *out)
+{
+    const uint8_t *tail = c->reply + sizeof(struct gofer_open_rep);
+    if (count > (out ? GOFER_MAX_BESIDE : 0) || c->fd_count > count + 1 ||
+        tail_size(c, sizeof(struct gofer_open_rep)) != count * sizeof(struct gofer_opened)) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < c->fd_count; i++) {
+        memcpy(&out->opened[i], tail + i * sizeof(out->opened[i]), sizeof(out->opened[i]));
+        if (!opened_valid(&out->opened[i], names)) {
+            return false;
+        }
+    }
+    for (; c->fd_count > 1; c->fd_count--) {
+        out->fds[c->fd_count - 2] = c->fds[c->fd_count - 1];
+        out->count++;
+    }
+    return true;
+}
+
+static int call_open(struct gofer_client *g, uint32_t root, const char *path,
+                     struct gofer_open_req *req, const char *names, struct gofer_attr *out,
+                     int *out_fd, struct gofer_beside *out_beside)
+{
     for (;;) {
         struct gofer_call c;
-        int err = call(g, GOFER_OPEN, root, path, NULL, &req, sizeof(req), sizeof(*out), &c);
+        struct gofer_open_rep rep;
+        int err = call(g, GOFER_OPEN, root, path, names, req, sizeof(*req), sizeof(rep), &c);
         if (err < 0) {
             return err;
         }
-        memcpy(out, c.reply, sizeof(*out));
+        memcpy(&rep, c.reply, sizeof(rep));
+        bool valid = S_ISREG(rep.attr.mode) && take_beside(&c, rep.count, names, out_beside);
         free(c.reply);
-        if (c.fd >= 0 && S_ISREG(out->mode)) {
-            *out_fd = c.fd;
-            return 0;
-        }
-        host_close(c.fd);
-        if (c.fd >= 0) {
+        if (!valid) {
+            gofer_call_close_fds(&c);
             return broken(GOFER_OPEN);
+        }
+        if (c.fd_count > 0) {
+            *out = rep.attr;
+            *out_fd = c.fds[0];
+            return 0;
         }
         /* The fd got lost on the way: this process has too many. Idle ones go first. */
         if (!gofer_idle_shrink(g)) {
             return -ENFILE;
         }
-        req.flags &= ~(uint32_t)O_EXCL; /* the file has been made */
+        req->flags &= ~(uint32_t)O_EXCL; /* the file has been made */
     }
+}
+
+int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path, uint32_t flags,
+                      uint32_t mode, struct gofer_attr *out, int *out_fd)
+{
+    struct gofer_open_req req = {flags, mode};
+    return call_open(g, root, path, &req, NULL, out, out_fd, NULL);
+}
+
+int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *path,
+                             const char *names, struct gofer_attr *out, int *out_fd,
+                             struct gofer_beside *out_beside)
+{
+    struct gofer_open_req req = {.flags = O_RDONLY};
+    out_beside->count = 0;
+    return call_open(g, root, path, &req, names, out, out_fd, out_beside);
 }
 
 void gofer_dirents_free(struct gofer_dirents *d)
 {
     free(take(&d->reply));
-    d->count = 0;
+    free(take(&d->dir));
+    d->dirs = 0;
 }
 
-/* Every entry lies within the tail, with a name that can be one. */
-static bool dirents_valid(const uint8_t *tail, size_t size, uint32_t count)
+/* Does e lie within size bytes, with a name and a link's text that can be ones? */
+static bool dirent_valid(const struct gofer_dirent *e, size_t size)
+{
+    if (size < sizeof(*e) || e->has_attr > 1 || gofer_dirent_size(e) > size) {
+        return false;
+    }
+    const char *name = gofer_dirent_name(e);
+    return e->name_size > 0 && e->name_size <= GOFER_MAX_NAME && e->target_size < GOFER_MAX_PATH &&
+           (int64_t)e->next >= 0 && !memchr(name, '\0', e->name_size + (size_t)e->target_size) &&
+           !memchr(name, '/', e->name_size);
+}
+
+/* The entries of l fill its size. */
+static bool entries_valid(const struct gofer_listed *l)
 {
     size_t at = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (size - at < sizeof(struct gofer_dirent)) {
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct gofer_dirent *e = gofer_listed_entry(l, at);
+        if (!dirent_valid(e, l->size - at)) {
             return false;
         }
-        const struct gofer_dirent *e = (const void *)(tail + at);
-        if (e->name_size == 0 || e->name_size > GOFER_MAX_NAME ||
-            gofer_dirent_size(e->name_size) > size - at || (int64_t)e->next < 0) {
-            return false;
-        }
-        const char *name = gofer_dirent_name(e);
-        if (memchr(name, '\0', e->name_size) || memchr(name, '/', e->name_size)) {
-            return false;
-        }
-        at += gofer_dirent_size(e->name_size);
+        at += gofer_dirent_size(e);
     }
-    return at == size;
+    return at == l->size;
 }
 
-int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path, uint64_t cookie,
+/* Is the subdirectory whose entry in l is at offset one by its attributes and its name? */
+static bool subdir_valid(const struct gofer_listed *l, uint32_t offset)
+{
+    const struct gofer_dirent *e = gofer_listed_entry(l, offset);
+    struct gofer_attr attr;
+    if (offset % 8 || offset >= l->size || !dirent_valid(e, l->size - offset) || !e->has_attr) {
+        return false;
+    }
+    const char *name = gofer_dirent_name(e);
+    memcpy(&attr, e + 1, sizeof(attr));
+    bool dots = name[0] == '.' && (e->name_size == 1 || (e->name_size == 2 && name[1] == '.'));
+    return S_ISDIR(attr.mode) && !dots;
+}
+
+/* Does a directory that came along say where it belongs? */
+static bool place_valid(const struct gofer_dirents *d, uint32_t i, const struct gofer_listed *l,
+                        const char *beside)
+{
+    if (l->parent == GOFER_LISTED_BESIDE) {
+        return l->entry < strlen(beside) && (l->entry == 0 || beside[l->entry - 1] == '/');
+    }
+    return l->parent < i && subdir_valid(d->dir[l->parent], l->entry);
+}
+
+/* Finds the directories in the tail, which has size bytes, and checks each. */
+static bool dirents_valid(const struct gofer_dirents *d, const uint8_t *tail, size_t size,
+                          const char *beside)
+{
+    for (uint32_t i = 0; i < d->dirs; i++) {
+        const struct gofer_listed *l = (const void *)tail;
+        if (size < sizeof(*l) || size - sizeof(*l) < l->size || l->size % 8 || !entries_valid(l)) {
+            return false;
+        }
+        if (i == 0 ? l->count == 0 && !l->complete
+                   : !l->complete || !place_valid(d, i, l, beside)) {
+            return false;
+        }
+        d->dir[i] = l;
+        tail += sizeof(*l) + l->size;
+        size -= sizeof(*l) + l->size;
+    }
+    return size == 0;
+}
+
+int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
+                         const struct gofer_readdir_req *req, const char *beside,
                          struct gofer_dirents *out)
 {
     struct gofer_call c;
-    struct gofer_readdir_req req = {cookie};
     struct gofer_readdir_rep rep;
-    int err = call(g, GOFER_READDIR, root, path, NULL, &req, sizeof(req), sizeof(rep), &c);
+    int err = call(g, GOFER_READDIR, root, path, beside, req, sizeof(*req), sizeof(rep), &c);
     if (err < 0) {
         return err;
     }
     memcpy(&rep, c.reply, sizeof(rep));
-    if (!dirents_valid(c.reply + sizeof(rep), tail_size(&c, sizeof(rep)), rep.count) ||
-        (rep.count == 0 && !rep.eof)) {
-        free(c.reply);
-        return broken(GOFER_READDIR);
+    size_t size = tail_size(&c, sizeof(rep));
+    struct gofer_dirents d = {.reply = c.reply, .dirs = rep.dirs};
+    if (d.dirs == 0 || d.dirs > size / sizeof(struct gofer_listed)) {
+        err = broken(GOFER_READDIR);
+    } else if (!(d.dir = calloc(d.dirs, sizeof(const struct gofer_listed *)))) {
+        err = -ENOMEM;
+    } else if (!dirents_valid(&d, c.reply + sizeof(rep), size, beside)) {
+        err = broken(GOFER_READDIR);
     }
-    *out = (struct gofer_dirents){.reply = c.reply,
-                                  .first = c.reply + sizeof(rep),
-                                  .count = rep.count,
-                                  .next = rep.next,
-                                  .eof = rep.eof != 0};
+    if (err < 0) {
+        gofer_dirents_free(&d);
+        return err;
+    }
+    *out = d;
     return 0;
 }
 

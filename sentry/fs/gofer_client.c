@@ -12,13 +12,17 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
 #include "sentry/base/events.h"
 #include "sentry/fs/gofer_call.h"
 
-#define IDLE_FDS_MAX 256
+/* Idle fds: so many, if the host lets this process have eight times as many in all. */
+#define IDLE_FDS_MAX 2048u
+#define IDLE_FDS_MIN 64u
+#define SPIN_NS      (1 * NSEC_PER_MSEC)
 
 struct gofer_client {
     struct event_source source;
@@ -26,9 +30,10 @@ struct gofer_client {
     bool dead;
     uint32_t last_tag;
     struct hash_table pending; /* struct gofer_call by tag */
+    uint32_t sleepers;         /* calls that the events thread has to receive replies for */
     struct list send_queue;    /* calls not sent yet, oldest first */
     struct list idle_fds;      /* newest last */
-    size_t idle_count;
+    size_t idle_count, idle_max;
     struct gofer_listings listings;
     uint8_t buffer[GOFER_MAX_MESSAGE] __attribute__((aligned(8)));
 };
@@ -37,6 +42,7 @@ static void call_finish(struct gofer_client *g, struct gofer_call *c, int error)
 {
     hash_remove(&g->pending, &c->pending);
     list_del(&c->send_link);
+    g->sleepers -= c->sleeping;
     c->error = error;
     c->done = true;
     waitq_wake(&c->wait, 0);
@@ -83,7 +89,6 @@ static void send_queued(struct gofer_client *g)
         }
         list_del(&c->send_link);
     }
-    event_source_modify(&g->source, EPOLLIN);
 }
 
 static struct gofer_call *find_call(struct gofer_client *g, uint32_t tag)
@@ -97,10 +102,19 @@ static struct gofer_call *find_call(struct gofer_client *g, uint32_t tag)
     return NULL;
 }
 
-/* One packet in g->buffer. fd: consumed. Return: NULL, or why the connection can't go on. */
-static const char *take_reply(struct gofer_client *g, size_t size, int fd)
+void gofer_call_close_fds(struct gofer_call *c)
 {
-    AUTO_FD donated = fd;
+    while (c->fd_count > 0) {
+        host_close(c->fds[--c->fd_count]);
+    }
+}
+
+/*
+ * One packet in g->buffer. fds: consumed if *fd_count is set to 0, else the caller's.
+ * Return: NULL, or why the connection can't go on.
+ */
+static const char *take_reply(struct gofer_client *g, size_t size, const int *fds, size_t *fd_count)
+{
     const struct gofer_reply *r = (const void *)g->buffer;
     if (size < sizeof(*r) || r->size != size) {
         return "malformed reply";
@@ -116,7 +130,9 @@ static const char *take_reply(struct gofer_client *g, size_t size, int fd)
         c->reply = malloc(c->reply_size + 1);
         if (c->reply) {
             memcpy(c->reply, g->buffer + sizeof(*r), c->reply_size);
-            c->fd = take_fd(&donated);
+            memcpy(c->fds, fds, *fd_count * sizeof(fds[0]));
+            c->fd_count = *fd_count;
+            *fd_count = 0;
         } else {
             error = -ENOMEM;
         }
@@ -125,38 +141,59 @@ static const char *take_reply(struct gofer_client *g, size_t size, int fd)
     return NULL;
 }
 
+/* All that has come. Return: false when the gofer is gone. */
+static bool receive(struct gofer_client *g)
+{
+    for (;;) {
+        int fds[HOST_FDS_MAX];
+        size_t fd_count;
+        ssize_t n =
+            host_recv_fds(g->sock, g->buffer, sizeof(g->buffer), fds, &fd_count, MSG_DONTWAIT);
+        if (n == -EAGAIN || n == -EINTR) {
+            return true;
+        }
+        const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fds, &fd_count);
+        while (fd_count > 0) {
+            host_close(fds[--fd_count]);
+        }
+        if (bad) {
+            client_fail(g, bad);
+            return false;
+        }
+    }
+}
+
+/* What the events thread waits for: replies only while a call sleeps (see spin). */
+static void listen_for(struct gofer_client *g)
+{
+    event_source_modify(&g->source, (g->sleepers > 0 ? EPOLLIN : 0) |
+                                        (list_empty(&g->send_queue) ? 0 : EPOLLOUT));
+}
+
 /* Context: events thread, under the baton. */
 static void client_ready(struct event_source *source, uint32_t events)
 {
     struct gofer_client *g = container_of(source, struct gofer_client, source);
-    for (;;) {
-        struct iovec iov = {g->buffer, sizeof(g->buffer)};
-        union {
-            struct cmsghdr align;
-            char bytes[CMSG_SPACE(sizeof(int))];
-        } control;
-        struct msghdr msg = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-        ssize_t n = host_recvmsg(g->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n == -EAGAIN || n == -EINTR) {
-            break;
-        }
-        int fd = -1;
-        struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(int))) {
-            memcpy(&fd, CMSG_DATA(c), sizeof(int));
-        }
-        const char *bad = n <= 0 ? "end of file" : take_reply(g, (size_t)n, fd);
-        if (bad) {
-            client_fail(g, bad);
+    if (receive(g) && (events & EPOLLOUT)) {
+        send_queued(g);
+    }
+    if (!g->dead) {
+        listen_for(g);
+    }
+}
+
+/*
+ * Waits a while for c without sleeping: most replies come sooner than a thread that sleeps can be woken, and
+ * the platform's poller stays awake with the kthread that it runs. The gofer gets this CPU if it has no other.
+ */
+static void spin(struct gofer_client *g, const struct gofer_call *c)
+{
+    int64_t end = host_clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
+    while (!c->done && !kthread_is_wanted() && host_clock_ns(CLOCK_MONOTONIC) < end) {
+        host_yield();
+        if (!receive(g)) {
             return;
         }
-    }
-    if (events & EPOLLOUT) {
-        send_queued(g);
     }
 }
 
@@ -170,8 +207,13 @@ int gofer_client_new(int sock, struct gofer_client **out)
     g->sock = sock;
     list_init(&g->send_queue);
     list_init(&g->idle_fds);
+    struct rlimit limit;
+    g->idle_max = IDLE_FDS_MIN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        g->idle_max = MAX(MIN(limit.rlim_cur / 8, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
+    }
     list_init(&g->listings.lru);
-    int err = event_source_add(&g->source, sock, EPOLLIN, client_ready);
+    int err = event_source_add(&g->source, sock, 0, client_ready);
     if (err < 0) {
         host_close(sock);
         return err;
@@ -200,9 +242,9 @@ bool gofer_client_alive(const struct gofer_client *g)
 
 int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
 {
-    c->fd = -1;
+    c->fd_count = 0;
     c->reply = NULL;
-    c->done = false;
+    c->done = c->sleeping = false;
     if (g->dead) {
         return -EIO;
     }
@@ -219,10 +261,17 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
     int err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
     if (err == -EAGAIN || err == -EINTR) {
         list_add_tail(&c->send_link, &g->send_queue);
-        event_source_modify(&g->source, EPOLLIN | EPOLLOUT);
     } else if (err < 0) {
         client_fail(g, "send"); /* finishes c, too */
+    } else {
+        spin(g, c);
     }
+    if (c->done) {
+        return c->error;
+    }
+    c->sleeping = true;
+    g->sleepers++;
+    listen_for(g);
     err = waitq_wait_deadline(&c->wait, c->done, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
     BUG_ON(err < 0);
     return c->error;
@@ -239,7 +288,7 @@ void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e)
 {
     list_add_tail(&e->link, &g->idle_fds);
     g->idle_count++;
-    if (g->idle_count > IDLE_FDS_MAX) {
+    if (g->idle_count > g->idle_max) {
         evict_oldest(g);
     }
 }
@@ -248,6 +297,22 @@ void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e)
 {
     list_del(&e->link);
     g->idle_count--;
+}
+
+void gofer_idle_drop_owner(struct gofer_client *g, const void *owner)
+{
+    struct gofer_idle_fd *e, *tmp;
+    struct list mine;
+    list_init(&mine);
+    list_for_each_entry_safe (e, tmp, &g->idle_fds, link) {
+        if (e->owner == owner) {
+            list_move_tail(&e->link, &mine);
+        }
+    }
+    while ((e = list_first_entry(&mine, struct gofer_idle_fd, link))) {
+        gofer_idle_remove(g, e);
+        e->evict(e);
+    }
 }
 
 bool gofer_idle_shrink(struct gofer_client *g)

@@ -32,11 +32,12 @@ struct gofer_walked {
     int stop;     /* -errno of component number count; 0: all were walked, or the last is a link */
     char *target; /* owned: text of the link that was found last; NULL */
     struct gofer_attr *attrs; /* owned: count of them */
+    int fd;                   /* owned: the last one, opened for reading; -1 */
 };
 void gofer_walked_free(struct gofer_walked *w);
-/* rest: canonical, beneath path. */
+/* rest: canonical, beneath path. opens: the last one, too, if it is a regular file. */
 MUST_CHECK int gofer_client_walk(struct gofer_client *g, uint32_t root, const char *path,
-                                 const char *rest, struct gofer_walked *out);
+                                 const char *rest, bool opens, struct gofer_walked *out);
 /* *out_target: malloc'ed text of a symbolic link, NULL for anything else. */
 MUST_CHECK int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
                                  struct gofer_attr *out, char **out_target);
@@ -46,26 +47,34 @@ MUST_CHECK int gofer_client_readlink(struct gofer_client *g, uint32_t root, cons
 MUST_CHECK int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path,
                                  uint32_t flags, uint32_t mode, struct gofer_attr *out,
                                  int *out_fd);
+/* Regular files beside one that is opened for reading. */
+struct gofer_beside {
+    size_t count;
+    struct gofer_opened opened[GOFER_MAX_BESIDE]; /* entry is the place of a name in names */
+    int fds[GOFER_MAX_BESIDE];                    /* owned by the caller */
+};
+/* names: of at most GOFER_MAX_BESIDE files in path's directory, with slashes between. */
+MUST_CHECK int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *path,
+                                        const char *names, struct gofer_attr *out, int *out_fd,
+                                        struct gofer_beside *out_beside);
 
-/* One READDIR reply; every entry in it has been checked. */
+/* One READDIR reply; everything in it has been checked. */
 struct gofer_dirents {
-    uint8_t *reply;       /* owned */
-    const uint8_t *first; /* in reply */
-    uint32_t count;
-    uint64_t next; /* cookie behind the last entry */
-    bool eof;      /* nothing comes after it */
+    uint8_t *reply;                  /* owned */
+    const struct gofer_listed **dir; /* owned; in reply: what was asked for, and what came along */
+    uint32_t dirs;                   /* at least 1 */
 };
 void gofer_dirents_free(struct gofer_dirents *d);
-static inline const char *gofer_dirent_name(const struct gofer_dirent *e)
+/* The entry at offset; the next one is gofer_dirent_size further. */
+static inline const struct gofer_dirent *gofer_listed_entry(const struct gofer_listed *l,
+                                                            size_t offset)
 {
-    return (const char *)(e + 1);
+    return (const void *)((const uint8_t *)(l + 1) + offset);
 }
-static inline const struct gofer_dirent *gofer_dirent_next(const struct gofer_dirent *e)
-{
-    return (const void *)((const uint8_t *)e + gofer_dirent_size(e->name_size));
-}
+/* beside: names of directories beside path, with slashes between; "" for none. */
 MUST_CHECK int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
-                                    uint64_t cookie, struct gofer_dirents *out);
+                                    const struct gofer_readdir_req *req, const char *beside,
+                                    struct gofer_dirents *out);
 
 MUST_CHECK int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path,
                                    struct statfs *out);
@@ -100,6 +109,7 @@ MUST_CHECK int gofer_client_fsync(struct gofer_client *g, uint32_t root, const c
 struct gofer_listings {
     struct list lru;
     size_t bytes;
+    uint64_t last_serial;
 };
 struct gofer_listings *gofer_client_listings(struct gofer_client *g);
 
@@ -108,9 +118,11 @@ struct gofer_listings *gofer_client_listings(struct gofer_client *g);
  * of this connection. An idle one is closed by its owner's callback.
  */
 struct gofer_idle_fd {
-    struct list link; /* on the list while idle */
+    struct list link;  /* on the list while idle */
+    const void *owner; /* the file system; for gofer_idle_drop_owner */
     /* Closes the fd; the entry is off the list already. */
     void (*evict)(struct gofer_idle_fd *e);
 };
 void gofer_idle_add(struct gofer_client *g, struct gofer_idle_fd *e);
 void gofer_idle_remove(struct gofer_client *g, struct gofer_idle_fd *e);
+void gofer_idle_drop_owner(struct gofer_client *g, const void *owner);

@@ -98,7 +98,8 @@ void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr)
     i->ctime_ns = attr->ctime_ns;
     i->btime_ns = attr->btime_ns;
     gi->may = attr->flags & GOFER_ATTR_MAY;
-    gi->no_xattr = attr->flags & GOFER_ATTR_NO_XATTR;
+    /* Not every reply tells. */
+    gi->no_xattr = (attr->flags & GOFER_ATTR_NO_XATTR) || (gi->no_xattr && gofer_fs_of(gi)->frozen);
     gi->fetched_ns = ktime_monotonic_ns();
 }
 
@@ -120,7 +121,7 @@ static bool same_life(const struct gofer_inode *gi, const struct gofer_attr *a)
     return (gi->inode.mode & S_IFMT) == (a->mode & S_IFMT) && gi->host_btime_ns == a->btime_ns;
 }
 
-static struct gofer_inode *find_identity(struct gofer_fs *fs, const struct gofer_attr *a)
+struct gofer_inode *gofer_inode_known(struct gofer_fs *fs, const struct gofer_attr *a)
 {
     for (struct hash_node *n = hash_chain(&fs->inodes, identity_hash(a)); n; n = n->next) {
         struct gofer_inode *gi = container_of(n, struct gofer_inode, identity);
@@ -181,7 +182,7 @@ void gofer_inode_adopt(struct gofer_inode *gi, const struct gofer_attr *a)
     forget_identity(gi);
     set_identity(gi, a);
     gi->inode.dev = guest_dev(fs, a->dev);
-    gi->no_nowait = false;
+    gi->no_nowait = gi->no_xattr = false;
     /* Without memory for it, it is only not found by its other names. */
     gi->hashed = hash_insert(&fs->inodes, &gi->identity, identity_hash(a)) == 0;
     gofer_attr_apply(gi, a);
@@ -220,11 +221,14 @@ int gofer_inode_move(struct gofer_inode *gi, struct gofer_inode *dir, const stru
 
 void gofer_inode_lose(struct gofer_inode *gi)
 {
+    inode_get(&gi->inode); /* what is dropped here may have been all that held it */
     gi->lost = true;
     if (gi->inode.nlink == 0) {
         gofer_fd_drop_idle(&gi->read_fd);
         gofer_fd_drop_idle(&gi->write_fd);
     }
+    gofer_listing_drop(gi);
+    inode_put(&gi->inode);
 }
 
 int gofer_inode_find(struct gofer_inode *dir, const struct name *name,
@@ -232,7 +236,7 @@ int gofer_inode_find(struct gofer_inode *dir, const struct name *name,
 {
     AUTO_FREE char *text = target;
     struct gofer_fs *fs = gofer_fs_of(dir);
-    struct gofer_inode *gi = find_identity(fs, attr);
+    struct gofer_inode *gi = gofer_inode_known(fs, attr);
     int err = 0;
     if (gi && !same_life(gi, attr)) {
         forget_identity(gi);
@@ -276,7 +280,6 @@ static void free_inode(struct inode *inode)
     struct gofer_fs *fs = gofer_fs_of(gi);
     struct gofer_inode *parent = gi->parent;
     forget_identity(gi);
-    gofer_listing_drop(gi);
     gofer_fd_drop_idle(&gi->read_fd);
     gofer_fd_drop_idle(&gi->write_fd);
     free(gi->target);
@@ -371,11 +374,27 @@ static int no_such_xattr(const char *name)
     return -EOPNOTSUPP;
 }
 
+/* Somebody asks for the attributes of one file after the other: the directory's listing knows which have none. */
+static bool listing_says_none(struct gofer_inode *gi)
+{
+    struct gofer_attr attr;
+    if (!gi->parent || !gofer_listing_around(gi->parent, GOFER_LIST_ATTRS | GOFER_LIST_XATTRS)) {
+        return false;
+    }
+    const struct name name = {gi->name, strlen(gi->name)};
+    if (gofer_listing_find(gi->parent, &name, &attr, NULL) != 1 || !gofer_inode_is(gi, &attr)) {
+        return false;
+    }
+    gofer_attr_apply(gi, &attr);
+    return gi->no_xattr;
+}
+
 static ssize_t fs_listxattr(struct inode *inode, char *list, size_t size)
 {
     struct gofer_inode *gi = gofer_i(inode);
     struct gofer_fs *fs = gofer_fs_of(gi);
-    if (gi->no_xattr && gofer_fresh(fs, gi->fetched_ns)) {
+    if ((gi->no_xattr && gofer_fresh(fs, gi->fetched_ns)) || listing_says_none(gi)) {
+        gofer_listing_xattr_used(fs);
         return 0;
     }
     AUTO_FREE char *path = NULL;
@@ -432,6 +451,8 @@ static void put_super(struct super_block *sb)
 {
     struct gofer_fs *fs = sb->private;
     gofer_unprime_all(fs);
+    gofer_listing_drop_all(fs);
+    gofer_idle_drop_owner(fs->client, fs);
     free(take(&fs->devs));
     fs->dev_count = 0;
 }
@@ -493,6 +514,7 @@ int gofer_fs_new(struct gofer_client *g, uint32_t root, bool read_only, bool sha
                             .root = root,
                             .read_only = read_only,
                             .frozen = read_only && !shared};
+    gofer_listing_init(fs);
     struct gofer_inode *gi;
     err = inode_new(fs, &attr, &gi);
     if (err == 0) {

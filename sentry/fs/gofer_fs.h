@@ -1,6 +1,6 @@
 /*
  * Inside the gofer file system: shared by gofer_fs.c (inodes, attributes), gofer_lookup.c,
- * gofer_dir.c (listings), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
+ * gofer_listing.c, gofer_dir.c (open directories), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
  *
  * A tree is *frozen* when it is read-only and not shared: then nothing changes under us, and
  * whatever was learnt once is true for ever. Else what was learnt is believed for GOFER_FRESH_NS.
@@ -37,7 +37,11 @@ struct gofer_fs {                /* sb->private */
     size_t dev_count;
     struct gofer_primed primed[GOFER_PRIMED_MAX];
     unsigned primed_next;
-    bool freeing; /* see free_inode */
+    /* see gofer_listing.c */
+    int attr_credit, xattr_credit, ahead_credit, around;
+    int open_credit; /* see gofer_file.c */
+    bool detached;   /* no mount is left: nothing is kept any more */
+    bool freeing;    /* see free_inode */
     struct gofer_inode *put_later;
 };
 
@@ -47,6 +51,8 @@ struct gofer_fd {
     struct gofer_fs *fs; /* borrowed */
     int fd;              /* owned; -1 */
     bool write_only;     /* the file's mode let us have no more */
+    bool
+        ahead; /* a read_fd that nobody asked for: holds a reference to its inode until it is used */
     uint32_t users;
 };
 
@@ -69,7 +75,9 @@ struct gofer_inode {
     bool big;           /* a directory whose listing is too long to keep */
 
     char *target;                  /* owned: a link's text; NULL: not known yet */
-    struct gofer_listing *listing; /* owned: a directory's; NULL */
+    struct gofer_listing *listing; /* a directory's, which holds a reference to this; NULL */
+    uint32_t misses;               /* lookups that its listing could have answered */
+    uint32_t opens;                /* of files in it, that cost an RPC */
     struct gofer_fd read_fd, write_fd;
 };
 
@@ -93,6 +101,8 @@ MUST_CHECK int gofer_path(struct gofer_inode *gi, const struct name *name, char 
 MUST_CHECK int gofer_inode_find(struct gofer_inode *dir, const struct name *name,
                                 const struct gofer_attr *attr, char *target,
                                 struct gofer_inode **out);
+/* The inode of the file that has these attributes, if there is one. Return: borrowed. */
+struct gofer_inode *gofer_inode_known(struct gofer_fs *fs, const struct gofer_attr *attr);
 void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr);
 bool gofer_is_named(const struct gofer_inode *gi, const struct gofer_inode *dir,
                     const struct name *name);
@@ -109,7 +119,7 @@ void gofer_inode_lose(struct gofer_inode *gi);
 /* gofer_lookup.c */
 MUST_CHECK int gofer_lookup(struct inode *dir, const struct name *name, struct inode **out);
 bool gofer_revalidate(struct inode *dir, const struct name *name, struct inode *inode);
-void gofer_walk_ahead(struct inode *dir, const char *text);
+void gofer_walk_ahead(struct inode *dir, const char *text, bool opens);
 /* Answers for later lookups. inode: NULL for "no such name"; a reference is taken. */
 void gofer_prime(struct gofer_fs *fs, struct inode *dir, const struct name *name,
                  struct inode *inode);
@@ -119,9 +129,36 @@ void gofer_unprime_all(struct gofer_fs *fs);
 /* gofer_dir.c */
 extern const struct file_ops gofer_dir_ops;
 MUST_CHECK int gofer_dir_open(struct gofer_inode *dir, struct file *f);
-/* What dir's listing knows of name. Return: 1 found (*out), 0 surely absent, -1 not known. */
-int gofer_listing_find(struct gofer_inode *dir, const struct name *name, struct gofer_attr *out);
+
+/* gofer_listing.c */
+void gofer_listing_init(struct gofer_fs *fs);
+/* What dir's listing knows of name. Return: 1 found (*out), 0 surely absent, -1 not known.
+ * *out_target: malloc'ed text if it is a link and the text is known, else untouched; NULL: not wanted. */
+int gofer_listing_find(struct gofer_inode *dir, const struct name *name, struct gofer_attr *out,
+                       char **out_target);
+/* A lookup or so failed to find what a listing with want (GOFER_LIST_*) would tell. Fetches one if that
+ * happens often enough. Return: there is a listing now. Context: may block. */
+bool gofer_listing_around(struct gofer_inode *dir, uint32_t want);
+/* Where a reader of a listing stands. */
+struct gofer_listing_pos {
+    uint64_t serial;
+    int64_t pos;
+    size_t offset;
+};
+/* The entry at position pos; it lives until the next sleep. Return: 1, 0 at the end, -1 when the listing
+ * can't tell. */
+int gofer_listing_at(struct gofer_inode *dir, struct gofer_listing_pos *p, int64_t pos,
+                     const struct gofer_dirent **out);
+/* Asks for what begins at cookie, and keeps it if it can be of use. Context: may block. */
+MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
+                                   struct gofer_dirents *out);
+/* Files beside gi that could be opened for reading and have no fd yet: at most max of those that come after it.
+ * names: GOFER_MAX_PATH bytes; "" when there are none, or no listing tells. */
+void gofer_listing_files(struct gofer_inode *gi, unsigned max, char *names);
+/* It told about extended attributes, and somebody wanted to know. */
+void gofer_listing_xattr_used(struct gofer_fs *fs);
 void gofer_listing_drop(struct gofer_inode *dir);
+void gofer_listing_drop_all(struct gofer_fs *fs);
 
 /* gofer_file.c */
 extern const struct file_ops gofer_file_ops;

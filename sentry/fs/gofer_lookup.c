@@ -113,12 +113,16 @@ int gofer_lookup(struct inode *inode, const struct name *name, struct inode **ou
         return known ? 0 : -ENOENT;
     }
     struct gofer_attr attr;
-    known = gofer_listing_find(dir, name, &attr);
+    char *target = NULL;
+    known = gofer_listing_find(dir, name, &attr, &target);
+    if (known < 0 && gofer_listing_around(dir, GOFER_LIST_ATTRS)) {
+        known = gofer_listing_find(dir, name, &attr, &target);
+    }
     if (known == 0) {
         return -ENOENT;
     }
     int err =
-        known == 1 ? gofer_inode_find(dir, name, &attr, NULL, &found) : ask(dir, name, &found);
+        known == 1 ? gofer_inode_find(dir, name, &attr, target, &found) : ask(dir, name, &found);
     if (err == 0) {
         *out = &found->inode;
     }
@@ -170,6 +174,9 @@ static void prime_walk(struct gofer_inode *dir, char *rest, struct gofer_walked 
         if (gofer_inode_find(gofer_i(at), &name, &w->attrs[i], target, &found) < 0) {
             break;
         }
+        if (i + 1 == w->count && w->fd >= 0) {
+            gofer_fd_store(&found->read_fd, take_fd(&w->fd));
+        }
         gofer_prime(fs, at, &name, &found->inode);
         inode_put(at);
         at = &found->inode;
@@ -200,24 +207,28 @@ static size_t canonical(const char *text, char *out)
     return names;
 }
 
-/* One trip for all the directories of a path that nothing is known of yet. */
-void gofer_walk_ahead(struct inode *inode, const char *text)
+/* One trip for all of a path that nothing is known of yet, the opening of the file at its end included. */
+void gofer_walk_ahead(struct inode *inode, const char *text, bool opens)
 {
     struct gofer_inode *dir = gofer_i(inode);
     struct gofer_fs *fs = gofer_fs_of(dir);
     AUTO_FREE char *rest = malloc(GOFER_MAX_PATH);
-    if (!rest || canonical(text, rest) < 2) {
+    size_t names = rest ? canonical(text, rest) : 0;
+    if (names == 0 || (names == 1 && !opens)) {
         return; /* a single name: the lookup's own STAT is as good */
     }
     struct name first = {rest, strcspn(rest, "/")};
     struct gofer_attr attr;
-    if (find_primed(fs, inode, &first) || gofer_listing_find(dir, &first, &attr) >= 0) {
+    if (find_primed(fs, inode, &first) || gofer_listing_find(dir, &first, &attr, NULL) >= 0) {
+        return;
+    }
+    if (names == 1 && gofer_listing_around(dir, GOFER_LIST_ATTRS)) {
         return;
     }
     AUTO_FREE char *path = NULL;
     struct gofer_walked w;
     if (gofer_path(dir, NULL, &path) == 0 &&
-        gofer_client_walk(fs->client, fs->root, path, rest, &w) == 0) {
+        gofer_client_walk(fs->client, fs->root, path, rest, opens, &w) == 0) {
         prime_walk(dir, rest, &w);
         gofer_walked_free(&w);
     }

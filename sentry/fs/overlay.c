@@ -161,12 +161,12 @@ static int overlay_lookup(struct inode *dir, const struct name *name, struct ino
     return r;
 }
 
-static void overlay_walk_ahead(struct inode *dir, const char *text)
+static void overlay_walk_ahead(struct inode *dir, const char *text, bool opens)
 {
     struct overlay_node *d = overlay_node(dir);
     const struct name first = {text, strcspn(text, "/")};
     if (d->lower && d->lower->ops->walk_ahead && !memdir_find(&d->mem.names, &first)) {
-        d->lower->ops->walk_ahead(d->lower, text);
+        d->lower->ops->walk_ahead(d->lower, text, opens);
     }
 }
 

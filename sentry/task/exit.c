@@ -39,7 +39,7 @@ static void kill_host_process(struct thread_group *tg)
         }
     }
     if (alive) {
-        usage_collect(tg);
+        usage_collect_last(tg);
         platform_kill(alive->pt);
     }
     tg->host_killed = true;

@@ -3,7 +3,8 @@
  *
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
- *   here           an epoll set with nothing ready: all that the process knows is that, until something is
+ *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
+ *                  something is; /dev/zero and /dev/null what they are
  *
  *      granted     what the lease page says is the file's state; the kernel's copy is old
  *         | hold: somebody in the kernel looked the file up (vfs/lease.h)
@@ -11,13 +12,17 @@
  *         | the last system call that held it is done
  *      granted     or ended: an fd was closed, the bytes moved, the address space is gone ...
  */
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "sentry/fs/epoll.h"
 #include "sentry/fs/pipe.h"
 #include "sentry/task/lease_internal.h"
 
-struct idle_lease {
+#define STALE_BYTES_MAX (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
+
+struct fact_lease {
     struct file_lease base;
     struct list table_link;
     struct lease_table *table;
@@ -50,7 +55,7 @@ struct lease_table *lease_table_of(struct task *t)
         if (mm->leases) {
             mm->leases->page = page;
             mm->leases->files = t->files;
-            list_init(&mm->leases->idle);
+            list_init(&mm->leases->facts);
         }
     }
     return mm->leases;
@@ -66,17 +71,113 @@ bool lease_is_foreign(const struct task *t)
     return t->tg->vm_borrowed || (t->mm->leases && t->mm->leases->files != t->files);
 }
 
-/* --- idle epoll sets --- */
-
-static void idle_end(struct file_lease *base)
+bool lease_has_table(const struct task *t, const struct lease_table *table)
 {
-    struct idle_lease *l = container_of(base, struct idle_lease, base);
+    return !t->must_exit && t->mm && t->mm->leases == table;
+}
+
+bool lease_leads_to(const struct task *t, int fd, const struct file *f)
+{
+    AUTO_PUT(file) now = NULL;
+    return fd_table_peek(t->files, fd, &now) == 0 && now == f;
+}
+
+/* --- mappings of ended leases --- */
+
+/* They keep the bytes alive, and in the process's reach. */
+void lease_set_stale(struct lease_table *table, unsigned index, uint64_t bytes)
+{
+    table->stale_bytes += bytes - table->stale[index];
+    table->stale[index] = bytes;
+}
+
+void lease_unmap_stale(struct task *t, struct lease_table *table, int only)
+{
+    unsigned indices[LEASE_MAX + RING_MAX];
+    size_t count = 0;
+    for (int i = 0; i < LEASE_MAX; i++) {
+        if (table->stale[i] && (only < 0 || only == i)) {
+            indices[count++] = (unsigned)i;
+            lease_set_stale(table, (unsigned)i, 0);
+        }
+    }
+    for (unsigned i = 0; only < 0 && i < RING_MAX; i++) {
+        if (table->stale_rings[i] && !table->rings[i]) {
+            indices[count++] = LEASE_MAX + i;
+        }
+        table->stale_rings[i] = false;
+    }
+    if (count > 0) {
+        platform_lease_unmap(t->pt, indices, count);
+    }
+}
+
+void lease_table_unlock(struct task *t, struct lease_table *table)
+{
+    while (lease_has_table(t, table) && table->unmap_wanted) {
+        table->unmap_wanted = false;
+        lease_unmap_stale(t, table, -1);
+    }
+    if (t->mm && t->mm->leases == table) {
+        table->busy = false;
+    }
+}
+
+/* Calls after which a process may be trusted less: what it has closed must be out of its reach then. */
+static bool gives_up_rights(const struct task *t, long nr)
+{
+    switch (nr) {
+    case SYS_prctl:
+        return t->syscall_args[0] == PR_CAPBSET_DROP || t->syscall_args[0] == PR_SET_SECCOMP ||
+               t->syscall_args[0] == PR_SET_NO_NEW_PRIVS;
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_setgroups:
+    case SYS_capset:
+    case SYS_chroot:
+    case SYS_pivot_root:
+    case SYS_setns:
+    case SYS_unshare:
+    case SYS_seccomp:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void tidy(struct task *t, long nr)
+{
+    struct lease_table *table = t->mm->leases;
+    bool rights = gives_up_rights(t, nr);
+    if (rights) {
+        lease_end_rings(table); /* the others' trust ends: they go on with a ring of their own */
+    }
+    if (rights || table->stale_bytes > STALE_BYTES_MAX) {
+        table->unmap_wanted = true;
+    }
+    if (table->unmap_wanted && !table->busy) {
+        table->busy = true;
+        lease_table_unlock(t, table);
+    }
+}
+
+/* --- files of which one thing is known --- */
+
+static void fact_end(struct file_lease *base)
+{
+    struct fact_lease *l = container_of(base, struct fact_lease, base);
     __atomic_store_n(&l->table->page->lease_of[l->file->lease_fd], 0, __ATOMIC_SEQ_CST);
     l->file->lease = NULL;
     list_del(&l->table_link);
 }
 
-static void idle_fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t,
+static void fact_fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t,
                            int fd)
 {
     if (f->lease_files == t && f->lease_fd == fd) {
@@ -84,27 +185,39 @@ static void idle_fd_closed(struct file_lease *base, struct file *f, const struct
     }
 }
 
-static void idle_free(struct file_lease *base)
+static void fact_free(struct file_lease *base)
 {
-    free(container_of(base, struct idle_lease, base));
+    free(container_of(base, struct fact_lease, base));
 }
 
-static const struct file_lease_ops idle_ops = {
-    .end = idle_end, .fd_closed = idle_fd_closed, .free = idle_free};
+static const struct file_lease_ops fact_ops = {
+    .end = fact_end, .fd_closed = fact_fd_closed, .free = fact_free};
 
-static void consider_epoll(struct task *t, struct file *f, int fd)
+/* fact: LEASE_IDLE ... */
+static void grant_fact(struct task *t, struct file *f, int fd, uint8_t fact)
 {
     struct lease_table *table = lease_table_of(t);
-    struct idle_lease *l = table && !f->lease && epoll_is_idle(f) ? calloc(1, sizeof(*l)) : NULL;
+    struct fact_lease *l = table && !f->lease ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->table = table;
         l->file = f;
         f->lease = &l->base;
         f->lease_files = t->files;
         f->lease_fd = fd;
-        list_add_tail(&l->table_link, &table->idle);
-        file_lease_init(&l->base, &idle_ops, f->inode);
-        __atomic_store_n(&table->page->lease_of[fd], LEASE_IDLE, __ATOMIC_SEQ_CST);
+        list_add_tail(&l->table_link, &table->facts);
+        file_lease_init(&l->base, &fact_ops, f->inode);
+        __atomic_store_n(&table->page->lease_of[fd], fact, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* What these say never changes. */
+static void consider_device(struct task *t, struct file *f, int fd)
+{
+    uint32_t rights = LEASE_READ * file_readable(f) | LEASE_WRITE * file_writable(f);
+    if (f->inode->rdev == makedev(1, 3)) {
+        grant_fact(t, f, fd, (uint8_t)(LEASE_NULL + rights));
+    } else if (f->inode->rdev == makedev(1, 5)) {
+        grant_fact(t, f, fd, (uint8_t)(LEASE_ZERO + rights));
     }
 }
 
@@ -116,8 +229,8 @@ void lease_end_all(struct mm *mm)
     if (!table) {
         return;
     }
-    struct idle_lease *l, *next;
-    list_for_each_entry_safe (l, next, &table->idle, table_link) {
+    struct fact_lease *l, *next;
+    list_for_each_entry_safe (l, next, &table->facts, table_link) {
         file_lease_end(&l->base);
     }
     lease_end_regular(table);
@@ -159,11 +272,13 @@ static void consider(struct task *t, long nr, long result)
     if (S_ISREG(f->inode->mode)) {
         lease_consider_regular(t, f, fd, nr);
     } else if (nr == SYS_epoll_wait) {
-        if (file_is_epoll(f)) {
-            consider_epoll(t, f, fd);
+        if (file_is_epoll(f) && epoll_is_idle(f)) {
+            grant_fact(t, f, fd, LEASE_IDLE);
         }
     } else if (result > 0 && (nr == SYS_read || nr == SYS_write) && file_is_pipe(f)) {
         lease_consider_pipe(t, f, fd);
+    } else if (S_ISCHR(f->inode->mode) && !(f->flags & O_PATH)) {
+        consider_device(t, f, fd);
     }
 }
 
@@ -178,7 +293,7 @@ void lease_call_done(struct task *t, long nr, long result)
     if (result >= 0) {
         consider(t, nr, result);
     }
-    if (t->mm->leases) {
-        lease_unpin(t, t->mm->leases);
+    if (t->mm && t->mm->leases) {
+        tidy(t, nr);
     }
 }

@@ -21,8 +21,7 @@
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/vfs.h"
 
-#define PINNED_BYTES (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
-#define WORTH_IT     4 /* calls on one file before it is leased: granting costs as much */
+#define WORTH_IT 4 /* calls on one file before it is leased: granting costs as much */
 
 _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is the platform's");
 
@@ -130,10 +129,7 @@ static void end(struct file_lease *base)
     struct lease_table *table = l->table;
     struct file *f = l->file;
     __atomic_store_n(&table->page->lease_of[f->lease_fd], 0, __ATOMIC_SEQ_CST);
-    if (l->writable) {
-        table->pinned[l->index] = l->mapped;
-        table->pinned_bytes += l->mapped;
-    }
+    lease_set_stale(table, l->index, l->mapped);
     table->regular[l->index] = NULL;
     f->lease = NULL;
     f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : 0;
@@ -168,32 +164,21 @@ void lease_end_regular(struct lease_table *table)
 
 /* --- when --- */
 
-/* Ended leases keep their files' bytes alive until they are unmapped. Context: may block. */
-void lease_unpin(struct task *t, struct lease_table *table)
+/* A place for so many bytes; -1: none. */
+static int free_index(const struct lease_table *table, uint64_t size)
 {
-    if (table->pinned_bytes <= PINNED_BYTES) {
-        return;
-    }
-    unsigned indices[LEASE_MAX];
-    size_t count = 0;
-    for (unsigned i = 0; i < LEASE_MAX; i++) {
-        if (table->pinned[i] && !table->regular[i]) {
-            indices[count++] = i;
-        }
-        table->pinned[i] = 0;
-    }
-    table->pinned_bytes = 0;
-    platform_lease_unmap(t->pt, indices, count);
-}
-
-static int free_index(const struct lease_table *table)
-{
-    for (int i = 0; i < LEASE_MAX; i++) {
+    for (int i = size > LEASE_SMALL ? LEASE_SMALL_MAX : 0; i < LEASE_MAX; i++) {
         if (!table->regular[i]) {
             return i;
         }
     }
     return -1;
+}
+
+/* Then its mapping would be in the way of the seal, or the other way round. */
+static bool may_be_sealed(const struct inode *inode)
+{
+    return (inode->i_flags & INODE_SEALABLE) && inode->seals != F_SEAL_SEAL;
 }
 
 /* Writing may grow the file; a limit on its size is checked where calls are served one by one. */
@@ -204,7 +189,7 @@ static bool may_lease(const struct task *t, const struct file *f)
         return false;
     }
     return !file_writable(f) ||
-           (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !f->inode->seals &&
+           (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !may_be_sealed(f->inode) &&
             !(f->inode->mode & (S_ISUID | S_ISGID)) &&
             inode_permission(f->inode, f->cred, MAY_READ) == 0);
 }
@@ -234,40 +219,65 @@ static int map_lease(struct task *t, unsigned index, const struct lease_terms *t
     return fd < 0 ? fd : platform_lease_map(t->pt, index, fd, size, terms->writable);
 }
 
-/* Context: may block. */
+/* Maps f at index and makes it a lease, if the world is still as it was then. Return: it is one. */
+static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
+                       const struct lease_terms *terms)
+{
+    struct lease_table *table = t->mm->leases;
+    AUTO_FREE struct regular_lease *l = calloc(1, sizeof(*l));
+    uint64_t size = ALIGN_UP(MAX(terms->capacity, (uint64_t)1), PAGE_SIZE);
+    if (!l || terms->capacity > LEASE_BYTES_MAX) {
+        return false;
+    }
+    if (table->stale[index] > size) {
+        lease_unmap_stale(t, table, (int)index); /* the new mapping would not cover it */
+    }
+    int r = lease_has_table(t, table) ? map_lease(t, index, terms) : -ESRCH;
+    if (!lease_has_table(t, table)) {
+        return false;
+    }
+    lease_set_stale(table, index, MAX(size, table->stale[index]));
+    if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) || !may_lease(t, f) ||
+        has_rival(f) || terms->size != f->inode->size || f->pos < 0 ||
+        (uint64_t)f->pos > LEASE_POSITION) {
+        return false;
+    }
+    lease_set_stale(table, index, 0);
+    l->table = table;
+    l->file = f;
+    l->index = index;
+    l->mapped = size;
+    l->writable = terms->writable;
+    struct regular_lease *granted = take(&l);
+    file_lease_init(&granted->base, &regular_ops, f->inode);
+    table->regular[index] = granted;
+    f->lease = &granted->base;
+    f->lease_files = t->files;
+    f->lease_fd = fd;
+    publish(granted, terms);
+    table->page->lease_of[fd] = (uint8_t)(index + 1);
+    return true;
+}
+
+/* Context: may block; meanwhile neither the table nor the inode gets another lease. */
 static void lease_grant(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
     struct lease_table *table = lease_table_of(t);
-    int index = table ? free_index(table) : -1;
-    AUTO_FREE struct regular_lease *l = index < 0 ? NULL : calloc(1, sizeof(*l));
-    if (!l || f->ops->lease(f, &terms) < 0) {
+    if (!table || table->busy || f->inode->lease_pending || f->ops->lease(f, &terms) < 0) {
         return;
     }
-    int r = terms.capacity <= LEASE_BYTES_MAX ? map_lease(t, (unsigned)index, &terms) : -EFBIG;
-    /* The world may have changed while the stub mapped it. */
-    if (r == 0 && !t->must_exit && t->mm && t->mm->leases == table && !table->regular[index] &&
-        !f->lease && lease_allowed(t) && may_lease(t, f) && !has_rival(f) && terms.size == f->inode->size &&
-        f->pos >= 0 && (uint64_t)f->pos <= LEASE_POSITION) {
-        l->table = table;
-        l->file = f;
-        l->index = (unsigned)index;
-        l->mapped = ALIGN_UP(MAX(terms.capacity, (uint64_t)1), PAGE_SIZE);
-        l->writable = terms.writable;
-        struct regular_lease *granted = take(&l);
-        file_lease_init(&granted->base, &regular_ops, f->inode);
-        table->regular[index] = granted;
-        f->lease = &granted->base;
-        f->lease_files = t->files;
-        f->lease_fd = fd;
-        publish(granted, &terms);
-        table->page->lease_of[fd] = (uint8_t)(index + 1);
-        return;
+    int index = terms.capacity <= LEASE_BYTES_MAX ? free_index(table, terms.capacity) : -1;
+    table->busy = f->inode->lease_pending = true;
+    bool granted = index >= 0 && lease_make(t, f, fd, (unsigned)index, &terms);
+    f->inode->lease_pending = false;
+    if (!granted) {
+        f->lease_heat = 0;
+        if (f->ops->lease_end) {
+            f->ops->lease_end(f, f->inode->size, 0);
+        }
     }
-    f->lease_heat = 0;
-    if (f->ops->lease_end) {
-        f->ops->lease_end(f, f->inode->size, 0);
-    }
+    lease_table_unlock(t, table);
 }
 
 /* fstat's answer, for the next time. */
@@ -275,7 +285,8 @@ static void publish_stat(struct file *f)
 {
     struct regular_lease *l = regular(f->lease);
     struct stat st;
-    if (l->base.holders || vfs_stat_leased(&f->path, &st) < 0 || f->lease != &l->base || l->base.holders) {
+    if (l->base.holders || vfs_stat_leased(&f->path, &st) < 0 || f->lease != &l->base ||
+        l->base.holders) {
         return;
     }
     struct platform_lease *p = page_of(l);

@@ -108,6 +108,7 @@ static void end(struct file_lease *base)
         struct ring_member *m = &l->members[i];
         __atomic_store_n(&m->table->page->lease_of[m->fd], 0, __ATOMIC_SEQ_CST);
         m->table->rings[m->index] = NULL;
+        m->table->stale_rings[m->index] = true;
         m->file->lease = NULL;
         m->file->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : 0;
     }
@@ -165,8 +166,7 @@ static int ring_memory(struct ring_lease *l)
     if (r < 0) {
         return r;
     }
-    void *map =
-        mmap(NULL, sizeof(*l->ring), PROT_READ | PROT_WRITE, MAP_SHARED, l->host_fd, 0);
+    void *map = mmap(NULL, sizeof(*l->ring), PROT_READ | PROT_WRITE, MAP_SHARED, l->host_fd, 0);
     if (map == MAP_FAILED) {
         return -ENOMEM;
     }
@@ -209,22 +209,30 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
 {
     struct lease_table *table = lease_table_of(t);
     int index = table ? index_for(table, l) : -1;
-    if (index < 0 || l->member_count == MEMBERS_MAX || l->uid != t->cred->euid ||
+    if (index < 0 || table->busy || l->member_count == MEMBERS_MAX || l->uid != t->cred->euid ||
         l->gid != t->cred->egid || f->flags & (O_NONBLOCK | O_DIRECT)) {
         return;
     }
     refcount_get(&l->base.ref);
     if (!table->rings[index]) {
         table->rings[index] = l; /* the place is taken while the stub maps it */
+        table->busy = true;
         int r = platform_ring_map(t->pt, (unsigned)index, l->host_fd);
-        bool gone = r < 0 || t->must_exit || !t->mm || t->mm->leases != table;
-        if (gone || l->base.ended || l->member_count == MEMBERS_MAX || !lease_allowed(t)) {
-            if (!gone || (t->mm && t->mm->leases == table)) {
-                table->rings[index] = NULL;
-            }
+        bool there = lease_has_table(t, table);
+        bool fits = r == 0 && there && !l->base.ended && l->member_count < MEMBERS_MAX &&
+                    lease_allowed(t) && lease_leads_to(t, fd, f) &&
+                    (!f->lease || f->lease == &l->base) && l->uid == t->cred->euid &&
+                    l->gid == t->cred->egid;
+        if (there) {
+            table->rings[index] = fits ? l : NULL;
+            table->stale_rings[index] = !fits;
+        }
+        if (!fits) {
+            lease_table_unlock(t, table);
             file_lease_put(&l->base);
             return;
         }
+        table->busy = false; /* what was wanted meanwhile is done with the next call */
     }
     l->members[l->member_count++] = (struct ring_member){
         .table = table, .files = t->files, .file = f, .fd = fd, .index = (unsigned)index};

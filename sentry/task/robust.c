@@ -9,6 +9,7 @@
  */
 #include "sentry/task/robust.h"
 
+#include <string.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -44,12 +45,30 @@ void futex_wake_one(struct task *t, uaddr_t addr)
     (void)r; /* a bad address has no waiters */
 }
 
+uaddr_t robust_list_of(const struct task *t)
+{
+    return t->robust_list || t->robust_done || !t->pt ? t->robust_list
+                                                      : platform_robust_list(t->pt);
+}
+
+/* Usually it came with the exit. */
+static int read_head(struct task *t, uaddr_t list, struct robust_head *out)
+{
+    struct platform_exit_info info;
+    if (platform_exit_info(t->pt, &info) && info.robust_list == list) {
+        memcpy(out, info.robust_head, sizeof(*out));
+        return 0;
+    }
+    return get_user(t->mm, out, list);
+}
+
 void robust_list_exit(struct task *t, bool wake)
 {
     struct robust_head head;
-    uaddr_t list = t->robust_list;
+    uaddr_t list = robust_list_of(t);
     t->robust_list = 0;
-    if (!list || get_user(t->mm, &head, list) < 0) {
+    t->robust_done = true;
+    if (!list || read_head(t, list, &head) < 0) {
         return;
     }
     uaddr_t pending = head.pending & ~1UL;

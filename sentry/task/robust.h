@@ -10,5 +10,7 @@
  * Context: may block with wake; else not.
  */
 void robust_list_exit(struct task *t, bool wake);
+/* What t set with set_robust_list; 0: nothing. */
+uaddr_t robust_list_of(const struct task *t);
 /* FUTEX_WAKE of one waiter at addr by t's own guest thread. Context: may block. */
 void futex_wake_one(struct task *t, uaddr_t addr);

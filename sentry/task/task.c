@@ -144,6 +144,8 @@ void task_update_asks(struct task *t)
                  limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                      limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);
     platform_ask(t->pt, PLATFORM_ASK_FILES, lease_is_foreign(t));
+    platform_ask(t->pt, PLATFORM_ASK_CODE, t->mm && t->mm->shared_files);
+    platform_ask(t->pt, PLATFORM_ASK_SITES, t->mm && t->mm->shared_code);
 }
 
 void task_set_cred(struct task *t, struct cred *cred)

@@ -131,7 +131,7 @@ struct task {
     ksigset_t frame_mask; /* and the mask before */
     bool must_exit; /* group exit, exec by another thread, or a fatal signal */
     uaddr_t clear_child_tid, robust_list;
-    size_t robust_list_size;
+    bool robust_done; /* walked: it counts no more */
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */
 
     /* the current system call, for restart, --strace, crash reports */

@@ -5,6 +5,8 @@
 
 /* Fills tg->usage, utime, stime from the host, while the host process still exists. */
 void usage_collect(struct thread_group *tg);
+/* The same, for the last time: what a thread said with its exit spares a look at the host's procfs. */
+void usage_collect_last(struct thread_group *tg);
 /* A reaped child's usage, with its own children's, becomes its parent's children_usage. */
 void usage_add_child(struct thread_group *parent, const struct thread_group *child);
 void rusage_add(struct rusage *to, const struct rusage *add);

@@ -13,8 +13,13 @@ struct dentry *dcache_find(struct dentry *parent, const struct name *name);
 /*
  * name in parent, from the cache or from the file system (then with parent's lock taken for the
  * time). Negative dentries are a result, not an error. Context: may block. Errors: what lookup gave.
+ * hint: LOOKUP_* bits for a file system that has to be asked; with LOOKUP_MORE, name->text goes on with what
+ * follows in the path.
  */
-MUST_CHECK int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry **out);
+#define LOOKUP_MORE 1u
+#define LOOKUP_OPEN 2u /* what the path names is going to be opened for reading */
+MUST_CHECK int dentry_lookup(struct dentry *parent, const struct name *name, unsigned hint,
+                             struct dentry **out);
 /* The same for a caller that holds parent->inode->lock. */
 MUST_CHECK int dentry_lookup_locked(struct dentry *parent, const struct name *name,
                                     struct dentry **out);

@@ -244,11 +244,16 @@ int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct 
     return r;
 }
 
-int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry **out)
+int dentry_lookup(struct dentry *parent, const struct name *name, unsigned hint,
+                  struct dentry **out)
 {
+    struct inode *dir = parent->inode;
     *out = find_valid(parent, name);
     if (*out) {
         return 0;
+    }
+    if (hint && dir->ops->walk_ahead) {
+        dir->ops->walk_ahead(dir, name->text, hint & LOOKUP_OPEN);
     }
     kmutex_lock(&parent->inode->lock);
     int r = dentry_lookup_locked(parent, name, out);

@@ -165,6 +165,10 @@ struct file *file_get(struct file *f)
 /* The last reference is gone. */
 static void file_release(struct file *f)
 {
+    if (f->lease) {
+        file_lease_end(
+            f->lease); /* a descriptor's end has done it; but a lease never outlives its file */
+    }
     while (!list_empty(&f->watches)) {
         struct file_watch *w = list_entry(f->watches.next, struct file_watch, link);
         list_del(&w->link); /* ends the loop even if released forgets to */

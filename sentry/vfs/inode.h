@@ -105,9 +105,10 @@ struct inode_ops {
     MUST_CHECK int (*permission)(struct inode *inode, const struct cred *cred, int may);
     /*
      * A hint: text, a path's rest as the caller wrote it, is about to be walked from dir. The file system may
-     * fetch all of it in one trip, for the lookups that follow. Called without dir's lock. NULL: nothing to gain.
+     * fetch all of it in one trip, for the lookups that follow. opens: what it leads to will be opened for reading.
+     * Called without dir's lock. NULL: nothing to gain.
      */
-    void (*walk_ahead)(struct inode *dir, const char *text);
+    void (*walk_ahead)(struct inode *dir, const char *text, bool opens);
     /* O_TMPFILE: a regular file in dir's file system without a name (nlink 0). NULL: -EOPNOTSUPP. */
     MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
                               struct inode **out);
@@ -126,6 +127,7 @@ struct inode {
     int64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* CLOCK_REALTIME */
     uint32_t blksize;
     uint32_t i_flags;   /* INODE_* */
+    bool lease_pending; /* somebody is mapping it for a lease */
     uint32_t seals;     /* F_SEAL_*: with INODE_SEALABLE; sentry/vfs/seal.c */
     struct kmutex lock; /* directories: names; files: size and data against writers */
     struct list leases; /* file_lease.inode_link: processes that serve it themselves */

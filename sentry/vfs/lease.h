@@ -8,7 +8,7 @@
 #include "lib/refcount.h"
 #include "sentry/vfs/file.h"
 
-#define LEASE_FILE_MAX (32UL << 20) /* bytes; larger files are not leased */
+#define LEASE_FILE_MAX (256UL << 20) /* bytes; larger files are not leased */
 
 /* What a file system grants for one open file, and takes back. */
 struct lease_terms {

@@ -48,7 +48,7 @@ int namei_start(struct namei *n, const struct walk *w, const char *name)
     /* A reference of its own: another thread may chroot while this one sleeps. */
     path_copy(&n->root, is_scoped(w) ? w->start : w->root);
     n->kind = LAST_NONE;
-    n->slash = false;
+    n->slash = n->opens = false;
     n->links = 0;
     n->depth = 0;
     if (name[0] == '\0') {
@@ -273,26 +273,11 @@ int namei_follow(struct namei *n, const struct path *link)
     return 0;
 }
 
-/* Looks up a component that more follow; a file system far away may fetch all of them at once. */
-static int lookup_middle(struct namei *n, const struct name *c, struct dentry **out)
-{
-    struct inode *dir = n->at.dentry->inode;
-    if (dir->ops->walk_ahead) {
-        struct dentry *known = dcache_find(n->at.dentry, c);
-        if (known) {
-            dentry_put(known);
-        } else {
-            dir->ops->walk_ahead(dir, c->text);
-        }
-    }
-    return dentry_lookup(n->at.dentry, c, out);
-}
-
 /* A component that more follow: it must lead to a directory, through links if need be. */
 static int walk_middle(struct namei *n, const struct name *c)
 {
     struct dentry *d;
-    int r = lookup_middle(n, c, &d);
+    int r = dentry_lookup(n->at.dentry, c, LOOKUP_MORE | (n->opens ? LOOKUP_OPEN : 0), &d);
     if (r < 0) {
         return r;
     }
@@ -362,7 +347,7 @@ int namei_finish(struct namei *n, bool follow)
             break;
         }
         struct dentry *d;
-        r = dentry_lookup(n->at.dentry, &n->last, &d);
+        r = dentry_lookup(n->at.dentry, &n->last, 0, &d);
         if (r < 0) {
             return r;
         }

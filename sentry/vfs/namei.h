@@ -30,6 +30,7 @@ struct namei {
     enum last_kind kind; /* of the last component ... */
     struct name last;    /* ... and its text; valid until the walk goes on */
     bool slash;          /* it had a trailing slash: it must be a directory */
+    bool opens; /* the caller is going to read what the name leads to; false from namei_start */
     unsigned links;
     size_t depth;
     struct namei_piece pieces[MAX_LINKS + 1];

@@ -150,7 +150,7 @@ static int create_file(struct opening *o, struct namei *n, struct dentry *d)
 static int lookup_or_create(struct opening *o, struct namei *n, struct dentry **out)
 {
     struct inode *dir = n->at.dentry->inode;
-    int r = dentry_lookup(n->at.dentry, &n->last, out);
+    int r = dentry_lookup(n->at.dentry, &n->last, n->opens ? LOOKUP_OPEN : 0, out);
     if (r < 0 || (*out)->inode) {
         return r;
     }
@@ -246,6 +246,7 @@ static int open_tmpfile(struct opening *o, struct namei *n, struct file **out)
 static int open_walk(struct opening *o, struct namei *n, struct file **out)
 {
     int r;
+    n->opens = !(o->flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY));
     do {
         r = namei_parent(n);
         if (r == 0) {

@@ -2,25 +2,7 @@
  * Forged channels: the memory through which a guest speaks to the kernel is the guest's to write, at any time,
  * also while the kernel reads it. At worst the guest loses its own process.
  */
-#include "tests/escape/escape.h"
-
-static void ring(void)
-{
-    GATE(GATE_DOORBELL, 0, 0, 0, 0, 0, 0);
-}
-
-/* A forged request, rung for; the stub is not asked. */
-static void forge(uint64_t nr, const uint64_t args[6], uint32_t state)
-{
-    struct chan *c = my_channel();
-    c->nr = nr;
-    for (int i = 0; i < 6; i++) {
-        c->args[i] = args[i];
-    }
-    c->sp = rnd();
-    __atomic_store_n(&c->state, state, __ATOMIC_SEQ_CST);
-    ring();
-}
+#include "tests/escape/forge.h"
 
 static void states(void)
 {
@@ -135,8 +117,8 @@ static void on_own(int sig)
 }
 static void spoil_own(struct chan *c, uint32_t victim)
 {
-    static const uint64_t at[] = {STUB_TEXT, STUB_RO, CHAN_BASE, AREA_BASE, 0xffffffff81000000UL,
-                                  0x800000000000UL, 0, 3};
+    static const uint64_t at[] = {
+        STUB_TEXT, STUB_RO, CHAN_BASE, AREA_BASE, 0xffffffff81000000UL, 0x800000000000UL, 0, 3};
     struct stub_action *a = &c->actions[(rnd() & 1 ? SIGUSR1 : SIGSEGV) - 1];
     switch (rnd() % 6) {
     case 0:
@@ -304,18 +286,6 @@ static void race_clone(void)
     }
 }
 
-/* Carries a forged request to its reply, as the stub would. */
-static void converse(uint64_t nr, const uint64_t args[6])
-{
-    struct chan *c = my_channel();
-    forge(nr, args, CHAN_REQ | CHAN_NO_POLL);
-    for (int i = 0; i < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
-        ring();
-        GATE(SYS_sched_yield);
-    }
-    c->state = CHAN_IDLE;
-}
-
 /*
  * A child that was ordered, but never says that it lives, while its parent denies it: nobody knows it. It may
  * look on at what it shared with its parent, but must not see the channel of whoever comes next.
@@ -358,9 +328,8 @@ static void unknown_child(void)
         }
         wait(NULL);
     }
-    printf("  the unknown child looked %ld times, %ld of them after its parent's end\n", shared[1],
-           shared[1] - before);
-    fflush(stdout);
+    NOTE("the unknown child looked %ld times, %ld of them after its parent's end\n", shared[1],
+         shared[1] - before);
     if (shared[0]) {
         BREACH("another guest's channel was seen");
     }
@@ -428,7 +397,7 @@ static void do_wipe_stub_data(void)
 }
 static void do_wipe_area(void)
 {
-    memset((void *)AREA_BASE, 0x41, 0x3000);
+    memset((void *)(AREA_BASE + AREA_STRUCT - 0x2000), 0x41, 0x2600);
     getppid();
     _exit(0);
 }

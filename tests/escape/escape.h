@@ -1,7 +1,7 @@
 /*
- * Frame of the attack programs. Each attack runs in a process of its own; it may end in any way but one: with
- * BREACH, which says that it got something that it must not have. After each, this process makes sure that the
- * sandbox still serves it. An attack that does not end in time, or can't be killed, is a failure too.
+ * What attacks are made of: breaches, processes that may be ruined, jumps to the gate. An attack runs in a process of
+ * its own (driver.h); it may end in any way but one: with BREACH, which says that it got something that it
+ * must not have.
  */
 #pragma once
 
@@ -38,11 +38,8 @@
 #endif
 
 #define BREACH_STATUS 66
-struct attack {
-    const char *name;
-    void (*run)(void);
-};
-
+/* How much of an attack there was: for who reads the log of a run that was not red. */
+#define NOTE(...) fprintf(stderr, "  " __VA_ARGS__)
 #define BREACH(...)                                                                                \
     do {                                                                                           \
         fprintf(stderr, "BREACH: " __VA_ARGS__);                                                   \
@@ -58,29 +55,6 @@ struct attack {
             BREACH("%s:%d: %s: %ld", __FILE__, __LINE__, #call, got_);                             \
         }                                                                                          \
     } while (0)
-
-/* The sandbox still serves this process: a file, memory, a pipe, a child. */
-static inline bool healthy(void)
-{
-    char buf[8] = "";
-    int p[2], status, fd = open("/proc/self/stat", O_RDONLY);
-    if (fd < 0 || read(fd, buf, 1) != 1 || close(fd) < 0 || pipe(p) < 0) {
-        return false;
-    }
-    void *m = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (m == MAP_FAILED || munmap(m, 65536) < 0) {
-        return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        _exit(write(p[1], "alive", 5) == 5 ? 3 : 4);
-    }
-    bool ok = pid > 0 && read(p[0], buf, 8) == 5 && waitpid(pid, &status, 0) == pid &&
-              WEXITSTATUS(status) == 3;
-    close(p[0]);
-    close(p[1]);
-    return ok;
-}
 
 static inline double now(void)
 {
@@ -129,54 +103,6 @@ static inline void expendable(void (*fn)(void))
     expendable_for(fn, 1);
 }
 
-/* Attacks that ruin their own channel may sleep for ever, as long as they can be killed. */
-static bool g_may_hang;
-
-static inline int run_attacks(const struct attack *attacks, size_t count)
-{
-    int bad = 0, status = 0;
-    for (size_t i = 0; i < count; i++) {
-        fflush(NULL);
-        pid_t pid = fork();
-        if (pid == 0) {
-            setpgid(0, 0);
-            attacks[i].run();
-            _exit(0);
-        }
-        const char *what = NULL;
-        if (pid < 0) {
-            what = "no process could be made";
-        } else if (!wait_until(pid, &status, now() + 20)) {
-            kill(pid, SIGKILL);
-            if (!wait_until(pid, &status, now() + 10)) {
-                what = "it hung, and could not be killed";
-            } else if (!g_may_hang) {
-                what = "it hung";
-            }
-        } else if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
-            what = "a breach";
-        }
-        kill(-pid, SIGKILL); /* its children */
-        printf("%-40s %s %d\n", attacks[i].name, WIFEXITED(status) ? "exit" : "signal",
-               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-        if (!what && !healthy()) {
-            what = "the kernel does not serve others afterwards";
-        }
-        if (what) {
-            printf("FAILED %s: %s\n", attacks[i].name, what);
-            bad++;
-        }
-    }
-    printf("%zu attacks, %d with success\n", count, bad);
-    fflush(NULL);
-    return bad != 0;
-}
-#define ATTACKS_MAIN(list)                                                                         \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        return run_attacks(list, sizeof(list) / sizeof((list)[0]));                                \
-    }
-
 /* --- the gate --- */
 static inline const struct stub_info *stub(void)
 {
@@ -221,3 +147,5 @@ static inline uint64_t rnd(void)
     g_random ^= g_random >> 7;
     return g_random ^= g_random << 17;
 }
+
+#include "tests/escape/driver.h"

@@ -108,7 +108,7 @@ static void memory(void)
                  {STUB_DATA, 4096},
                  {STUB_RO, 0x5000},
                  {CHAN_BASE, CHAN_STRIDE * 8},
-                 {AREA_BASE, AREA_STRIDE * 8}};
+                 {AREA_BASE - AREA_STRIDE * 7, AREA_STRIDE * 8}};
     for (int i = 0; i < 5; i++) {
         if (stub()->magic == STUB_MAGIC &&
             range_is_secret(slice[i].start, slice[i].start + slice[i].size)) {

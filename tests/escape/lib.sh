@@ -1,11 +1,13 @@
 # What every attack needs; sourced. run_attacks builds a C program of this folder, runs it in a sandbox, and
-# holds it to this: no attack got more than it had; the sandbox went on to its own end; a second sandbox that
-# ran at the same time was not disturbed; the canaries on the host (a file, a process, sockets) are as they were.
+# holds it to this, after each single attack: it got no more than it had; the sandbox serves others; a second sandbox
+# that runs at the same time is not disturbed; the canaries on the host (a file, a process, sockets) are as they
+# were; and a warden that looks at the guest's processes from the host all the time saw nothing (warden.c).
 set -u
 SANDBOX=${SANDBOX:-$(cd "$(dirname "$0")/../.." && pwd)/build/release/sandbox}
 ENGINE=${ENGINE:-seccomp}
 HERE=$(cd "$(dirname "$0")" && pwd)
 FAILED=0
+trap : PIPE # a program that is gone does not hear us
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/escape.XXXXXX") || exit 1
 SECRET=canary-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
 export SECRET
@@ -29,6 +31,7 @@ build() { # NAME
         { echo "$1.c does not compile"; exit 1; }
 }
 
+build warden
 # The host's side: a process to be killed, an abstract socket and a port to be reached.
 build listener
 "$WORK/in/listener" "$SECRET" "$WORK/secret/reached" >"$WORK/secret/port" &
@@ -52,16 +55,48 @@ ask() {
 }
 ask before
 
-# run_attacks NAME [OPTION of sandbox exec...]: the current directory, $WORK/in, is seen inside.
+# What must hold on the host after each attack. $1: its line of the report.
+host_is_well() {
+    local verdict
+    [ "$(<"$WORK/secret/canary")" = "$SECRET" ] || fail "$1: the canary was changed"
+    [ "$(echo "$WORK"/secret/*)" = "$WORK/secret/canary $WORK/secret/port" ] || fail "$1: beside the canary: $(ls -A "$WORK/secret")"
+    kill -0 $VICTIM 2>/dev/null && kill -0 $LISTENER || fail "$1: a process of the host was killed"
+    echo rest >&"${WARDEN[1]}"
+    read -r -t 15 -u "${WARDEN[0]}" verdict && [ "$verdict" = ok ] || fail "$1: seen from the host: ${verdict-nothing}"
+    ask "after $1"
+}
+
+# run_attacks NAME [OPTION of sandbox exec...]: the current directory, $WORK/in, is seen inside. After each attack
+# the program says so and waits until we have looked around here.
 run_attacks() {
-    local name=$1 status
+    local name=$1 status line front say hear
     shift
     [ -x "$WORK/in/$name" ] || build "$name"
     cd "$WORK/in" || exit 1
-    SECRET=$SECRET timeout -k 5 "${LIMIT:-90}" "$SANDBOX" exec --platform="$ENGINE" --env VICTIM=$VICTIM --env PORT="$PORT" \
+    rm -f "$WORK/say" "$WORK/hear"
+    mkfifo "$WORK/say" "$WORK/hear"
+    SECRET=$SECRET timeout -k 5 "${LIMIT:-140}" "$SANDBOX" exec --platform="$ENGINE" --env VICTIM=$VICTIM --env PORT="$PORT" \
         --env "CANARY=$WORK/secret/canary" --env "SECRET_START=${SECRET%????????}" "$@" -- "${PROGRAM:-./$name}" \
-        <&7 >"$WORK/out" 2>&1 8>&- 9>&-
+        <"$WORK/say" >"$WORK/hear" 2>&1 8>&- 9>&- &
+    front=$!
+    exec {say}>"$WORK/say" {hear}<"$WORK/hear"
+    coproc WARDEN { exec "$WORK/in/warden" $front "$ENGINE" 2>&1; }
+    : >"$WORK/out"
+    while IFS= read -r -u "$hear" line; do
+        printf '%s\n' "$line" >>"$WORK/out"
+        case $line in
+        "attack "*)
+            host_is_well "${line#attack }"
+            echo go >&"$say"
+            echo "$line" # one line an attack
+            ;;
+        esac
+    done
+    wait $front
     status=$?
+    exec {say}>&- {hear}<&-
+    kill "$WARDEN_PID" 2>/dev/null
+    wait "$WARDEN_PID" 2>/dev/null
     case $status in
     0) ;;
     124 | 137) fail "$name: hung (status $status)" ;;
@@ -71,9 +106,6 @@ run_attacks() {
     [ $status = 0 ] || tail -n 25 "$WORK/out"
     [ "${VERBOSE:-0}" = 0 ] || cat "$WORK/out"
     grep -q "${SECRET#????????????}" "$WORK/out" && fail "$name: the secret came out"
-    [ "$(cat "$WORK/secret/canary")" = "$SECRET" ] || fail "$name: the canary was changed"
-    [ "$(ls -A "$WORK/secret" | tr '\n' ' ')" = "canary port " ] || fail "$name: beside the canary: $(ls -A "$WORK/secret")"
-    kill -0 $VICTIM 2>/dev/null && kill -0 $LISTENER || fail "$name: a process of the host was killed"
     ask "after $name"
 }
 
@@ -84,4 +116,3 @@ finish() {
     wait $BYSTANDER || fail "the other sandbox: status $?"
     exit $FAILED
 }
-exec 7</dev/null

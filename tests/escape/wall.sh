@@ -41,10 +41,20 @@ for p in $all; do
     done
     [ -z "$(ls -A "/proc/$p/root" 2>/dev/null)" ] || fail "$kind $p: its root is not empty: $(ls -A "/proc/$p/root" | head -n 3)"
     if [ $kind$ENGINE = guestseccomp ]; then # a traced one keeps two, for calls that it can't make by itself
-        [ -z "$(ls "/proc/$p/fd" 2>/dev/null)" ] || fail "$kind $p: open files: $(ls -l "/proc/$p/fd")"
+        # its channels, and what it boots from, read-only
+        for fd in /proc/"$p"/fd/*; do
+            case ${fd##*/}$(readlink "$fd") in
+            3/memfd:channels*) ;;
+            4/memfd:ro* | 5/memfd:stub*)
+                [ $((0$(sed -n 's/^flags:[[:space:]]*//p' "/proc/$p/fdinfo/${fd##*/}") & 3)) = 0 ] ||
+                    fail "$kind $p: fd ${fd##*/} is writable"
+                ;;
+            *) [ -e "$fd" ] && fail "$kind $p: open file: $(ls -l "$fd")" ;;
+            esac
+        done
         [ "$(tr '\0' ' ' <"/proc/$p/environ")" = "" ] || fail "$kind $p: it has an environment on the host"
         # the page that all share is there once, read-only; the stub's text can't be written
-        awk '$1 ~ /^700000/ && $2 ~ /w.*x|x.*w/ {bad = 1; print} $1 ~ /^700000800000-/ && $2 ~ /w/ {bad = 1; print} END {exit bad}' \
+        awk '$1 ~ /^70000/ && $2 ~ /w.*x|x.*w/ {bad = 1; print} $1 ~ /^700008030000-/ && $2 ~ /w/ {bad = 1; print} END {exit bad}' \
             "/proc/$p/maps" || fail "$kind $p: mappings"
     fi
     # no file of the host is open for writing, but what stdout and stderr are

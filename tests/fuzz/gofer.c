@@ -1,4 +1,4 @@
-/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
 /*
  * Random messages to a gofer: two thirds of them well-formed requests with hostile strings, the rest
  * with bytes changed, cut off or added.
@@ -89,7 +89,7 @@ static const size_t field_sizes[] = {
 #include "gofer/proto.def"
 #undef GOFER_MESSAGE
 };
-enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR };
+enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES };
 static const enum text_kind texts[] = {
 #define GOFER_MESSAGE(number, NAME, name, access, text, request, reply) [number] = TEXT_##text,
 #include "gofer/proto.def"
@@ -122,10 +122,18 @@ static size_t make_message(uint8_t *m)
     uint8_t fields[64] = {0};
     char path[400], text[400];
     size_t path_size = make_path(path, sizeof(path)), text_size = 0;
-    if (texts[type] == TEXT_PATH) {
+    if (texts[type] == TEXT_PATH || (texts[type] == TEXT_NAMES && rnd(2))) {
         text_size = make_path(text, sizeof(text));
     } else if (texts[type] != TEXT_NONE) {
-        static const char *const t[] = {"..", "../canary", "/", "/etc", "user.x", "sub", "../.."};
+        static const char *const t[] = {"..",
+                                        "../canary",
+                                        "/",
+                                        "/etc",
+                                        "user.x",
+                                        "sub",
+                                        "../..",
+                                        "closed/file/out/none",
+                                        "inner/deep/upsub"};
         const char *p = t[rnd(ARRAY_COUNT(t))];
         text_size = strlen(p);
         memcpy(text, p, text_size);
@@ -177,12 +185,12 @@ static void inspect(struct peer_reply *r)
     check(r->error != -EPIPE, "the gofer is gone");
     check(r->error <= 0 && r->error > -4096, "error out of range");
     check(!contains_canary(r->body, r->size), "a reply shows the canary");
-    if (r->fd >= 0) {
+    for (size_t i = 0; i < r->fd_count; i++) {
         char data[256];
-        ssize_t n = pread(r->fd, data, sizeof(data), 0);
+        ssize_t n = pread(r->fds[i], data, sizeof(data), 0);
         check(n < 0 || !contains_canary(data, (size_t)n), "a donated fd shows the canary");
-        close(r->fd);
     }
+    peer_close_fds(r);
 }
 
 static void check_outside(const struct peer *p)

@@ -107,12 +107,13 @@ void peer_raw(struct peer *p, const void *message, size_t size, struct peer_repl
     out->fd = -1;
     ssize_t n = host_send_fd(p->sock, message, size, -1);
     if (n >= 0) {
-        n = host_recv_fd(p->sock, packet, sizeof(packet), &out->fd);
+        n = host_recv_fds(p->sock, packet, sizeof(packet), out->fds, &out->fd_count, 0);
     }
     if (n <= 0) {
         out->error = -EPIPE;
         return;
     }
+    out->fd = out->fd_count > 0 ? out->fds[0] : -1;
     const struct gofer_reply *r = (const void *)packet;
     const struct gofer_request *h = message;
     must((size_t)n >= sizeof(*r) && r->size == (size_t)n, "reply size");
@@ -120,6 +121,13 @@ void peer_raw(struct peer *p, const void *message, size_t size, struct peer_repl
     out->error = r->error;
     out->size = (size_t)n - sizeof(*r);
     memcpy(out->body, packet + sizeof(*r), out->size);
+}
+
+void peer_close_fds(struct peer_reply *r)
+{
+    while (r->fd_count > 0) {
+        close(r->fds[--r->fd_count]);
+    }
 }
 
 void peer_call_bytes(struct peer *p, uint32_t type, uint32_t root, const char *path,

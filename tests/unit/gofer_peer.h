@@ -13,6 +13,7 @@
 
 #include "gofer/gofer.h"
 #include "gofer/proto.h"
+#include "lib/host.h"
 
 #define PEER_CANARY "CANARY-OUTSIDE"
 
@@ -24,7 +25,9 @@ struct peer {
 struct peer_reply {
     int error;   /* the reply's, or -EPIPE when the gofer is gone */
     size_t size; /* of body */
-    int fd;      /* donated; -1 */
+    int fd;      /* the first donated one; -1 */
+    int fds[HOST_FDS_MAX];
+    size_t fd_count;
     uint8_t body[GOFER_MAX_MESSAGE] __attribute__((aligned(8))); /* after the header */
 };
 
@@ -35,6 +38,7 @@ void peer_stop(struct peer *p); /* and removes the tree */
 int peer_wait_end(struct peer *p);
 /* Sends raw bytes, and waits for one reply. */
 void peer_raw(struct peer *p, const void *message, size_t size, struct peer_reply *out);
+void peer_close_fds(struct peer_reply *r);
 /* A well-formed request. text: NULL for none. */
 void peer_call(struct peer *p, uint32_t type, uint32_t root, const char *path, const char *text,
                const void *fields, size_t fields_size, struct peer_reply *out);

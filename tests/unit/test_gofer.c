@@ -1,4 +1,4 @@
-/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer as a hostile sentry meets it: malformed messages, paths that try to leave the root,
  * writes where there may be none; and that well-formed requests do what they say.
@@ -45,6 +45,13 @@ static int call(uint32_t type, uint32_t root, const char *path, const char *text
 static int do_stat(uint32_t root, const char *path)
 {
     return call(GOFER_STAT, root, path, NULL, NULL, 0);
+}
+static int do_walk(uint32_t root, const char *path, const char *rest)
+{
+    struct gofer_walk_req req = {.opens = 1};
+    int err = call(GOFER_WALK, root, path, rest, &req, sizeof(req));
+    peer_close_fds(&g_reply);
+    return err;
 }
 /* Opens and closes again. Return: the error. */
 static int do_open(uint32_t root, const char *path, uint32_t flags)
@@ -127,8 +134,8 @@ static void message__malformed__error_reply(void **state)
         {"trailing slash", GOFER_STAT, RO, "sub/", 4, "", 0, 0, -EINVAL},
         {"nul", GOFER_STAT, RO, "fi\0e", 4, "", 0, 0, -EINVAL},
         {"text where none is", GOFER_STAT, RO, "file", 4, "x", 1, 0, -EINVAL},
-        {"text missing", GOFER_WALK, RO, ".", 1, "", 0, 0, -EINVAL},
-        {"text climbs", GOFER_WALK, RO, "sub", 3, "../../canary", 12, 0, -EINVAL},
+        {"text missing", GOFER_WALK, RO, ".", 1, "", 0, 8, -EINVAL},
+        {"text climbs", GOFER_WALK, RO, "sub", 3, "../../canary", 12, 8, -EINVAL},
         {"link to climb", GOFER_LINK, RW, "file", 4, "../stolen", 9, 0, -EINVAL},
         {"rename to climb", GOFER_RENAME, RW, "file", 4, "../stolen", 9, 8, -EINVAL},
         {"target nul", GOFER_SYMLINK, RW, "new", 3, "a\0b", 3, 0, -EINVAL},
@@ -182,8 +189,8 @@ static void walk__symlinks__never_followed(void **state)
         assert_int_equal(do_open(root, "abs", O_RDONLY), -ELOOP);
         assert_int_equal(do_open(root, "upsub/inner", O_RDONLY), root == WORLD ? -ENOTDIR : -ELOOP);
         assert_int_equal(do_stat(root, "upsub/inner"), root == WORLD ? -ENOTDIR : -ELOOP);
-        uint64_t cookie = 0;
-        assert_true(call(GOFER_READDIR, root, "upsub", NULL, &cookie, sizeof(cookie)) < 0);
+        struct gofer_readdir_req rd = {0};
+        assert_true(call(GOFER_READDIR, root, "upsub", NULL, &rd, sizeof(rd)) < 0);
         assert_int_equal(do_stat(root, "out"), 0);
         const struct gofer_stat_rep *rep = (const void *)g_reply.body;
         assert_true(S_ISLNK(rep->attr.mode));
@@ -206,23 +213,23 @@ static void walk__many_components__attributes_of_each(void **state)
     (void)state;
     const struct gofer_walk_rep *rep = (const void *)g_reply.body;
     const struct gofer_attr *attr = (const void *)(rep + 1);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "sub/deep/leaf", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "sub/deep/leaf"), 0);
     assert_int_equal(rep->count, 3);
     assert_int_equal(rep->stop, 0);
     assert_true(S_ISDIR(attr[0].mode) && S_ISDIR(attr[1].mode) && S_ISREG(attr[2].mode));
     assert_int_equal(attr[2].size, 4);
-    assert_int_equal(call(GOFER_WALK, RO, "sub", "deep/none/more", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, "sub", "deep/none/more"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -ENOENT);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "file/x", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "file/x"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -ENOTDIR);
-    assert_int_equal(call(GOFER_WALK, RO, ".", "upsub/inner", NULL, 0), 0);
+    assert_int_equal(do_walk(RO, ".", "upsub/inner"), 0);
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, 0);
     assert_true(S_ISLNK(attr[0].mode) && rep->target_size == 3);
     assert_memory_equal(&attr[1], "sub", 3);
-    assert_int_equal(call(GOFER_WALK, RO, "none", "x", NULL, 0), -ENOENT);
+    assert_int_equal(do_walk(RO, "none", "x"), -ENOENT);
 }
 
 static void open__only_regular_files(void **state)
@@ -289,17 +296,17 @@ static void read_only_root__every_change__erofs(void **state)
 static void world_readable_only__closed_things__eacces(void **state)
 {
     (void)state;
-    uint64_t cookie = 0;
+    struct gofer_readdir_req rd = {0};
     assert_int_equal(do_open(WORLD, "file", O_RDONLY), 0);
     assert_int_equal(do_open(WORLD, "sub/deep/leaf", O_RDONLY), 0);
     assert_int_equal(do_open(WORLD, "private", O_RDONLY), -EACCES);
     assert_int_equal(do_open(WORLD, "closed/open", O_RDONLY), -EACCES);
     assert_int_equal(do_stat(WORLD, "closed"), 0);
     assert_int_equal(do_stat(WORLD, "closed/file"), -EACCES);
-    assert_int_equal(call(GOFER_READDIR, WORLD, "closed", NULL, &cookie, sizeof(cookie)), -EACCES);
+    assert_int_equal(call(GOFER_READDIR, WORLD, "closed", NULL, &rd, sizeof(rd)), -EACCES);
     struct gofer_readahead_req ra = {0, 100};
     assert_int_equal(call(GOFER_READAHEAD, WORLD, "private", NULL, &ra, sizeof(ra)), -EACCES);
-    assert_int_equal(call(GOFER_WALK, WORLD, ".", "closed/open", NULL, 0), 0);
+    assert_int_equal(do_walk(WORLD, ".", "closed/open"), 0);
     const struct gofer_walk_rep *rep = (const void *)g_reply.body;
     assert_int_equal(rep->count, 1);
     assert_int_equal(rep->stop, -EACCES);
@@ -307,26 +314,101 @@ static void world_readable_only__closed_things__eacces(void **state)
     assert_int_equal(do_open(RO, "closed/open", O_RDONLY), 0);
 }
 
+/* READDIR of path with everything wanted. Return: the first directory in the reply; NULL on an error. */
+static const struct gofer_listed *list(uint32_t root, const char *path, const char *beside,
+                                       struct gofer_readdir_req req)
+{
+    if (call(GOFER_READDIR, root, path, beside, &req, sizeof(req)) < 0) {
+        return NULL;
+    }
+    return (const void *)(g_reply.body + sizeof(struct gofer_readdir_rep));
+}
+static uint32_t listed_dirs(void)
+{
+    return ((const struct gofer_readdir_rep *)(const void *)g_reply.body)->dirs;
+}
+static const struct gofer_listed *listed_next(const struct gofer_listed *l)
+{
+    return (const void *)((const uint8_t *)(l + 1) + l->size);
+}
+static const struct gofer_dirent *listed_entry(const struct gofer_listed *l, size_t at)
+{
+    return (const void *)((const uint8_t *)(l + 1) + at);
+}
+static const struct gofer_dirent *find_entry(const struct gofer_listed *l, const char *name)
+{
+    for (size_t at = 0; at < l->size; at += gofer_dirent_size(listed_entry(l, at))) {
+        const struct gofer_dirent *e = listed_entry(l, at);
+        if (e->name_size == strlen(name) && !memcmp(gofer_dirent_name(e), name, e->name_size)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
 static void readdir__whole_directory__attributes(void **state)
 {
     (void)state;
-    uint64_t cookie = 0;
-    assert_int_equal(call(GOFER_READDIR, RO, ".", NULL, &cookie, sizeof(cookie)), 0);
-    const struct gofer_readdir_rep *rep = (const void *)g_reply.body;
-    assert_int_equal(rep->eof, 1);
-    assert_int_equal(rep->count, 10); /* . .. file sub private closed out abs upsub fifo */
-    const uint8_t *at = g_reply.body + sizeof(*rep);
-    bool found = false;
-    for (uint32_t i = 0; i < rep->count; i++) {
-        const struct gofer_dirent *e = (const void *)at;
-        if (e->name_size == 4 && !memcmp(e + 1, "file", 4)) {
-            found = e->has_attr && e->attr.size == 8 && S_ISREG(e->attr.mode);
+    const struct gofer_readdir_req all = {.want = GOFER_LIST_ALL};
+    const struct gofer_listed *l = list(RO, ".", NULL, all);
+    assert_non_null(l);
+    assert_int_equal(listed_dirs(), 1);
+    assert_int_equal(l->complete, 1);
+    assert_int_equal(l->count, 10); /* . .. file sub private closed out abs upsub fifo */
+    assert_ptr_equal(listed_next(l), g_reply.body + g_reply.size);
+    const struct gofer_dirent *e = find_entry(l, "file");
+    struct gofer_attr attr;
+    assert_true(e && e->has_attr && e->target_size == 0);
+    memcpy(&attr, e + 1, sizeof(attr));
+    assert_true(attr.size == 8 && S_ISREG(attr.mode));
+    e = find_entry(l, "out");
+    assert_true(e && e->has_attr && e->target_size == 9);
+    assert_memory_equal(gofer_dirent_name(e) + 3, "../canary", 9);
+    l = list(RO, ".", NULL, (struct gofer_readdir_req){0});
+    assert_false(find_entry(l, "file")->has_attr);
+    assert_true(find_entry(l, "sub")->has_attr);
+    assert_null(list(RO, "file", NULL, all));
+    assert_int_equal(g_reply.error, -ENOTDIR);
+}
+
+/* What comes ahead: below, beside, within the bytes that it may take, and by the root's policy. */
+static void readdir__ahead__whole_directories(void **state)
+{
+    (void)state;
+    const struct gofer_readdir_req ahead = {.want = GOFER_LIST_ALL, .ahead = 65536};
+    const struct gofer_listed *l = list(RO, ".", NULL, ahead);
+    assert_int_equal(listed_dirs(), 4); /* itself, sub, sub/deep, closed */
+    const struct gofer_listed *dirs[4] = {l};
+    const char *deep = NULL;
+    for (uint32_t i = 1; i < 4; i++) {
+        dirs[i] = listed_next(dirs[i - 1]);
+        assert_true(dirs[i]->complete && dirs[i]->parent < i);
+        const struct gofer_dirent *e = listed_entry(dirs[dirs[i]->parent], dirs[i]->entry);
+        if (e->name_size == 4 && !memcmp(gofer_dirent_name(e), "deep", 4)) {
+            deep = find_entry(dirs[i], "leaf") ? "leaf" : NULL;
         }
-        at += gofer_dirent_size(e->name_size);
     }
-    assert_true(found);
-    assert_ptr_equal(at, g_reply.body + g_reply.size);
-    assert_int_equal(call(GOFER_READDIR, RO, "file", NULL, &cookie, sizeof(cookie)), -ENOTDIR);
+    assert_non_null(deep);
+    l = list(RO, "sub", "closed/none/file/upsub/closed", ahead);
+    assert_int_equal(listed_dirs(), 4); /* sub, sub/deep, closed twice; a link is not followed */
+    l = listed_next(listed_next(l));
+    assert_int_equal(l->parent, GOFER_LISTED_BESIDE);
+    assert_int_equal(l->entry, 0);
+    assert_non_null(find_entry(l, "open"));
+    assert_int_equal(listed_next(l)->entry, 23);
+    list(RO, ".", NULL, (struct gofer_readdir_req){.want = GOFER_LIST_ALL, .ahead = 40});
+    assert_int_equal(listed_dirs(), 1);
+    list(WORLD, ".", NULL, ahead);
+    assert_int_equal(listed_dirs(), 3); /* not what is closed */
+    list(WORLD, "sub", "closed", ahead);
+    assert_int_equal(listed_dirs(), 2);
+    static const char *const bad[] = {"..", "a/../b", "/sub", "sub/"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_null(list(RO, "sub", bad[i], ahead));
+        assert_int_equal(g_reply.error, -EINVAL);
+    }
+    assert_null(list(RO, ".", NULL, (struct gofer_readdir_req){.want = 4}));
+    assert_null(list(RO, ".", NULL, (struct gofer_readdir_req){.cookie = 1, .ahead = 1}));
 }
 
 static void readdir__many_entries__cookies_reach_all(void **state)
@@ -341,29 +423,61 @@ static void readdir__many_entries__cookies_reach_all(void **state)
         snprintf(path, sizeof(path), "many/a-rather-long-name-of-a-file-%d", i);
         assert_int_equal(do_open(RW, path, O_RDWR | O_CREAT | O_EXCL), 0);
     }
-    const struct gofer_readdir_rep *rep = (const void *)g_reply.body;
-    uint64_t cookie = 0;
+    struct gofer_readdir_req req = {.want = GOFER_LIST_ATTRS};
     int calls = 0, total = 0;
+    bool complete;
     do {
-        assert_int_equal(call(GOFER_READDIR, RO, "many", NULL, &cookie, sizeof(cookie)), 0);
-        const uint8_t *at = g_reply.body + sizeof(*rep);
-        for (uint32_t i = 0; i < rep->count; i++) {
-            const struct gofer_dirent *e = (const void *)at;
+        const struct gofer_listed *l = list(RO, "many", NULL, req);
+        assert_non_null(l);
+        for (size_t at = 0; at < l->size; at += gofer_dirent_size(listed_entry(l, at))) {
+            const struct gofer_dirent *e = listed_entry(l, at);
             int n;
             char name[256] = {0};
-            memcpy(name, e + 1, e->name_size);
+            memcpy(name, gofer_dirent_name(e), e->name_size);
             if (sscanf(name, "a-rather-long-name-of-a-file-%d", &n) == 1) {
                 assert_false(seen[n]);
                 seen[n] = true;
                 total++;
             }
-            at += gofer_dirent_size(e->name_size);
         }
-        cookie = rep->next;
+        req.cookie = l->next;
+        complete = l->complete;
         calls++;
-    } while (!rep->eof && calls < 100);
+    } while (!complete && calls < 100);
     assert_int_equal(total, FILES);
     assert_true(calls > 2);
+}
+
+/* Files beside the one that is opened: regular ones, as the root's policy lets them be. */
+static void open__beside__regular_files_only(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t root;
+        const char *path, *beside;
+        int error;
+        uint32_t count;
+    } t[] = {
+        {RO, "file", "private/fifo/sub/out/none/file", 0, 2},
+        {RO, "sub/inner", "inner/deep", 0, 1},
+        {RO, "closed/open", "file", 0, 1},
+        {WORLD, "file", "private/file", 0, 1},
+        {RO, "file", "../canary", -EINVAL, 0},
+        {RO, "none", "file", -ENOENT, 0},
+        {FILE_ROOT, ".", "file", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct gofer_open_req req = {.flags = O_RDONLY};
+        int err = call(GOFER_OPEN, t[i].root, t[i].path, t[i].beside, &req, sizeof(req));
+        const struct gofer_open_rep *rep = (const void *)g_reply.body;
+        if (err != t[i].error || (err == 0 && rep->count != t[i].count) ||
+            g_reply.fd_count != (err == 0 ? rep->count + 1 : 0)) {
+            fail_msg("row %zu: error %d, %zu fds", i, err, g_reply.fd_count);
+        }
+        peer_close_fds(&g_reply);
+    }
+    struct gofer_open_req req = {.flags = O_RDWR};
+    assert_int_equal(call(GOFER_OPEN, RW, "file", "private", &req, sizeof(req)), -EINVAL);
 }
 
 static void writable_root__changes(void **state)
@@ -440,7 +554,9 @@ int main(void)
         CASE(read_only_root__every_change__erofs),
         CASE(world_readable_only__closed_things__eacces),
         CASE(readdir__whole_directory__attributes),
+        CASE(readdir__ahead__whole_directories),
         CASE(readdir__many_entries__cookies_reach_all),
+        CASE(open__beside__regular_files_only),
         CASE(writable_root__changes),
         CASE(readahead_statfs_xattr__answer),
     };

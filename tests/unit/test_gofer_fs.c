@@ -1,4 +1,4 @@
-/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_listing.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer file system in a small kernel of its own: events thread, one kthread that plays the
  * program, and a real gofer in a child process. What the gofer was asked for is not visible here; the
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,9 +27,7 @@
 #include "sentry/fs/fs.h"
 #include "sentry/fs/gofer_client.h"
 #include "sentry/mm/usercopy.h"
-#include "tests/unit/gofer_peer.h"
-
-enum { RO, RW, WORLD, FILE_ROOT };
+#include "tests/unit/gofer_env.h"
 
 /* uio.o wants these; the test moves kernel memory only. */
 size_t copy_in_partial(struct mm *mm, void *dst, uaddr_t src, size_t size)
@@ -52,28 +51,7 @@ int clear_user(struct mm *mm, uaddr_t dst, size_t size)
     return -EFAULT;
 }
 
-static struct kernel g_test_kernel;
-static struct peer g_peer;
-static struct gofer_client *g_client;
 static struct cred *g_cred;
-static int g_failures;
-
-/* A kthread's stack is not cmocka's: failures are counted, and asserted on the main thread. */
-#define CHECK(c)                                                                                   \
-    do {                                                                                           \
-        if (!(c)) {                                                                                \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);                                \
-            g_failures++;                                                                          \
-        }                                                                                          \
-    } while (0)
-#define CHECK_EQ(a, b)                                                                             \
-    do {                                                                                           \
-        long a_ = (long)(a), b_ = (long)(b);                                                       \
-        if (a_ != b_) {                                                                            \
-            fprintf(stderr, "%s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #a, a_, b_);        \
-            g_failures++;                                                                          \
-        }                                                                                          \
-    } while (0)
 
 static struct name nm(const char *text)
 {
@@ -91,6 +69,7 @@ struct tree {
 static void mount_tree(struct tree *t, uint32_t root, bool read_only, bool shared)
 {
     memset(t, 0, sizeof(*t));
+    CHECK_EQ(g_cred ? 0 : cred_new(&g_cred, 0, 0, NULL, 0), 0);
     CHECK_EQ(mount_ns_new(&t->ns), 0);
     struct mount *m = NULL;
     CHECK_EQ(gofer_fs_new(g_client, root, read_only, shared, &t->sb), 0);
@@ -337,12 +316,31 @@ static void shared_with_host(void)
     CHECK_EQ(stat_in(&t, "/up/leaf", &st), 0);
 }
 
+/* tree/many/f0 ... */
+static const char *file_name(int i)
+{
+    static char name[32];
+    snprintf(name, sizeof(name), "/many/f%d", i);
+    return name;
+}
+static void make_files(int count)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/tree/many", g_peer.base);
+    CHECK_EQ(mkdir(path, 0755), 0);
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s/tree%s", g_peer.base, file_name(i));
+        close(open(path, O_CREAT | O_WRONLY, 0644));
+    }
+}
+
 /* In a frozen tree a name that was looked up once stays; what it leads to may be replaced. */
 static void frozen_file_replaced(void)
 {
     AUTO_TREE t;
     struct file *f;
     char command[256], buf[32];
+    make_files(300);
     mount_tree(&t, RO, true, false);
     CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
     snprintf(command, sizeof(command), "cd %s/tree && echo longer-text > n && mv n sub/inner",
@@ -352,11 +350,7 @@ static void frozen_file_replaced(void)
     file_put(f);
     /* The idle fd still shows the old file; without it, the new one comes. */
     for (int i = 0; i < 300; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "/f%d", i);
-        snprintf(command, sizeof(command), "%s/tree%s", g_peer.base, name);
-        close(open(command, O_CREAT | O_WRONLY, 0644));
-        CHECK_EQ(open_in(&t, name, O_RDONLY, &f), 0);
+        CHECK_EQ(open_in(&t, file_name(i), O_RDONLY, &f), 0);
         file_put(f);
     }
     CHECK_EQ(open_in(&t, "/sub/inner", O_RDONLY, &f), 0);
@@ -373,7 +367,7 @@ static void walk_ahead_primes(void)
     struct name sub = nm("sub"), deep = nm("deep"), leaf = nm("leaf"), none = nm("none");
     mount_tree(&t, RO, true, false);
     struct inode *root = t.sb->root->inode;
-    root->ops->walk_ahead(root, "sub//deep/leaf/");
+    root->ops->walk_ahead(root, "sub//deep/leaf/", false);
     kill(g_peer.pid, SIGSTOP); /* the gofer can't answer any more */
     CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
     CHECK_EQ(found->ops->lookup(found, &deep, &inner), 0);
@@ -383,13 +377,35 @@ static void walk_ahead_primes(void)
     inode_put(found);
     kill(g_peer.pid, SIGCONT);
     inode_put(inner);
-    root->ops->walk_ahead(root, "upsub/../etc/x");
-    root->ops->walk_ahead(root, "sub/none/x");
+    root->ops->walk_ahead(root, "upsub/../etc/x", false);
+    root->ops->walk_ahead(root, "sub/none/x", false);
     CHECK_EQ(root->ops->lookup(root, &sub, &found), 0);
     kill(g_peer.pid, SIGSTOP);
     CHECK_EQ(found->ops->lookup(found, &none, &inner), -ENOENT);
     kill(g_peer.pid, SIGCONT);
     inode_put(found);
+}
+
+/* A file that will be read comes with its fd: an open is one trip. */
+static void walk_opens(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    char buf[8];
+    mount_tree(&t, RO, true, false);
+    struct inode *root = t.sb->root->inode;
+    root->ops->walk_ahead(root, "sub/deep/leaf", true);
+    root->ops->walk_ahead(root, "file", true);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(open_in(&t, "/sub/deep/leaf", O_RDONLY, &f), 0);
+    CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 4);
+    file_put(f);
+    CHECK_EQ(open_in(&t, "/file", O_RDONLY, &f), 0);
+    file_put(f);
+    kill(g_peer.pid, SIGCONT);
+    root->ops->walk_ahead(root, "fifo", true);
+    CHECK_EQ(open_in(&t, "/fifo/x", O_RDONLY, &f), -ENOTDIR);
+    CHECK_EQ(open_in(&t, "/none", O_RDONLY, &f), -ENOENT);
 }
 
 /* A complete listing of a frozen directory answers stat of its names, and of others. */
@@ -411,6 +427,72 @@ static void listing_answers(void)
     CHECK_EQ(again.count, n.count);
     kill(g_peer.pid, SIGCONT);
     file_put(f);
+}
+
+static int list_in(struct tree *t, const char *name)
+{
+    struct file *f;
+    struct names n = {.c = {.emit = take_name}, .room = 1000};
+    int r = open_in(t, name, O_RDONLY | O_DIRECTORY, &f);
+    if (r == 0) {
+        r = f->ops->readdir(f, &n.c);
+        file_put(f);
+    }
+    return r < 0 ? r : n.count;
+}
+
+/* Who lists a directory and then one below it gets what comes next as well. */
+static void listings_ahead(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(list_in(&t, "/"), 10);
+    CHECK_EQ(list_in(&t, "/sub"), 4);
+    CHECK_EQ(list_in(&t, "/closed"), 4);
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(list_in(&t, "/sub/deep"), 3);
+    CHECK_EQ(stat_in(&t, "/sub/deep/leaf", &st), 0);
+    CHECK_EQ(st.st_size, 4);
+    CHECK_EQ(stat_in(&t, "/upsub/inner", &st), 0); /* the link's text came, too */
+    CHECK_EQ(stat_in(&t, "/closed/none", &st), -ENOENT);
+    kill(g_peer.pid, SIGCONT);
+}
+
+/* Lookup after lookup in one directory: its listing answers the rest. */
+static void listing_for_lookups(void)
+{
+    AUTO_TREE t;
+    struct stat st;
+    make_files(20);
+    mount_tree(&t, RO, true, false);
+    for (int i = 0; i < 5; i++) {
+        CHECK_EQ(stat_in(&t, file_name(i), &st), 0);
+    }
+    kill(g_peer.pid, SIGSTOP);
+    CHECK_EQ(stat_in(&t, file_name(19), &st), 0);
+    CHECK_EQ(stat_in(&t, file_name(20), &st), -ENOENT);
+    kill(g_peer.pid, SIGCONT);
+}
+
+/* A directory that is read file by file: the fds of the next files come with one that is opened. */
+static void files_ahead(void)
+{
+    AUTO_TREE t;
+    struct file *f;
+    char buf[8];
+    make_files(5);
+    mount_tree(&t, RO, true, false);
+    CHECK_EQ(list_in(&t, "/many"), 7);
+    for (int i = 0; i < 5; i++) {
+        if (i == 3) {
+            kill(g_peer.pid, SIGSTOP);
+        }
+        CHECK_EQ(open_in(&t, file_name(i), O_RDONLY, &f), 0);
+        CHECK_EQ(read_in(f, buf, sizeof(buf), 0), 0);
+        file_put(f);
+    }
+    kill(g_peer.pid, SIGCONT);
 }
 
 static void world_only(void)
@@ -442,235 +524,6 @@ static void gofer_killed(void)
     CHECK(!gofer_client_alive(g_client));
 }
 
-/* More calls at once than the socket holds: they queue, and all are answered. */
-static int g_answers;
-static void one_stat(void *arg)
-{
-    struct gofer_attr attr;
-    char *target;
-    (void)arg;
-    CHECK_EQ(gofer_client_stat(g_client, RO, "sub/inner", &attr, &target), 0);
-    g_answers++;
-}
-static void many_calls(void)
-{
-    enum { CALLS = 1000 };
-    struct kthread *k;
-    kill(g_peer.pid, SIGSTOP);
-    for (int i = 0; i < CALLS; i++) {
-        CHECK_EQ(kthread_create(&k, one_stat, NULL, "stat"), 0);
-    }
-    kthread_yield();
-    CHECK_EQ(g_answers, 0);
-    kill(g_peer.pid, SIGCONT);
-    one_stat(NULL);
-    for (int i = 0; i < 1000 && g_answers < CALLS + 1; i++) {
-        one_stat(NULL);
-    }
-    CHECK(g_answers > CALLS);
-}
-
-/* --- a gofer that lies --- */
-
-enum lie {
-    LIE_NONE,
-    LIE_SHORT,
-    LIE_SIZE,
-    LIE_TAG,
-    LIE_TYPE,
-    LIE_ERROR_SIGN,
-    LIE_ERROR_RANGE,
-    LIE_NO_FIELDS,
-    LIE_TARGET_LONG,
-    LIE_TARGET_NUL,
-    LIE_EXTRA_FD,
-    LIE_WALK_COUNT,
-    LIE_DIRENT_LONG,
-    LIE_DIRENT_SLASH,
-    LIE_DIRENT_COUNT,
-    LIE_DIR_ENDLESS,
-    LIE_OPEN_DIR,
-    LIE_COUNT
-};
-
-static uint32_t lie_type(enum lie lie)
-{
-    return lie == LIE_WALK_COUNT                              ? GOFER_WALK
-           : lie >= LIE_DIRENT_LONG && lie <= LIE_DIR_ENDLESS ? GOFER_READDIR
-           : lie == LIE_OPEN_DIR                              ? GOFER_OPEN
-                                                              : GOFER_STAT;
-}
-
-/* Context: the lying child. Answers one request. */
-static void lie_once(int sock, enum lie lie)
-{
-    static struct {
-        struct gofer_reply h;
-        uint8_t body[4096];
-    } m;
-    struct gofer_request req;
-    uint8_t in[512];
-    int fd = -1;
-    if (recv(sock, in, sizeof(in), 0) < (ssize_t)sizeof(req)) {
-        return;
-    }
-    memcpy(&req, in, sizeof(req));
-    struct gofer_stat_rep *st = (void *)m.body;
-    struct gofer_readdir_rep *rd = (void *)m.body;
-    struct gofer_dirent *e = (void *)(rd + 1);
-    size_t size = sizeof(m.h) + sizeof(*st);
-    m.h = (struct gofer_reply){.type = req.type, .tag = req.tag};
-    st->attr.mode = S_IFREG | 0644;
-    if (req.type == GOFER_READDIR) {
-        memset(m.body, 0, sizeof(m.body));
-        rd->count = lie != LIE_DIR_ENDLESS;
-        e->name_size = lie == LIE_DIRENT_LONG ? 1000 : 3;
-        memcpy(e + 1, lie == LIE_DIRENT_SLASH ? "a/b" : "abc", 3);
-        size = sizeof(m.h) + sizeof(*rd) + (rd->count ? gofer_dirent_size(3) : 0);
-    }
-    switch (lie) {
-    case LIE_SHORT:
-        size = 8;
-        break;
-    case LIE_TAG:
-        m.h.tag++;
-        break;
-    case LIE_TYPE:
-        m.h.type++;
-        break;
-    case LIE_ERROR_SIGN:
-        m.h.error = 5;
-        break;
-    case LIE_ERROR_RANGE:
-        m.h.error = -512;
-        break;
-    case LIE_NO_FIELDS:
-        size = sizeof(m.h);
-        break;
-    case LIE_TARGET_LONG:
-        st->attr.mode = S_IFLNK | 0777;
-        st->target_size = 5000;
-        break;
-    case LIE_TARGET_NUL:
-        st->attr.mode = S_IFLNK | 0777;
-        st->target_size = 4;
-        size += 4;
-        break;
-    case LIE_EXTRA_FD:
-        fd = sock;
-        break;
-    case LIE_WALK_COUNT:
-        memset(m.body, 0xff, 16);
-        break;
-    case LIE_DIRENT_COUNT:
-        rd->count = 100;
-        break;
-    case LIE_OPEN_DIR:
-        st->attr.mode = S_IFDIR | 0755;
-        fd = sock;
-        size = sizeof(m.h) + sizeof(st->attr);
-        break;
-    default:
-        break;
-    }
-    m.h.size = (uint32_t)size + (lie == LIE_SIZE);
-    _exit(host_send_fd(sock, &m, size, fd) < 0);
-}
-
-static int call_liar(struct gofer_client *g, enum lie lie)
-{
-    struct gofer_attr attr;
-    struct gofer_walked w;
-    struct gofer_dirents d;
-    char *target;
-    int fd;
-    switch (lie_type(lie)) {
-    case GOFER_WALK:
-        return gofer_client_walk(g, RO, ".", "a/b", &w);
-    case GOFER_READDIR:
-        return gofer_client_readdir(g, RO, ".", 0, &d);
-    case GOFER_OPEN:
-        return gofer_client_open(g, RO, "a", O_RDONLY, 0, &attr, &fd);
-    default:
-        return gofer_client_stat(g, RO, "a", &attr, &target);
-    }
-}
-
-static void lying_gofer(void)
-{
-    for (int lie = LIE_NONE; lie < LIE_COUNT; lie++) {
-        int pair[2];
-        struct gofer_client *g;
-        CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-        int pid = fork();
-        if (pid == 0) {
-            close(pair[0]);
-            lie_once(pair[1], (enum lie)lie);
-            _exit(1);
-        }
-        close(pair[1]);
-        CHECK_EQ(gofer_client_new(pair[0], &g), 0);
-        int r = call_liar(g, (enum lie)lie);
-        if (r != (lie == LIE_NONE ? 0 : -EIO)) {
-            fprintf(stderr, "lie %d is answered %d\n", lie, r);
-            g_failures++;
-        }
-        CHECK_EQ(call_liar(g, LIE_NONE), -EIO); /* it is gone: nothing waits for ever */
-        gofer_client_free(g);
-        waitpid(pid, NULL, 0);
-    }
-}
-
-/* --- running a case: a process of its own, since events and kernel are one a process --- */
-
-static void (*g_case)(void);
-
-static void case_main(void *arg)
-{
-    (void)arg;
-    g_case();
-    events_stop();
-}
-
-static void run_case(void (*f)(void))
-{
-    struct kthread *k;
-    peer_start(&g_peer);
-    g_case = f;
-    g_failures = 0;
-    fflush(NULL);
-    int pid = fork();
-    if (pid == 0) {
-        alarm(20);
-        g_kernel = &g_test_kernel;
-        list_init(&g_kernel->dentry_lru);
-        g_kernel->dentry_limit = 1000;
-        int err = events_init();
-        err = err < 0 ? err : timers_init();
-        err = err < 0 ? err : gofer_client_new(g_peer.sock, &g_client);
-        err = err < 0 ? err : cred_new(&g_cred, 0, 0, NULL, 0);
-        err = err < 0 ? err : kthread_create(&k, case_main, NULL, "case");
-        if (err < 0) {
-            fprintf(stderr, "setting up: %d\n", err);
-            _exit(99);
-        }
-        baton_take();
-        baton_drop();
-        events_loop();
-        exit(g_failures ? 1 : 0);
-    }
-    int status = -1;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    peer_stop(&g_peer);
-    assert_int_equal(status, 0);
-}
-
-#define CASE(name, f)                                                                              \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_case(f);                                                                               \
-    }
 CASE(gofer_fs__read_only__reads_and_maps, read_and_map)
 CASE(readdir__frozen__whole_and_in_parts, directory_frozen)
 CASE(readdir__shared__whole_and_in_parts, directory_shared)
@@ -678,11 +531,13 @@ CASE(gofer_fs__writable__changes, changes)
 CASE(gofer_fs__shared__sees_host_changes, shared_with_host)
 CASE(open__frozen_file_replaced__new_file, frozen_file_replaced)
 CASE(walk_ahead__several_names__one_trip, walk_ahead_primes)
+CASE(walk_ahead__opens__one_trip, walk_opens)
 CASE(lookup__after_readdir__no_rpc, listing_answers)
+CASE(readdir__tree_walk__comes_ahead, listings_ahead)
+CASE(lookup__again_and_again__one_listing, listing_for_lookups)
+CASE(open__file_by_file__comes_ahead, files_ahead)
 CASE(gofer_fs__policy_and_file_roots, world_only)
 CASE(gofer_client__gofer_killed__eio, gofer_killed)
-CASE(gofer_client__socket_full__queues, many_calls)
-CASE(gofer_client__malformed_replies__eio, lying_gofer)
 
 int main(void)
 {
@@ -694,11 +549,13 @@ int main(void)
         cmocka_unit_test(gofer_fs__shared__sees_host_changes),
         cmocka_unit_test(open__frozen_file_replaced__new_file),
         cmocka_unit_test(walk_ahead__several_names__one_trip),
+        cmocka_unit_test(walk_ahead__opens__one_trip),
         cmocka_unit_test(lookup__after_readdir__no_rpc),
+        cmocka_unit_test(readdir__tree_walk__comes_ahead),
+        cmocka_unit_test(lookup__again_and_again__one_listing),
+        cmocka_unit_test(open__file_by_file__comes_ahead),
         cmocka_unit_test(gofer_fs__policy_and_file_roots),
         cmocka_unit_test(gofer_client__gofer_killed__eio),
-        cmocka_unit_test(gofer_client__socket_full__queues),
-        cmocka_unit_test(gofer_client__malformed_replies__eio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

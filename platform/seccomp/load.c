@@ -1,0 +1,193 @@
+/*
+ * Loading a program into a fresh address space. The usual case is one order: the stub, which has said hello and
+ * waits, gets the files' descriptors, a list of memory calls, and what is to be copied (stack, arguments) in its
+ * window, and starts the program. It answers only if something of that fails.
+ *
+ * What does not fit (a huge environment, files that must not be mapped at will) goes step by step, with answers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/host.h"
+#include "platform/seccomp/seccomp.h"
+
+#define LOAD_FILES 4
+
+struct load_state {
+    struct platform_thread *th;
+    struct stub_mem_call *calls; /* in the window */
+    size_t call_count, copy_count;
+    struct {
+        int host_fd;
+        int number;
+        size_t last_call;
+    } files[LOAD_FILES];
+    size_t file_count;
+};
+
+/* The number under which the stub has o's file from now on. Errors: -EAGAIN it can't be given just so. */
+static int load_file(struct load_state *s, int host_fd)
+{
+    struct platform_thread *th = s->th;
+    for (size_t i = 0; i < s->file_count; i++) {
+        if (s->files[i].host_fd == host_fd) {
+            s->files[i].last_call = s->call_count;
+            return s->files[i].number;
+        }
+    }
+    int number = STUB_FD_GIVEN + (int)(th->slot + s->file_count);
+    if (s->file_count == LOAD_FILES ||
+        (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY ||
+        notify_install(th->notify_id, host_fd, number, true) < 0) {
+        return -EAGAIN;
+    }
+    s->files[s->file_count].host_fd = host_fd;
+    s->files[s->file_count].number = number;
+    s->files[s->file_count++].last_call = s->call_count;
+    return number;
+}
+
+static int load_call(struct load_state *s, const struct load_op *o)
+{
+    struct mem_call m;
+    int r = engine_load_map(o, &m);
+    if (r < 0) {
+        return r;
+    }
+    int fd = m.host_fd < 0 ? -1 : load_file(s, m.host_fd);
+    if (m.host_fd >= 0 && fd < 0) {
+        return fd;
+    }
+    struct stub_mem_call call = {.nr = (uint64_t)m.nr};
+    memcpy(call.args, m.args, sizeof(call.args));
+    call.args[4] = (uint64_t)(int64_t)fd;
+    s->calls[s->call_count++] = call;
+    return 0;
+}
+
+/* Errors: -EAGAIN something needs the other way. */
+static int load_at_once(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                        uaddr_t entry, uaddr_t sp)
+{
+    char *window = (char *)th->chan + WINDOW_OFFSET;
+    struct load_state s = {.th = th, .calls = (void *)window};
+    size_t used = op_count * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));
+    for (size_t i = 0; i < op_count; i++) {
+        used += ops[i].kind == LOAD_COPY ? ops[i].size : 0;
+        if (used > WINDOW_SIZE || ops[i].size > UINT32_MAX || ops[i].kind == LOAD_PROTECT) {
+            return -EAGAIN;
+        }
+    }
+    for (size_t i = 0; i < op_count; i++) {
+        int r = ops[i].kind == LOAD_MAP_FILE || ops[i].kind == LOAD_MAP_ANON
+                    ? load_call(&s, &ops[i])
+                    : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    for (size_t i = 0; i < s.file_count; i++) {
+        s.calls[s.files[i].last_call].close_fd = (uint64_t)s.files[i].number;
+    }
+    struct stub_copy *copies = (void *)&s.calls[s.call_count];
+    uint64_t offset = op_count * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));
+    for (size_t i = 0; i < op_count; i++) {
+        if (ops[i].kind != LOAD_COPY && ops[i].kind != LOAD_ZERO) {
+            continue;
+        }
+        struct stub_copy *c = &copies[s.copy_count++];
+        *c = (struct stub_copy){.addr = ops[i].addr, .size = ops[i].size};
+        if (ops[i].kind == LOAD_COPY) {
+            c->offset = offset;
+            memcpy(window + offset, ops[i].data, ops[i].size);
+            offset += ops[i].size;
+        }
+    }
+    th->chan->reply_args[0] = entry;
+    th->chan->reply_args[1] = sp;
+    th->chan->reply_args[2] = s.call_count;
+    th->chan->reply_args[3] = s.copy_count;
+    th->loading = true;
+    channel_reply(th, ORDER_LOAD);
+    return 0;
+}
+
+/* --- step by step --- */
+
+static int load_maps(struct platform_thread *th, const struct load_op *ops, size_t op_count)
+{
+    struct stub_mem_call calls[EXPECT_MEM_MAX];
+    int fds[EXPECT_MEM_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < op_count; i++) {
+        const struct load_op *o = &ops[i];
+        if (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON) {
+            struct mem_call m;
+            int r = engine_load_map(o, &m);
+            if (r == 0) {
+                r = mem_prepare(th, &m, count, &calls[count], &fds[count]);
+            }
+            if (r < 0) {
+                return r;
+            }
+            count++;
+        }
+        if (count == EXPECT_MEM_MAX || (i + 1 == op_count && count)) {
+            long r = mem_list(th, calls, fds, count);
+            if (r < 0) {
+                return (int)r;
+            }
+            count = 0;
+        }
+    }
+    return 0;
+}
+
+static int load_slowly(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                       uaddr_t entry, uaddr_t sp)
+{
+    int r = load_maps(th, ops, op_count);
+    for (size_t i = 0; r == 0 && i < op_count; i++) {
+        if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
+            r = engine_load_bytes(th->space, &ops[i]);
+        }
+    }
+    for (size_t i = 0; r == 0 && i < op_count; i++) {
+        if (ops[i].kind == LOAD_PROTECT) {
+            struct mem_call m = {.nr = SYS_mprotect,
+                                 .args = {ops[i].addr, ops[i].size, (uint64_t)ops[i].prot},
+                                 .host_fd = -1};
+            r = (int)seccomp_mem(th, &m);
+        }
+    }
+    if (r == 0) {
+        th->chan->reply_args[0] = entry;
+        th->chan->reply_args[1] = sp;
+        channel_reply(th, ORDER_START);
+    }
+    return r;
+}
+
+int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                         uaddr_t entry, uaddr_t sp)
+{
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = th->in_request && !th->event ? 0 : channel_wait(th); /* the first stub's BOOT */
+    if (r == 0) {
+        r = channel_need_notify(th);
+    }
+    if (r == 0) {
+        r = load_at_once(th, ops, op_count, entry, sp);
+    }
+    if (r == -EAGAIN) {
+        r = load_slowly(th, ops, op_count, entry, sp);
+    }
+    if (r == 0) {
+        th->started = true;
+    }
+    return r;
+}

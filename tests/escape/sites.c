@@ -1,0 +1,411 @@
+/*
+ * Call sites that the stub has rewritten, and those that it may not rewrite: jumps into the middle of one, trampolines of
+ * one's own making, code that changes while it runs, pages that others see, the tables with which the stub
+ * remembers all this. What must happen: every call is still caught and means what the program asked, or the
+ * process ends; what is not the process's own code stays as it was.
+ */
+#include "tests/escape/forge.h"
+
+#include <sys/syscall.h>
+
+/* mov $nr, %eax; syscall; ret and, with the number in eax, syscall; cmp $-4095, %rax; ret */
+static const uint8_t g_mov_form[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
+static const uint8_t g_cmp_form[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xc3};
+#define CALLS 12 /* more than it takes to have a site rewritten */
+
+static long call_at(const void *code, uint64_t rax, uint64_t a, uint64_t b, uint64_t c)
+{
+    long ret;
+    __asm__ volatile("call *%[code]"
+                     : "=a"(ret)
+                     : "0"(rax), "D"(a), "S"(b), "d"(c), [code] "r"(code)
+                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
+    return ret;
+}
+/* A page with this code, executable but not writable. Return: where the code is. */
+static uint8_t *code_page(const uint8_t *code, size_t size, size_t at)
+{
+    uint8_t *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 0xc3, 8192);
+    memcpy(p + at, code, size);
+    mprotect(p, 8192, PROT_READ | PROT_EXEC);
+    return p + at;
+}
+static bool is_rewritten(const uint8_t *site, const uint8_t *code, size_t size)
+{
+    return memcmp(site, code, size) != 0;
+}
+static bool make_rewritten(uint8_t *site, const uint8_t *code, size_t size, uint64_t rax)
+{
+    for (int i = 0; i < CALLS; i++) {
+        if (call_at(site, rax, 0, 0, 0) != getpid()) {
+            BREACH("getpid gave another number");
+        }
+    }
+    return is_rewritten(site, code, size);
+}
+
+/* Entering a site at each of its bytes: what runs is caught, or faults; the host serves none of it. */
+static void enter_at_each_byte(const uint8_t *code, size_t size, uint64_t rax)
+{
+    uint8_t *site = code_page(code, size, 256);
+    if (!make_rewritten(site, code, size, rax)) {
+        NOTE("the site was not rewritten\n");
+    }
+    for (size_t at = 1; at < size; at++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(2);
+            long r = call_at(site + at, SYS_memfd_create, (uint64_t) "x", 0, 0);
+            must_not_be_the_hosts(r, "a jump into a site");
+            r = call_at(site + at, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)getenv("CANARY"), 0);
+            if (r >= 0 && r < 100) {
+                BREACH("the canary was opened by a jump to site + %zu", at);
+            }
+            _exit(0);
+        }
+        waitpid(pid, &status, 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
+            _exit(BREACH_STATUS);
+        }
+    }
+}
+static void middle_of_mov_form(void)
+{
+    enter_at_each_byte(g_mov_form, sizeof(g_mov_form), SYS_getpid);
+}
+static void middle_of_cmp_form(void)
+{
+    enter_at_each_byte(g_cmp_form, sizeof(g_cmp_form), SYS_getpid);
+}
+/* The syscall instruction of a rewritten site is an address that old frames and tables may hold: it means what it did. */
+static void the_instruction_itself(void)
+{
+    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 512);
+    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    for (int i = 0; i < CALLS; i++) {
+        if (call_at(site + 5, SYS_getppid, 0, 0, 0) != getppid() ||
+            call_at(site, 0, 0, 0, 0) != getpid()) {
+            BREACH("the instruction of a rewritten site makes another call");
+        }
+    }
+}
+
+/* --- trampolines --- */
+static uint8_t *trampoline_of(const uint8_t *site)
+{
+    int32_t distance;
+    memcpy(&distance, site + 1, 4);
+    return site[0] == 0xe9 ? (uint8_t *)site + 5 + distance : NULL;
+}
+static void own_trampolines(void)
+{
+    static const uint8_t syscall_there[] = {0x0f, 0x05, 0xc3};
+    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 1024);
+    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *t = trampoline_of(site);
+    if (!t) {
+        NOTE("the site was not rewritten\n");
+        return;
+    }
+    uint8_t *page = (uint8_t *)((uint64_t)t & ~4095UL);
+    if (mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) < 0) {
+        return; /* as well */
+    }
+    memcpy(t, syscall_there, sizeof(syscall_there));
+    must_not_be_the_hosts(call_at(site, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
+    must_not_be_the_hosts(call_at(t, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
+    for (size_t at = 0; at + 3 < 32; at++) { /* and in each of its bytes */
+        memcpy(t + at, syscall_there, sizeof(syscall_there));
+        must_not_be_the_hosts(call_at(t + at, SYS_memfd_create, (uint64_t) "x", 0, 0),
+                              "a trampoline");
+    }
+    if (fork() == 0) {
+        munmap(page, 4096);
+        call_at(site, 0, 0, 0, 0);
+        getppid();
+        _exit(0);
+    }
+    if (fork() == 0) {
+        mmap(page, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        getppid();
+        call_at(site, 0, 0, 0, 0);
+        _exit(0);
+    }
+    while (wait(NULL) > 0) {
+    }
+}
+
+/* The stub's entry for rewritten sites, with addresses to return to of one's own choice. */
+static void odd_returns(void)
+{
+    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 2048);
+    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *t = trampoline_of(site);
+    if (!t) {
+        NOTE("the site was not rewritten\n");
+        return;
+    }
+    uint64_t entry = *(uint64_t *)(t + 5 + 10 + 6); /* behind mov, movabs, jmp *0(%rip) */
+    if (entry >> 32 != SLICE_HI) {
+        BREACH("a trampoline of another form: this attack is to be written anew");
+    }
+    uint64_t at[16] = {0,
+                       1,
+                       STUB_TEXT,
+                       STUB_RO,
+                       CHAN_BASE,
+                       AREA_BASE,
+                       0xffffffff81000000,
+                       1UL << 63,
+                       0x800000000000,
+                       entry,
+                       STUB_TEXT + 0x1000};
+    for (unsigned i = 0; i < stub()->gate_count; i++) {
+        at[11 + i] = stub()->gate_ips[i] - 2;
+    }
+    for (int i = 0; i < 16; i++) {
+        for (int fake = 0; fake < 2; fake++) { /* also with an area of one's own, in plain memory */
+            int status;
+            pid_t pid = fork();
+            if (pid == 0) {
+                static uint64_t area[8192] __attribute__((aligned(65536)));
+                area[0] = (uint64_t)area;
+                area[1] = (uint64_t)(area + 4096);
+                alarm(1);
+                if (fake) {
+                    __asm__ volatile("wrgsbase %0" ::"r"(area));
+                }
+                __asm__ volatile("jmp *%0" ::"r"(entry), "a"(SYS_getppid), "c"(at[i]), "D"(0));
+                __builtin_unreachable();
+            }
+            if (!wait_until(pid, &status, now() + 1)) {
+                kill(pid, SIGKILL);
+                if (!wait_until(pid, &status, now() + 5)) {
+                    BREACH("a process can't be killed");
+                }
+            }
+        }
+    }
+}
+
+/* GS base names the thread's area. Others' areas, and such as nobody has. */
+static int g_pipe[2];
+static void *sleeper(void *arg)
+{
+    char byte = 0;
+    return read(g_pipe[0], &byte, 1) == 1 && byte == 'x' ? arg : NULL;
+}
+static void areas_of_others(void)
+{
+    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 64);
+    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    for (uint64_t slot = 0; slot < 8; slot++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t t[3];
+            pipe(g_pipe);
+            alarm(1);
+            for (int i = 0; i < 3; i++) {
+                pthread_create(&t[i], NULL, sleeper, NULL);
+            }
+            usleep(5000);
+            __asm__ volatile("wrgsbase %0" ::"r"(AREA_BASE + slot * AREA_STRIDE));
+            for (int i = 0; i < 20; i++) {
+                call_at(site, 0, 0, 0, 0);
+            }
+            write(g_pipe[1], "xxx", 3);
+            setuid(0);
+            must_be_ordinary();
+            _exit(0);
+        }
+        if (!wait_until(pid, &status, now() + 0.3)) {
+            kill(pid, SIGKILL);
+            waitpid(pid, &status, 0);
+        }
+        if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
+            _exit(BREACH_STATUS);
+        }
+    }
+}
+
+/* --- code that changes --- */
+
+/* A JIT's page: always writable. Each version of the code means what it says. */
+static void jit_pages(void)
+{
+    uint8_t *p = mmap(NULL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(p, g_mov_form, sizeof(g_mov_form));
+    for (int i = 0; i < 3000; i++) {
+        *(volatile uint32_t *)(p + 1) = i & 1 ? SYS_getppid : SYS_getpid;
+        if (call_at(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
+            BREACH("round %d: an older version of the code ran", i);
+        }
+        if (p[0] != 0xb8 || p[5] != 0x0f) {
+            BREACH("a page that its program writes was rewritten");
+        }
+    }
+}
+/* A JIT with W^X: written, then executable, then written as a whole. */
+static void jit_pages_in_turn(void)
+{
+    uint8_t *p = mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t code[sizeof(g_mov_form)];
+    memcpy(code, g_mov_form, sizeof(code));
+    for (int i = 0; i < 200; i++) {
+        mprotect(p, 4096, PROT_READ | PROT_WRITE);
+        code[1] = i & 1 ? SYS_getppid : SYS_getpid;
+        memcpy(p, code, sizeof(code));
+        mprotect(p, 4096, PROT_READ | PROT_EXEC);
+        for (int k = 0; k < CALLS; k++) {
+            if (call_at(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
+                BREACH("round %d: an older version of the code ran", i);
+            }
+        }
+    }
+}
+
+/* The page of a site is replaced, unmapped and protected while the stub rewrites it. */
+static volatile bool g_stop;
+static uint8_t *g_moving;
+static void *mover(void *arg)
+{
+    uint8_t *other = mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(other + 256, g_mov_form, sizeof(g_mov_form));
+    for (unsigned i = 0; !g_stop; i++) {
+        switch (rnd() % 5) {
+        case 0:
+            mprotect(g_moving, 4096, PROT_READ | PROT_EXEC);
+            break;
+        case 1:
+            mprotect(g_moving, 4096, 7);
+            break;
+        case 2:
+            mmap(g_moving, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+            memcpy(g_moving + 256, g_mov_form, sizeof(g_mov_form));
+            break;
+        case 3:
+            memcpy(g_moving + 256, g_mov_form, sizeof(g_mov_form));
+            break;
+        default:
+            madvise(g_moving, 4096, MADV_DONTNEED);
+            break;
+        }
+    }
+    return arg;
+}
+static void on_fault_retry(int sig)
+{
+    (void)sig;
+    _exit(0);
+}
+static void moving_sites(void)
+{
+    for (int i = 0; i < 30; i++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t t;
+            signal(SIGSEGV, on_fault_retry);
+            signal(SIGTRAP, on_fault_retry);
+            signal(SIGILL, on_fault_retry);
+            alarm(2);
+            g_random += (uint64_t)i * 7919;
+            g_moving = code_page(g_mov_form, sizeof(g_mov_form), 256) - 256;
+            pthread_create(&t, NULL, mover, NULL);
+            for (double end = now() + 0.05; now() < end;) {
+                must_not_be_the_hosts(
+                    call_at(g_moving + 256, SYS_memfd_create, (uint64_t) "x", 0, 0),
+                    "a moving site");
+            }
+            _exit(0);
+        }
+        if (!wait_until(pid, &status, now() + 3)) {
+            kill(pid, SIGKILL);
+            waitpid(pid, &status, 0);
+        }
+        if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
+            _exit(BREACH_STATUS);
+        }
+    }
+}
+
+/* Code in a file that is open for writing, mapped shared: what is executed here, others read there. */
+static void shared_code(void)
+{
+    uint8_t back[4096], page[4096];
+    int fd = open("/tmp/shared-code", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    memset(page, 0xc3, sizeof(page));
+    memcpy(page + 256, g_mov_form, sizeof(g_mov_form));
+    memcpy(page + 512, g_cmp_form, sizeof(g_cmp_form));
+    write(fd, page, sizeof(page));
+    uint8_t *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    for (int i = 0; i < CALLS; i++) {
+        if (call_at(p + 256, 0, 0, 0, 0) != getpid() ||
+            call_at(p + 512, SYS_getpid, 0, 0, 0) != getpid()) {
+            BREACH("getpid gave another number");
+        }
+    }
+    if (pread(fd, back, sizeof(back), 0) != sizeof(back) || memcmp(page, back, sizeof(back))) {
+        BREACH("executing a file has changed it");
+    }
+}
+
+/* --- the stub's own tables --- */
+static void spoiled_tables(void)
+{
+    uint8_t *site = code_page(g_cmp_form, sizeof(g_cmp_form), 1000);
+    g_random += (uint64_t)g_variant * 104729;
+    for (int i = 0; i < 400; i++) {
+        uint64_t *words = (uint64_t *)STUB_DATA, value = rnd();
+        switch (rnd() % 4) {
+        case 0:
+            value = (uint64_t)site + rnd() % 16;
+            break;
+        case 1:
+            value = STUB_TEXT + rnd() % 0x4000;
+            break;
+        case 2:
+            value &= 3;
+            break;
+        }
+        words[rnd() % 512] = value;
+        if (i % 8 == 0) {
+            call_at(site, SYS_getppid, 0, 0, 0);
+        }
+    }
+    if (fork() == 0) {
+        _exit(0);
+    }
+}
+static void tables(void)
+{
+    report_new();
+    for (g_variant = 0; g_variant < 25; g_variant++) {
+        lawless(spoiled_tables, 0.1);
+    }
+}
+
+static const struct attack g_attacks[] = {
+    {"site: every byte of mov; syscall", middle_of_mov_form},
+    {"site: every byte of syscall; cmp", middle_of_cmp_form},
+    {"site: the instruction itself", the_instruction_itself},
+    {"site: trampolines of one's own", own_trampolines},
+    {"site: returns to odd places", odd_returns},
+    {"site: areas of other threads", areas_of_others, true},
+    {"site: pages of a JIT", jit_pages},
+    {"site: pages of a JIT, in turn", jit_pages_in_turn},
+    {"site: pages that move", moving_sites},
+    {"site: code that others read", shared_code},
+    {"site: the stub's tables", tables},
+};
+
+int main(void)
+{
+    size_t count = sizeof(g_attacks) / sizeof(g_attacks[0]);
+    g_may_hang = true;
+    /* with the ptrace engine nothing is rewritten, and there is no stub whose tables could be spoiled */
+    return run_attacks(g_attacks, getenv("NO_GATE") ? count - 1 : count);
+}
