@@ -250,8 +250,8 @@ static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const 
 
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
-    struct area *area = (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) +
-                                        AREA_STRUCT);
+    struct area *area =
+        (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
     uint64_t ip = u->regs[REG_RIP_];
 
     if (sig == STUB_KICK) {
