@@ -350,6 +350,7 @@ static size_t vm_transfer(int pid, char *local, uaddr_t remote, size_t size, boo
         size_t chunk = size - done;
         ssize_t n = write ? host_process_vm_write(pid, remote + done, local + done, chunk)
                           : host_process_vm_read(pid, local + done, remote + done, chunk);
+        bool told = n > 0 && (size_t)n < chunk; /* where it stopped */
         if (n <= 0) {
             size_t page = PAGE_SIZE - ((remote + done) & (PAGE_SIZE - 1));
             if (chunk <= page) {
@@ -362,6 +363,9 @@ static size_t vm_transfer(int pid, char *local, uaddr_t remote, size_t size, boo
             }
         }
         done += (size_t)n;
+        if (told) {
+            break;
+        }
     }
     return done;
 }

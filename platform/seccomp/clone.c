@@ -191,7 +191,8 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
         child->notify_fd = space->region->fd;
     }
     if (!(c->flags & CLONE_THREAD) && th->proc->given.count) {
-        child->inherited = calloc(1, sizeof(*child->inherited)); /* without, it is given them again */
+        child->inherited =
+            calloc(1, sizeof(*child->inherited)); /* without, it is given them again */
     }
     if (c->flags & CLONE_THREAD) {
         child->proc = th->proc;
@@ -369,7 +370,8 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     struct platform_space *old = th->space;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
-    th->started = false; /* a kick now would find no handler, and kill: it waits for the new program */
+    th->started =
+        false; /* a kick now would find no handler, and kill: it waits for the new program */
     channel_reply(th, ORDER_EXEC);
     th->space = fresh;
     thread_set_slot(th, 0);

@@ -28,7 +28,8 @@ static int given_find(const struct host_process *p, const struct stat *st)
 int given_number(struct platform_thread *th, int host_fd)
 {
     struct stat st;
-    if (!th->proc || host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH)) {
+    if (!th->proc || host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        !(st.st_mode & S_IROTH)) {
         return -EPERM;
     }
     int number = given_find(th->proc, &st);

@@ -29,7 +29,7 @@
 #define POLL_START_NS    (200 * NSEC_PER_USEC)
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
 #define POLL_GAP_NS      (100 * NSEC_PER_USEC) /* an empty round takes 50 ns, a timer tick 10-60 us */
-#define POLL_BACKOFF     8 /* times the gap: it was a time slice of somebody else's */
+#define POLL_BACKOFF     8   /* times the gap: it was a time slice of somebody else's */
 #define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
 #define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
 
@@ -38,7 +38,7 @@ static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
 static unsigned g_doorbell_next;
 static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
 static _Atomic int g_poller_tid;
-static cpu_set_t g_cpus;          /* all that this process may use */
+static cpu_set_t g_cpus;               /* all that this process may use */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
 
 /* The guest that rang woke this thread on its own CPU. Context: doorbell thread. */

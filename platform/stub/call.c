@@ -7,7 +7,7 @@
 
 #include "platform/stub/stub.h"
 
-#define ENOSYS_ 38
+#define ENOSYS_      38
 #define SYSCALL_SIZE 2
 
 __attribute__((noreturn)) void stub_die(void)
@@ -185,8 +185,7 @@ static long copy_back(const struct area *area)
     }
     for (int i = 0; i < 6 && used < WINDOW_SIZE; i++) {
         uint32_t filled = c->copy_filled[i];
-        if (filled &&
-            guarded_copy((void *)area->args[i], chan_window(c) + used, filled) != 0) {
+        if (filled && guarded_copy((void *)area->args[i], chan_window(c) + used, filled) != 0) {
             result = -14; /* EFAULT */
         }
         used = copy_next(used, c->copy_size[i]);
@@ -216,9 +215,9 @@ static long stub_load_program(struct area *area)
         (const void *)(chan_window(c) + c->reply_args[2] * sizeof(struct stub_mem_call));
     long r = stub_mem_list(area, c->reply_args[2]);
     for (uint64_t i = 0; i < copies && !(r < 0 && r >= -4095); i++) {
-        r = list[i].offset ? guarded_copy((void *)list[i].addr, chan_window(c) + list[i].offset,
-                                          list[i].size)
-                           : guarded_zero((void *)list[i].addr, list[i].size);
+        r = list[i].offset
+                ? guarded_copy((void *)list[i].addr, chan_window(c) + list[i].offset, list[i].size)
+                : guarded_zero((void *)list[i].addr, list[i].size);
     }
     if (r < 0 && r >= -4095) {
         return r;

@@ -23,7 +23,6 @@
 #define CLONE_CHILD_SETTID_  0x1000000UL
 #define EAGAIN_              11
 
-
 uint64_t *stub_slot_word(uint64_t slot)
 {
     return &HOT->slots[(slot / 64) % (SLOT_COUNT / 64)];

@@ -49,7 +49,7 @@ static struct {
         uint32_t size, pad[7];
     } software;
     uint64_t header[8];
-} g_xsave;
+} g_xsave __attribute__((section(".bss.hot")));
 _Static_assert(sizeof(g_xsave) == 112, "sw_reserved and the header");
 
 /* The FP state of a handler: all components in their initial state. XRSTOR wants to see room for them, all the same. */

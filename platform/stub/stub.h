@@ -53,7 +53,7 @@ struct stub_hot {
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
-_Static_assert(sizeof(struct stub_hot) <= 0x400, "the page's end");
+_Static_assert(sizeof(struct stub_hot) <= 0x300, "the page's end, where .bss.hot lies");
 
 /* The kernel's ucontext for x86-64, as a signal handler gets it. */
 struct stub_ucontext {
