@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -184,6 +185,41 @@ static void run_thread(void)
     pthread_join(t, NULL);
 }
 
+/* Calls that only the sentry can answer: one after the other, by two threads, by eight processes. */
+static void run_handoff(void)
+{
+    syscall(SYS_getpriority, PRIO_PROCESS, 0);
+}
+static void *handoffs(void *count)
+{
+    for (long i = 0; i < (long)count; i++) {
+        run_handoff();
+    }
+    return NULL;
+}
+static void run_handoff_threads(void)
+{
+    pthread_t t[2];
+    for (int i = 0; i < 2; i++) {
+        check(pthread_create(&t[i], NULL, handoffs, (void *)5000L) == 0, "pthread_create");
+    }
+    pthread_join(t[0], NULL);
+    pthread_join(t[1], NULL);
+}
+static void run_handoff_processes(void)
+{
+    for (int i = 0; i < 8; i++) {
+        pid_t pid = fork();
+        check(pid >= 0, "fork");
+        if (pid == 0) {
+            handoffs((void *)2000L);
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0) {
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -210,6 +246,9 @@ static const struct {
     {"fork+exec", run_fork_exec, 50},
     {"vfork+exec", run_vfork_exec, 50},
     {"thread", run_thread, 300},
+    {"handoff", run_handoff, 10000},
+    {"handoff-2-threads", run_handoff_threads, 3},
+    {"handoff-8-processes", run_handoff_processes, 3},
 };
 
 static int compare(const void *a, const void *b)

@@ -188,18 +188,12 @@ static int check_file(const struct gofer_root *r, const struct statx *stx)
     }
 }
 
-int resolve_file(const struct gofer_root *r, const char *path, int flags, uint32_t mode,
-                 int *out_fd, struct statx *stx)
+int resolve_file_at(const struct gofer_root *r, int dir, const char *name, int flags, uint32_t mode,
+                    int *out_fd, struct statx *stx)
 {
-    AUTO_FD owned = -1;
-    int start;
-    const char *name;
-    int err = resolve_start(r, path, &start, &owned, &name);
-    if (err < 0) {
-        return err;
-    }
+    int err = 0;
     /* Look before opening: an open of a device can have effects of its own. */
-    AUTO_FD probe = hostfs_open_beneath(start, name, O_PATH | O_NOFOLLOW, 0);
+    AUTO_FD probe = hostfs_open_beneath(dir, name, O_PATH | O_NOFOLLOW, 0);
     if (probe >= 0) {
         err = hostfs_statx(probe, "", stx);
         if (err == 0 && (flags & O_CREAT) && (flags & O_EXCL)) {
@@ -216,7 +210,7 @@ int resolve_file(const struct gofer_root *r, const char *path, int flags, uint32
     }
     /* The file may have been exchanged since: what was opened is looked at again. */
     int open_flags = (flags & ~O_TRUNC) | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
-    AUTO_FD fd = hostfs_open_beneath(start, name, open_flags, mode);
+    AUTO_FD fd = hostfs_open_beneath(dir, name, open_flags, mode);
     if (fd < 0) {
         return fd;
     }
@@ -235,4 +229,14 @@ int resolve_file(const struct gofer_root *r, const char *path, int flags, uint32
     }
     *out_fd = take_fd(&fd);
     return 0;
+}
+
+int resolve_file(const struct gofer_root *r, const char *path, int flags, uint32_t mode,
+                 int *out_fd, struct statx *stx)
+{
+    AUTO_FD owned = -1;
+    int start;
+    const char *name;
+    int err = resolve_start(r, path, &start, &owned, &name);
+    return err < 0 ? err : resolve_file_at(r, start, name, flags, mode, out_fd, stx);
 }

@@ -27,5 +27,8 @@ MUST_CHECK int resolve_dir(const struct gofer_root *r, const char *path, int *ou
  */
 MUST_CHECK int resolve_file(const struct gofer_root *r, const char *path, int flags, uint32_t mode,
                             int *out_fd, struct statx *stx);
+/* The same for a name in a directory that resolve_parent gave. */
+MUST_CHECK int resolve_file_at(const struct gofer_root *r, int dir, const char *name, int flags,
+                               uint32_t mode, int *out_fd, struct statx *stx);
 /* May the policy of r go through the directory dir? 0 or -EACCES. */
 MUST_CHECK int resolve_may_search(const struct gofer_root *r, int dir);

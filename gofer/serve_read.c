@@ -127,18 +127,21 @@ int serve_readlink(struct serve *s, const struct gofer_readlink_req *req,
 /* The files that text names, as far as they can be opened. */
 static void open_beside(struct serve *s, struct gofer_open_rep *rep)
 {
-    const char *slash = strrchr(s->path, '/');
-    size_t dir_size = slash ? (size_t)(slash + 1 - s->path) : 0;
-    char *next = s->text[0] ? s->text : NULL, *name;
+    AUTO_FD dir = -1;
+    const char *unused;
+    if (s->text[0] == '\0' || s->root->name ||
+        resolve_parent(s->root, s->path, &dir, &unused) < 0) {
+        return;
+    }
+    char *next = s->text, *name;
     while ((name = strsep(&next, "/")) && rep->count < GOFER_MAX_BESIDE) {
         struct gofer_opened o = {.entry = (uint32_t)(name - s->text)};
         struct statx stx;
         int fd;
-        if (dir_size + strlen(name) >= sizeof(s->path) || serve_tail_left(s) < sizeof(o)) {
+        if (serve_tail_left(s) < sizeof(o)) {
             break;
         }
-        strcpy(s->path + dir_size, name); /* canonical, as both parts are */
-        if (resolve_file(s->root, s->path, O_RDONLY, 0, &fd, &stx) < 0) {
+        if (resolve_file_at(s->root, dir, name, O_RDONLY, 0, &fd, &stx) < 0) {
             continue;
         }
         serve_fill_attr(s, &stx, fd, "", &o.attr);

@@ -48,7 +48,7 @@ enum platform_event_kind {
     PLATFORM_FAULT,     /* the guest's code faulted: fault */
     PLATFORM_INTERRUPT, /* platform_interrupt took effect while the guest ran its own code */
     PLATFORM_BAD_FRAME, /* the stack did not take the frame of platform_signal: as if that had not been */
-    PLATFORM_DEAD,      /* the host process is gone; the thread can't be resumed: status */
+    PLATFORM_DEAD, /* the host process is gone; the thread can't be resumed: status */
 };
 struct platform_event {
     enum platform_event_kind kind;
@@ -58,7 +58,8 @@ struct platform_event {
         struct {
             uint64_t nr;
             uint64_t args[6];
-            uint64_t done; /* bytes that the guest's side has written of a write before it asked for the rest */
+            uint64_t
+                done; /* bytes that the guest's side has written of a write before it asked for the rest */
         } call;
         struct {
             int signo;       /* SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP */
@@ -134,13 +135,14 @@ MUST_CHECK int platform_get_context(struct platform_thread *th, struct guest_con
 struct platform_signal {
     int sig;
     uaddr_t handler, restorer;
-    uaddr_t start;       /* the frame goes below: the guest's stack without its red zone, or the alternate stack's end */
-    bool check_stack;    /* the frame must lie within the alternate stack */
-    bool more;           /* stop with PLATFORM_INTERRUPT before the handler's first instruction */
-    uaddr_t stack_sp;    /* the alternate stack: uc_stack */
+    uaddr_t
+        start; /* the frame goes below: the guest's stack without its red zone, or the alternate stack's end */
+    bool check_stack; /* the frame must lie within the alternate stack */
+    bool more;        /* stop with PLATFORM_INTERRUPT before the handler's first instruction */
+    uaddr_t stack_sp; /* the alternate stack: uc_stack */
     int stack_flags;
     uint64_t stack_size;
-    uint64_t mask; /* uc_sigmask */
+    uint64_t mask;    /* uc_sigmask */
     const void *info; /* siginfo_t, 128 bytes; borrowed for the call */
 };
 /**
@@ -192,7 +194,8 @@ struct platform_exit_info {
     uaddr_t robust_list;     /* 0: not there */
     uint64_t robust_head[3]; /* struct robust_list_head */
 };
-MUST_CHECK bool platform_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
+MUST_CHECK bool platform_exit_info(const struct platform_thread *th,
+                                   struct platform_exit_info *out);
 void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
 
 /*

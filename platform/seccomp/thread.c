@@ -24,7 +24,7 @@ int thread_violation(struct platform_thread *th)
 }
 
 int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t index,
-                       struct stub_mem_call *out, int *out_fd)
+                struct stub_mem_call *out, int *out_fd)
 {
     *out = (struct stub_mem_call){.nr = (uint64_t)m->nr};
     memcpy(out->args, m->args, sizeof(out->args));
@@ -226,8 +226,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
     th->has_tail = true;
 }
 
-long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
-                     size_t count)
+long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
     channel_flush(th);
@@ -346,7 +345,8 @@ void seccomp_interrupt(struct platform_thread *th)
     th->kicked = true;
     int r = host_tgkill(th->proc->pid, th->tid, STUB_KICK);
     if (r < 0) {
-        th->kicked = false; /* its process is dying; or it ended by itself, which only hostile ones do */
+        th->kicked =
+            false; /* its process is dying; or it ended by itself, which only hostile ones do */
         bool ended = thread_stale(th);
         (void)ended;
     }

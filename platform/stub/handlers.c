@@ -79,18 +79,13 @@ static uint32_t send_context(struct area *area, const struct stub_ucontext *u, u
     return c->order;
 }
 
-static void take_regs(const struct chan *c, struct stub_ucontext *u)
-{
-    for (int i = 0; c->reply_args[0] && i < REG_COUNT_; i++) {
-        u->regs[i] = c->regs[i];
-    }
-}
-
 static void take_context(const struct chan *c, struct stub_ucontext *u)
 {
     uint32_t size = stub_fpstate_size(u->fpstate);
     uint64_t fp = c->reply_args[1];
-    take_regs(c, u);
+    for (int i = 0; c->reply_args[0] && i < REG_COUNT_; i++) {
+        u->regs[i] = c->regs[i];
+    }
     if (fp && fp <= size) {
         copy_bytes(u->fpstate, chan_window((struct chan *)c), fp);
         if (fp == XSAVE_HEADER && size > XSAVE_HEADER) {
@@ -119,7 +114,7 @@ static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
             stub_die();
         }
         if (nr) {
-            take_regs(c, u);
+            take_context(c, u); /* a sigreturn may have replaced it */
         }
         int more = (c->signal.flags & SIGNAL_MORE) || area->kick_came;
         uint64_t at;
@@ -255,8 +250,8 @@ static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const 
 
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
-    struct area *area = (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) +
-                                        AREA_STRUCT);
+    struct area *area =
+        (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
     uint64_t ip = u->regs[REG_RIP_];
 
     if (sig == STUB_KICK) {

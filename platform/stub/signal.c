@@ -51,12 +51,13 @@ static long mask_set(struct area *area, uint64_t mask)
     if (mask == old) {
         return 0;
     }
+    area->mask_changed =
+        CHAN_MASK; /* in any case: the sentry may have seen the one that is taken back */
     __atomic_store_n(&c->sigmask, mask, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
         __atomic_store_n(&c->sigmask, old, __ATOMIC_SEQ_CST);
         return NOT_OURS;
     }
-    area->mask_changed = CHAN_MASK;
     return 0;
 }
 

@@ -312,10 +312,10 @@ static bool is_enough(const struct gofer_listing *l, uint32_t want)
     return l && l->complete && (l->want & want) == want;
 }
 
-/* Is somebody walking a tree that dir belongs to, who wants as much of the entries? */
-static bool in_tree_walk(const struct gofer_inode *dir, uint32_t want)
+/* May somebody be walking a tree that dir belongs to? */
+static bool in_tree_walk(const struct gofer_inode *dir)
 {
-    return gofer_fs_of(dir)->frozen && dir->parent && is_enough(dir->parent->listing, want);
+    return gofer_fs_of(dir)->frozen && dir->parent && is_enough(dir->parent->listing, 0);
 }
 
 /* The attributes that came have to be used, or no more will be asked for. */
@@ -465,10 +465,10 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
  * How many bytes of other directories are worth having with dir's? While there is no credit, each directory
  * that might have come ahead adds to it.
  */
-static uint32_t ahead_bytes(const struct gofer_inode *dir, uint32_t want)
+static uint32_t ahead_bytes(const struct gofer_inode *dir)
 {
     struct gofer_fs *fs = gofer_fs_of(dir);
-    if (!in_tree_walk(dir, want)) {
+    if (!in_tree_walk(dir)) {
         return 0;
     }
     if (fs->ahead_credit < AHEAD_MIN) {
@@ -484,7 +484,7 @@ static int fetch(struct gofer_inode *dir, uint64_t cookie, bool walking, struct 
     const struct gofer_listing *l = valid_listing(dir);
     struct gofer_readdir_req req = {.cookie = cookie};
     req.want = cookie && l ? l->want : wanted_attrs(fs);
-    req.ahead = cookie == 0 && walking ? ahead_bytes(dir, req.want) : 0;
+    req.ahead = cookie == 0 && walking ? ahead_bytes(dir) : 0;
     AUTO_FREE char *path = NULL;
     AUTO_FREE char *beside = calloc(1, req.ahead ? GOFER_MAX_PATH : 1);
     int err = beside ? gofer_path(dir, NULL, &path) : -ENOMEM;

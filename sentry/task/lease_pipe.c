@@ -274,8 +274,10 @@ void lease_consider_pipe(struct task *t, struct file *f, int fd)
     }
     file_lease_init(&l->base, &ring_ops, f->inode);
     give_back(&l->base);
+    refcount_get(&l->base.ref); /* it may end while the stub maps the ring */
     join(t, f, fd, l);
     if (l->member_count == 0 && !l->base.ended) {
         file_lease_end(&l->base);
     }
+    file_lease_put(&l->base);
 }

@@ -23,7 +23,8 @@ for i in $(seq 100); do
     [ "$(echo "$stubs" | wc -w)" -ge 2 ] && break
     sleep 0.1
 done
-sleep 0.3
+sleep 0.3 # what only helped to start is gone by then
+all=$(below $FRONT)
 stubs=$(for p in $all; do case $(readlink "/proc/$p/exe") in *memfd:stub*) echo "$p" ;; esac; done)
 [ "$(echo "$stubs" | wc -w)" = 2 ] || fail "two guest processes were expected, there are: $stubs"
 [ "$(echo "$all" | wc -w)" -ge 4 ] || fail "gofer, sentry and two guests were expected, there are: $all"

@@ -5,7 +5,8 @@
  *    what they were; the handler finds fresh ones and may spoil them.
  * 2. The FP state in the frame is Linux's: magic words, sizes, 64-byte alignment; uc_flags is 7.
  * 3. A handler may change the context: a vector register, a general one.
- * 4. Without FP state (fpregs NULL) registers are fresh afterwards. A frame moved elsewhere is good, too.
+ * 4. The same for a signal that waits until the handler returns, and so finds the state that this restores.
+ * 5. Without FP state (fpregs NULL) registers are fresh afterwards. A frame moved elsewhere is good, too.
  */
 #include "../compat.h"
 
@@ -18,7 +19,7 @@
 
 enum source { BY_CALL, BY_FAULT, BY_OTHER, SOURCES };
 static uint8_t in[16][32], out[16][32];
-static volatile int handled, change;
+static volatile int handled, change, another;
 static char *volatile page;
 static volatile int *go; /* the other process may send now */
 static volatile uint32_t fresh_csr, fresh_xmm;
@@ -66,6 +67,10 @@ __attribute__((target("avx"))) static void handler(int sig, siginfo_t *si, void 
     if (change) {
         memset((uint8_t *)uc->uc_mcontext.fpregs + 160 + 3 * 16, 0x77, 16);
         uc->uc_mcontext.gregs[REG_R12] = 0x4242;
+    }
+    if (another && sig == SIGUSR1) {
+        another = 0;
+        raise(SIGUSR2); /* blocked here */
     }
     _mm_setcsr(0x1f80 | 0x6000);
     __asm__ volatile("vzeroall; fninit; fldz" ::
@@ -127,7 +132,10 @@ static void round_trips(enum source source, int rounds)
         memset(out, 0, sizeof(out));
         CHECK_EQ(mprotect(page, 4096, PROT_READ), 0);
         change = i % 2;
+        another = i % 3 == 0;
         CHECK_EQ(run(source), change ? 0x4242 : 0x1212);
+        CHECK(source == BY_FAULT || !another);
+        another = 0;
         if (change) {
             memset(in[3], 0x77, 16);
         }
@@ -185,7 +193,9 @@ int main(void)
     }
     page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+    sigaddset(&sa.sa_mask, SIGUSR2);
     CHECK_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
+    CHECK_EQ(sigaction(SIGUSR2, &sa, NULL), 0);
     CHECK_EQ(sigaction(SIGSEGV, &sa, NULL), 0);
     round_trips(BY_CALL, 20);
     round_trips(BY_FAULT, 20);
