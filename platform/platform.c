@@ -192,6 +192,11 @@ void platform_forget_files(struct platform_thread *th)
     }
 }
 
+uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known)
+{
+    return g_engine->tid_address ? g_engine->tid_address(th, known) : known;
+}
+
 uaddr_t platform_robust_list(const struct platform_thread *th)
 {
     return g_engine->robust_list ? g_engine->robust_list(th) : 0;

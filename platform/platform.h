@@ -183,6 +183,8 @@ void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
+/* What th set by itself with set_tid_address, which the host clears at its end; else known. */
+uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known);
 /* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
 uaddr_t platform_robust_list(const struct platform_thread *th);
 /*

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/syscall.h>
 
 #include "loader/loader.h"
 #include "sentry/task/lease.h"
@@ -112,6 +113,7 @@ static void exec_finish(struct task *t, struct exec_state *s)
     thread_group_set_exe(tg, &exec_plan_file(s->plan)->path);
     fd_table_close_on_exec(t->files);
     task_exec_reset(t, s->comm);
+    platform_keep_answer(t->pt, SYS_gettid, task_tid(t)); /* C libraries begin with set_tid_address */
 }
 
 /* Loads into the fresh address space that boot describes. */

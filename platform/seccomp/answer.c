@@ -83,6 +83,7 @@ void seccomp_answers_init(struct platform_thread *th)
 {
     seccomp_forget_answers(th);
     th->chan->robust_list = 0;
+    th->chan->has_tid_address = 0;
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
     seccomp_set_altstack(th, 0, -1, 0); /* no frame's: the first sigreturn asks */
@@ -91,6 +92,12 @@ void seccomp_answers_init(struct platform_thread *th)
 uaddr_t seccomp_robust_list(const struct platform_thread *th)
 {
     return th->chan ? *(volatile uint64_t *)&th->chan->robust_list : 0;
+}
+
+uaddr_t seccomp_tid_address(const struct platform_thread *th, uaddr_t known)
+{
+    const volatile struct chan *c = th->chan;
+    return c && c->has_tid_address ? c->tid_address : known;
 }
 
 bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out)

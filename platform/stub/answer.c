@@ -115,6 +115,9 @@ static long stub_sigprocmask(struct area *area)
 /* Return: 1 when *result is the call's, 0 when it is the sentry's. */
 static long answer_kept(struct area *area, uint32_t kept, long *result)
 {
+    if (!kept) {
+        return 0;
+    }
     uint64_t answer = area->chan->answers[(kept & 0x7f) - 1];
     if (!(answer & ANSWER_VALID) || ((kept & PLATFORM_ANSWER_OF_SELF) && (uint32_t)area->args[0])) {
         return 0;
@@ -170,6 +173,9 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_futex:
         *result = stub_futex(area);
         return 1;
+    case __NR_rseq: /* there are no restartable sequences: every program start asks */
+        r = RO->answer ? -ENOSYS_ : NOT_OURS;
+        break;
     case __NR_set_robust_list:
         r = NOT_OURS;
         if (RO->answer) {
@@ -193,7 +199,12 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
         return 1;
     case __NR_set_tid_address:
         gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
-        return 0;
+        if (!answer_kept(area, RO->kept[__NR_gettid], result)) {
+            return 0;
+        }
+        area->chan->tid_address = area->args[0];
+        area->chan->has_tid_address = 1;
+        return 1;
     default:
         return 0;
     }

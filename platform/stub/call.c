@@ -7,7 +7,6 @@
 
 #include "platform/stub/stub.h"
 
-#define ENOSYS_      38
 #define SYSCALL_SIZE 2
 
 __attribute__((noreturn)) void stub_die(void)

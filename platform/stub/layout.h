@@ -261,6 +261,7 @@ struct chan {
     uint64_t sigmask;
     uint64_t answers[ANSWER_COUNT]; /* ANSWER_VALID and a result: what the sentry would say again */
     uint64_t robust_list;           /* set_robust_list's; the sentry looks when the thread ends */
+    uint64_t tid_address, has_tid_address; /* set_tid_address's; the host clears it */
 
     /*
      * A new thread says which host task it is, and goes on. Stub: store host_tid, then look at start_kick; sentry, to

@@ -119,7 +119,8 @@ long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_answer(struct area *area, uint64_t nr, long *result);
 
 /* boot.c */
-#define EINTR_ 4
+#define EINTR_  4
+#define ENOSYS_ 38
 /* Gets this process channels of its own. boot: arguments of STUB_REQ_BOOT. */
 void stub_hello(uint64_t nonce, const uint64_t *boot);
 __attribute__((noreturn)) void stub_main(const uint64_t *sp);
