@@ -427,6 +427,7 @@ int loader_load(struct exec_plan *plan, struct platform_thread *th,
     mm->space = platform_space(th);
     mm->vdso = boot->vdso;
     fill_mm(mm, plan, &layout, &stack, &auxv);
+    platform_set_brk(mm->space, mm->start_brk, mm->brk);
     err = note_object(mm, &plan->program, r->walk->root);
     if (err == 0 && plan->interp.file) {
         err = note_object(mm, &plan->interp, r->walk->root);

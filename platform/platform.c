@@ -173,6 +173,18 @@ void platform_ask(struct platform_thread *th, unsigned what, bool on)
     }
 }
 
+void platform_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk)
+{
+    if (g_engine->set_brk) {
+        g_engine->set_brk(s, start, brk);
+    }
+}
+
+uaddr_t platform_brk(const struct platform_space *s, uaddr_t known)
+{
+    return g_engine->brk ? g_engine->brk(s, known) : known;
+}
+
 void platform_forget_files(struct platform_thread *th)
 {
     if (g_engine->forget_files) {

@@ -326,6 +326,12 @@ MUST_CHECK int platform_proc_read(struct platform_space *s, const char *name, st
  * mapping that must never become writable. Return: the fd. Errors: -ENOENT no procfs; what open gave.
  */
 MUST_CHECK int platform_reopen_read_only(int host_fd);
+/*
+ * The break of s: what the sentry made it, and what it is now, since the guest's side may move it without a call
+ * arriving. The answer is the guest's word; known, if it has no say.
+ */
+void platform_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk);
+uaddr_t platform_brk(const struct platform_space *s, uaddr_t known);
 /* true when [addr, addr+size) touches what belongs to the stub. */
 bool platform_range_reserved(uaddr_t addr, uint64_t size);
 /* For /proc/self/maps: true for a host mapping that the guest must not see (stub slice). */

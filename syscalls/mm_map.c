@@ -373,6 +373,12 @@ long sys_mremap(struct task *t, uaddr_t old_address, size_t old_size, size_t new
     return mem_perform(t, &call);
 }
 
+static void brk_set(struct mm *mm, uaddr_t brk)
+{
+    mm->brk = brk;
+    platform_set_brk(mm->space, mm->start_brk, brk);
+}
+
 /*
  * mm->brk moves before the host is asked, so that another thread's brk during the call starts from
  * the new end; a failure moves it back only if nobody has gone on from there.
@@ -381,24 +387,26 @@ static long brk_move(struct task *t, uaddr_t brk, const struct mem_call *call)
 {
     struct mm *mm = t->mm;
     const uaddr_t old = mm->brk;
-    mm->brk = brk;
+    brk_set(mm, brk);
     long r = platform_mem(t->pt, call);
-    if (r < 0 && mm->brk == brk) {
-        mm->brk = old;
+    if (r < 0 && mm_brk(mm) == brk) {
+        brk_set(mm, old);
     }
-    return (long)mm->brk;
+    return (long)mm_brk(mm);
 }
 
+/* Usually the stub moves it by itself. */
 long sys_brk(struct task *t, uaddr_t addr)
 {
     struct mm *mm = t->mm;
+    mm->brk = mm_brk(mm);
     const uaddr_t old_end = ALIGN_UP(mm->brk, PAGE_SIZE);
     if (addr < mm->start_brk || addr > PLATFORM_TASK_SIZE - PAGE_SIZE) {
         return (long)mm->brk;
     }
     const uaddr_t new_end = ALIGN_UP(addr, PAGE_SIZE);
     if (new_end == old_end) {
-        mm->brk = addr;
+        brk_set(mm, addr);
         return (long)addr;
     }
     if (new_end < old_end) {

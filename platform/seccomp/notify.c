@@ -262,6 +262,10 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;
+        if (!(o->flags & CLONE_VM)) {
+            memcpy(th->child->space->region->base + STUB_PROCESS_OFFSET,
+                   th->space->region->base + STUB_PROCESS_OFFSET, sizeof(struct stub_process));
+        }
         if (th->child->inherited) {
             *th->child->inherited = th->proc->given;
         }

@@ -215,6 +215,19 @@ static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const voi
     return 0;
 }
 
+void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk)
+{
+    volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    p->brk = brk;
+    p->brk_start = start;
+}
+
+uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known)
+{
+    const volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    return p->brk_start ? p->brk : known;
+}
+
 /* Call sites that the stub has rewritten appear as the guest made them. */
 static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t addr, size_t size)
 {

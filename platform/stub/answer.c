@@ -162,6 +162,11 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
                 ? stub_memory(nr, area->args)
                                                                : NOT_OURS;
         break;
+    case __NR_brk: /* a child of vfork may be killed at any moment, and must not take our lock with it */
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) && !area->vfork
+                ? stub_brk(area->args[0])
+                : NOT_OURS;
+        break;
     case __NR_futex:
         *result = stub_futex(area);
         return 1;

@@ -80,9 +80,6 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     area->kick_came = 0;
     static const uint64_t none[5];
     stub_hello(o->nonce, none);
-    if (HOT->site_high) {
-        stub_sites_publish();
-    }
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }
@@ -95,9 +92,11 @@ static long stub_fork(struct area *area, const struct stub_order_clone *o)
 {
     long r;
     stub_patch_lock();
+    stub_brk_lock();
     do {
         r = gate(__NR_clone, o->flags, 0, 0, o->child_tid, o->tls, 0);
     } while (r == -EINTR_);
+    stub_brk_unlock();
     stub_patch_unlock();
     if (r == 0) {
         fork_child(area, o);

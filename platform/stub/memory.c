@@ -66,3 +66,55 @@ long stub_memory(uint64_t nr, const uint64_t *a)
         return NOT_OURS;
     }
 }
+
+/* Held over a fork, so that the child's memory and its break agree. */
+void stub_brk_lock(void)
+{
+    while (__atomic_exchange_n(&HOT->brk_lock, 1, __ATOMIC_ACQUIRE)) {
+        gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+}
+
+void stub_brk_unlock(void)
+{
+    __atomic_store_n(&HOT->brk_lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Return: the new break, the old one when it can't be moved, or NOT_OURS. */
+static long brk_move(struct stub_process *p, uint64_t addr)
+{
+    uint64_t old_end = (p->brk + 4095) & ~4095UL, new_end = (addr + 4095) & ~4095UL;
+    long r = 0;
+    if (addr < p->brk_start || addr > TASK_SIZE - 4096) {
+        return (long)p->brk;
+    }
+    if (new_end > old_end) {
+        if (!is_plain_range(old_end, new_end - old_end)) {
+            return NOT_OURS;
+        }
+        r = gate(__NR_mmap, old_end, new_end - old_end, 3,
+                 MAP_PRIVATE_ | MAP_ANON_ | MAP_NOREPLACE, (uint64_t)-1, 0);
+        r = r == (long)old_end ? 0 : -1;
+    } else if (new_end < old_end) {
+        if (!is_plain_range(new_end, old_end - new_end)) {
+            return NOT_OURS;
+        }
+        r = gate(__NR_munmap, new_end, old_end - new_end, 0, 0, 0, 0);
+    }
+    if (r == 0) {
+        p->brk = addr;
+    }
+    return (long)p->brk;
+}
+
+long stub_brk(uint64_t addr)
+{
+    struct stub_process *p = (struct stub_process *)(CHAN_BASE + STUB_PROCESS_OFFSET);
+    if (!p->brk_start) {
+        return NOT_OURS;
+    }
+    stub_brk_lock();
+    long r = brk_move(p, addr);
+    stub_brk_unlock();
+    return r;
+}

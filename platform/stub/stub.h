@@ -49,7 +49,7 @@ struct stub_hot {
     uint64_t site_low, site_high;      /* bounds of the sites that patch.c looked at */
     volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
     uint32_t range_count;              /* of trampolines */
-    uint32_t patch_lock, sync_ready;
+    uint32_t patch_lock, sync_ready, brk_lock;
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
@@ -105,6 +105,9 @@ void stub_load(struct area *area) __attribute__((noreturn));
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+long stub_brk(uint64_t addr);
+void stub_brk_lock(void);
+void stub_brk_unlock(void);
 
 /* pipe.c */
 long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write); /* or NOT_OURS */

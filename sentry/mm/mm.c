@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/host.h"
+#include "platform/platform.h"
 
 int mm_new(struct mm **out)
 {
@@ -36,6 +37,12 @@ static int add_mapped_file(struct mm *mm, const struct mapped_file *like, const 
     return 0;
 }
 
+uaddr_t mm_brk(const struct mm *mm)
+{
+    uaddr_t brk = mm->space ? platform_brk(mm->space, mm->brk) : mm->brk;
+    return brk >= mm->start_brk && brk <= PLATFORM_TASK_SIZE - PAGE_SIZE ? brk : mm->brk;
+}
+
 int mm_copy(const struct mm *mm, struct mm **out)
 {
     struct mm *copy;
@@ -44,6 +51,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
         return r;
     }
     *copy = *mm;
+    copy->brk = mm_brk(mm);
     copy->space = NULL;
     refcount_init(&copy->ref);
     copy->leases = NULL;

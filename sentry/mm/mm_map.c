@@ -55,7 +55,7 @@ static bool translate(const struct mm *mm, struct mm_mapping *m)
                            strncmp(m->name, "[stack", 6) != 0;
         if (meets(m, mm->stack_low, mm->stack_top)) {
             m->name = "[stack]";
-        } else if (meets(m, mm->start_brk, mm->brk)) {
+        } else if (meets(m, mm->start_brk, mm_brk(mm))) {
             m->name = "[heap]";
         } else if (strncmp(m->name, "[stack", 6) == 0) {
             return false; /* the stub's own, from before it was a guest */

@@ -72,9 +72,9 @@ static int show_mapping(const struct mm_mapping *m, void *arg)
 static int show_known(const struct mm *mm, struct strbuf *out)
 {
     struct mm_mapping m = {.prot = "rw-p"};
-    if (mm->brk > mm->start_brk) {
+    if (mm_brk(mm) > mm->start_brk) {
         m.start = mm->start_brk;
-        m.end = ALIGN_UP(mm->brk, PAGE_SIZE);
+        m.end = ALIGN_UP(mm_brk(mm), PAGE_SIZE);
         m.name = "[heap]";
         add_mapping(&m, out);
         strbuf_addc(out, '\n');
