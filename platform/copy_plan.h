@@ -7,15 +7,17 @@
 /* Calls whose answers the guest's side keeps: a slot each, from 1; 0: not kept. */
 #define PLATFORM_ANSWER_MAX     16
 #define PLATFORM_ANSWER_OF_SELF 0x80 /* only when the first argument is 0 */
-#define PLATFORM_COPY_NR_COUNT 512
+#define PLATFORM_COPY_NR_COUNT  512
 
 /* What the guest's side does not serve by itself for now (platform_ask). */
 #define PLATFORM_ASK_MASK   1 /* changes of the signal mask: a signal is pending */
 #define PLATFORM_ASK_MEMORY 2 /* memory calls: the process has limits */
-#define PLATFORM_ASK_SIGRETURN 8 /* rt_sigreturn: it has more to restore than what stands in the frame */
-#define PLATFORM_ASK_FILES  4 /* leased files: they are another process's that shares the memory */
-#define PLATFORM_ASK_CODE   8 /* memory that becomes executable: some of it may be a file's, for others to read */
-#define PLATFORM_ASK_SITES  16 /* call sites stay as they are: some are in such a file */
+#define PLATFORM_ASK_SIGRETURN                                                                     \
+    8 /* rt_sigreturn: it has more to restore than what stands in the frame */
+#define PLATFORM_ASK_FILES 4 /* leased files: they are another process's that shares the memory */
+#define PLATFORM_ASK_CODE                                                                          \
+    8 /* memory that becomes executable: some of it may be a file's, for others to read */
+#define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

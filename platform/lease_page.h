@@ -23,9 +23,9 @@
 #define LEASE_NO_SIZE    UINT64_MAX
 
 /* Files of which one thing is known, without a lease of their own in the page: */
-#define LEASE_IDLE 255 /* an epoll set of which nothing is ready */
-#define LEASE_NULL 240 /* /dev/null; + LEASE_READ, LEASE_WRITE as it was opened */
-#define LEASE_ZERO 244 /* /dev/zero, likewise */
+#define LEASE_IDLE          255 /* an epoll set of which nothing is ready */
+#define LEASE_NULL          240 /* /dev/null; + LEASE_READ, LEASE_WRITE as it was opened */
+#define LEASE_ZERO          244 /* /dev/zero, likewise */
 #define LEASE_DEVICE(lease) ((lease) >= LEASE_NULL && (lease) < LEASE_ZERO + 4)
 
 /* Pipes: LEASE_RING + 2 * index of the ring, + 1 for an end that writes. */

@@ -75,8 +75,10 @@ const struct syscall_in_stub *syscall_in_stub(uint64_t nr)
 
 const char *syscall_in_stub_name(enum in_stub_how how)
 {
-    static const char *const names[] = {
-        [IN_STUB_KEPT] = "kept", [IN_STUB_SELF] = "kept", [IN_STUB_STATE] = "stub", [IN_STUB_GATE] = "gate"};
+    static const char *const names[] = {[IN_STUB_KEPT] = "kept",
+                                        [IN_STUB_SELF] = "kept",
+                                        [IN_STUB_STATE] = "stub",
+                                        [IN_STUB_GATE] = "gate"};
     return names[how];
 }
 

@@ -101,8 +101,8 @@ static void accept_copies(struct platform_thread *th)
     const uint16_t *plan = th->nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->copy_plan[th->nr] : NULL;
     uint32_t used = 0;
     for (int i = 0; plan && i < 6 && used < WINDOW_SIZE; i++) {
-        uint32_t size = MIN(((volatile uint32_t *)th->chan->copy_size)[i],
-                            (uint32_t)WINDOW_SIZE - used);
+        uint32_t size =
+            MIN(((volatile uint32_t *)th->chan->copy_size)[i], (uint32_t)WINDOW_SIZE - used);
         if (plan[i] && size && !platform_range_reserved(th->args[i], size)) {
             th->ranges[th->range_count++] =
                 (struct copy_range){.addr = th->args[i],
@@ -156,7 +156,8 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     if (th->mask_changed) {
         th->sigmask = *(volatile uint64_t *)&c->sigmask;
     }
-    c->order = ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
+    c->order =
+        ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
     th->range_count = 0;
     if (state & CHAN_COPY) {
         accept_copies(th);

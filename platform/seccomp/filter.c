@@ -147,9 +147,8 @@ static void filter_futex(struct builder *b)
 static void filter_harmless(struct builder *b)
 {
     static const uint32_t calls[] = {
-        SYS_rt_sigreturn, SYS_rt_sigaction,    SYS_sigaltstack, SYS_sched_yield,
-        SYS_gettid,       SYS_set_tid_address, SYS_close,       SYS_exit_group,
-        SYS_getrusage,    SYS_exit,
+        SYS_rt_sigreturn,    SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
+        SYS_set_tid_address, SYS_close,        SYS_exit_group,  SYS_getrusage,   SYS_exit,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
@@ -183,10 +182,16 @@ static void allow_mapping(struct builder *b, uint64_t addr, uint64_t size, uint3
     const struct {
         uint32_t offset, value;
     } words[] = {
-        {ARG_LO(0), LO32(addr)}, {ARG_HI(0), HI32(addr)}, {ARG_LO(1), LO32(size)},
-        {ARG_HI(1), HI32(size)}, {ARG_LO(2), prot},       {ARG_HI(2), 0},
+        {ARG_LO(0), LO32(addr)},
+        {ARG_HI(0), HI32(addr)},
+        {ARG_LO(1), LO32(size)},
+        {ARG_HI(1), HI32(size)},
+        {ARG_LO(2), prot},
+        {ARG_HI(2), 0},
         {ARG_LO(3), MAP_SHARED | MAP_FIXED},
-        {ARG_HI(3), 0},          {ARG_LO(4), fd},         {ARG_LO(5), 0},
+        {ARG_HI(3), 0},
+        {ARG_LO(4), fd},
+        {ARG_LO(5), 0},
         {ARG_HI(5), 0},
     };
     for (size_t i = 0; i < ARRAY_COUNT(words); i++) {

@@ -47,7 +47,7 @@ struct host_process {
     int pid;
     struct platform_space *space; /* ref */
     struct list space_link, all_link;
-    struct list threads; /* platform_thread.proc_link */
+    struct list threads;   /* platform_thread.proc_link */
     struct list kill_link; /* told to die, and not killed yet */
     bool killed;
     bool reaped;
@@ -80,12 +80,12 @@ struct platform_thread {
     uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
     bool dead, started;
-    bool lazy;       /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
+    bool lazy; /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
     bool stillborn;  /* the host did not make it */
     bool start_kick; /* interrupted before it was known */
-    bool booting; /* the host was told to exec; the fresh stub's hello is to come */
-    bool loading; /* ORDER_LOAD is out: its only answer would be a failure */
-    int status;       /* of a dead one: wait(2) */
+    bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
+    bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
+    int status;      /* of a dead one: wait(2) */
 
     bool in_request;      /* a request was taken and not answered */
     bool event;           /* ... and its owner has not looked at it yet */
@@ -94,9 +94,9 @@ struct platform_thread {
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
-    uint64_t done;     /* bytes of a write that the stub did before */
-    uint64_t sigmask;  /* as it was set last, or came with a request */
-    bool mask_changed; /* it came with the request */
+    uint64_t done;        /* bytes of a write that the stub did before */
+    uint64_t sigmask;     /* as it was set last, or came with a request */
+    bool mask_changed;    /* it came with the request */
     uint32_t ask;
     bool has_context; /* it came with the user context: regs */
     bool context_changed;
@@ -111,8 +111,8 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met;   /* CLONE: the host was told to go on */
-    bool expect_again; /* ... more than once */
+    bool expect_met;    /* CLONE: the host was told to go on */
+    bool expect_again;  /* ... more than once */
     bool clone_ordered; /* a lazy one, and our next request has not come yet */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
@@ -120,8 +120,10 @@ struct platform_thread {
     struct stub_mem_call one_mem; /* storage for a single expected call */
     int one_fd;
     struct stub_order_clone expect_clone;
-    struct platform_thread *child;  /* being cloned; of a lazy one: until our next request tells how it went */
-    struct given_table *inherited;  /* owned; of a process that has not said hello: what its parent had */
+    struct platform_thread
+        *child; /* being cloned; of a lazy one: until our next request tells how it went */
+    struct given_table
+        *inherited; /* owned; of a process that has not said hello: what its parent had */
     struct platform_thread *cloner; /* the other way, of a lazy one */
 };
 

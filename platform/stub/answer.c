@@ -163,7 +163,7 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_madvise:
         r = RO->answer && !(area->chan->ask & memory_ask(nr, area->args))
                 ? stub_memory(nr, area->args)
-                                                               : NOT_OURS;
+                : NOT_OURS;
         break;
     case __NR_brk: /* a child of vfork may be killed at any moment, and must not take our lock with it */
         r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) && !area->vfork

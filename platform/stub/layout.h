@@ -51,21 +51,21 @@
 #define WINDOW_OFFSET UL_(0x1000)
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
 /* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
-#define THREAD_SLOTS  (SLOT_COUNT - 1)
-#define LEASE_PAGE    (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
+#define THREAD_SLOTS (SLOT_COUNT - 1)
+#define LEASE_PAGE   (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
 /* Rings of leased pipes, and bytes of leased files. */
-#define RING_STRIDE   UL_(0x20000)
-#define RING_ADDR(i)  (UL_(0x700030000000) + (i)*RING_STRIDE)
-#define LEASE_MAPS    UL_(0x700040000000)
+#define RING_STRIDE  UL_(0x20000)
+#define RING_ADDR(i) (UL_(0x700030000000) + (i)*RING_STRIDE)
+#define LEASE_MAPS   UL_(0x700040000000)
 
 /*
  * A thread's area: signal stack, stub stack, struct area. The struct lies right above the stack, so that a fork
  * copies one page for both; what the process changes often (STUB_HOT) lies in the first area's last bytes for the same reason.
  */
 #define AREA_STRIDE   UL_(0x10000)
-#define AREA_BASE     STUB_BLOCK                                  /* of slot 0 */
+#define AREA_BASE     STUB_BLOCK                                   /* of slot 0 */
 #define AREA_LOW      (AREA_BASE - AREA_STRIDE * (SLOT_COUNT - 1)) /* of the last slot */
-#define AREA_SIGSTACK UL_(0xb000) /* size */
+#define AREA_SIGSTACK UL_(0xb000)                                  /* size */
 #define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
 #define STUB_HOT      (AREA_BASE + 0xfc00)
 
@@ -77,9 +77,10 @@
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
-#define STUB_FD_MAP   6    /* + slot: any file, for one notified mmap */
-#define STUB_FD_GIVEN 1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
-#define STUB_FD_KEPT  3200 /* and up: those that it keeps (platform/seccomp/given.c) */
+#define STUB_FD_MAP   6 /* + slot: any file, for one notified mmap */
+#define STUB_FD_GIVEN                                                                              \
+    1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
+#define STUB_FD_KEPT 3200 /* and up: those that it keeps (platform/seccomp/given.c) */
 
 /* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
 #define STUB_KICK 33
@@ -99,28 +100,29 @@
 
 #ifndef __ASSEMBLER__
 
-#define CHAN_ASK_MASK   PLATFORM_ASK_MASK
-#define CHAN_ASK_MEMORY PLATFORM_ASK_MEMORY
+#define CHAN_ASK_MASK      PLATFORM_ASK_MASK
+#define CHAN_ASK_MEMORY    PLATFORM_ASK_MEMORY
 #define CHAN_ASK_SIGRETURN PLATFORM_ASK_SIGRETURN
-#define CHAN_ASK_FILES  PLATFORM_ASK_FILES
-#define CHAN_ASK_CODE   PLATFORM_ASK_CODE
-#define CHAN_ASK_SITES  PLATFORM_ASK_SITES
+#define CHAN_ASK_FILES     PLATFORM_ASK_FILES
+#define CHAN_ASK_CODE      PLATFORM_ASK_CODE
+#define CHAN_ASK_SITES     PLATFORM_ASK_SITES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
-#define CHAN_SLEEPING   0x100U /* the guest sleeps on its word of the read-only page */
-#define CHAN_NO_POLL    0x200U /* a doorbell follows at once: the poller leaves it alone */
-#define CHAN_COPY       0x400U /* copy_size counts */
-#define CHAN_MASK       0x800U /* sigmask is new since the last request */
+#define CHAN_SLEEPING   0x100U  /* the guest sleeps on its word of the read-only page */
+#define CHAN_NO_POLL    0x200U  /* a doorbell follows at once: the poller leaves it alone */
+#define CHAN_COPY       0x400U  /* copy_size counts */
+#define CHAN_MASK       0x800U  /* sigmask is new since the last request */
 #define CHAN_PARTIAL    0x1000U /* done counts */
 
 /* Request numbers that are no system calls. */
 enum stub_request {
     STUB_REQ_BASE = 0x40000,
-    STUB_REQ_BOOT = STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
-    STUB_REQ_CONTEXT,              /* context in regs; args[0]: fpstate size */
-    STUB_REQ_FAULT,                /* the same; args[1..5]: signo, code, addr, trapno, error */
-    STUB_REQ_RESULT,               /* an order was carried out; args[0]: result */
-    STUB_REQ_COMEBACK,             /* sent by doorbell because the sentry asked for it */
+    STUB_REQ_BOOT =
+        STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
+    STUB_REQ_CONTEXT,  /* context in regs; args[0]: fpstate size */
+    STUB_REQ_FAULT,    /* the same; args[1..5]: signo, code, addr, trapno, error */
+    STUB_REQ_RESULT,   /* an order was carried out; args[0]: result */
+    STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
     STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
 /* Pseudo system calls at the gate; all are notified. */
@@ -146,7 +148,7 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
-    ORDER_LOAD,     /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
     ORDER_LAST = ORDER_LOAD,
 };
 
@@ -179,9 +181,9 @@ struct stub_order_clone {
 #define SIGNAL_REDO        4U /* the system call is made again after the handler, as number ret */
 struct stub_order_signal {
     uint64_t handler, restorer;
-    uint64_t start; /* the frame goes below */
-    uint64_t mask;  /* what sigreturn restores */
-    uint64_t stack[3]; /* the alternate stack: address, flags, size */
+    uint64_t start;      /* the frame goes below */
+    uint64_t mask;       /* what sigreturn restores */
+    uint64_t stack[3];   /* the alternate stack: address, flags, size */
     uint32_t sig, flags; /* SIGNAL_... */
     uint8_t info[128];
 };
@@ -301,8 +303,9 @@ _Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
 /* What stub and sentry know of the process as a whole, at the end of the first slot's control page. */
 #define STUB_PROCESS_OFFSET 0xfe0
 struct stub_process {
-    uint64_t site_low, site_high; /* between which addresses call sites are rewritten; 0, 0: nowhere */
-    uint64_t brk_start, brk;      /* the stub may move brk; 0: it may not */
+    uint64_t site_low,
+        site_high;           /* between which addresses call sites are rewritten; 0, 0: nowhere */
+    uint64_t brk_start, brk; /* the stub may move brk; 0: it may not */
 };
 _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_OFFSET, "nor more");
 

@@ -92,8 +92,8 @@ static long brk_move(struct stub_process *p, uint64_t addr)
         if (!is_plain_range(old_end, new_end - old_end)) {
             return NOT_OURS;
         }
-        r = gate(__NR_mmap, old_end, new_end - old_end, 3,
-                 MAP_PRIVATE_ | MAP_ANON_ | MAP_NOREPLACE, (uint64_t)-1, 0);
+        r = gate(__NR_mmap, old_end, new_end - old_end, 3, MAP_PRIVATE_ | MAP_ANON_ | MAP_NOREPLACE,
+                 (uint64_t)-1, 0);
         r = r == (long)old_end ? 0 : -1;
     } else if (new_end < old_end) {
         if (!is_plain_range(new_end, old_end - new_end)) {

@@ -207,8 +207,7 @@ static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
 /* Where a jump can lead whose displacement ends with the three bytes that follow the syscall: [base, base + 256). */
 static uint64_t punned_base(uint64_t ip, const uint8_t *after)
 {
-    uint32_t high =
-        (uint32_t)after[0] << 8 | (uint32_t)after[1] << 16 | (uint32_t)after[2] << 24;
+    uint32_t high = (uint32_t)after[0] << 8 | (uint32_t)after[1] << 16 | (uint32_t)after[2] << 24;
     uint64_t base = ip + 3 + (uint64_t)(int64_t)(int32_t)high;
     int in_slice = base >> 32 == SLICE_HI || base >> 32 == SLICE_HI - 1;
     return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;

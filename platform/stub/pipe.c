@@ -10,9 +10,9 @@
 
 #include "platform/stub/stub.h"
 
-#define EINTR_      4
-#define LOCK_SPINS  2000
-#define PIPE_BUF_   4096
+#define EINTR_     4
+#define LOCK_SPINS 2000
+#define PIPE_BUF_  4096
 
 static int cas(uint64_t *word, uint64_t old, uint64_t new)
 {
@@ -79,8 +79,8 @@ static long copy_in(uint8_t *to, uint64_t buf, uint64_t n)
 static long copy(struct platform_ring *r, uint64_t pos, uint64_t buf, uint64_t n, int write)
 {
     uint64_t at = pos % RING_DATA, first = n < RING_DATA - at ? n : RING_DATA - at;
-    long e = write ? copy_in(r->data + at, buf, first)
-                   : guarded_copy((void *)buf, r->data + at, first);
+    long e =
+        write ? copy_in(r->data + at, buf, first) : guarded_copy((void *)buf, r->data + at, first);
     if (e == 0 && n > first) {
         e = write ? copy_in(r->data, buf + first, n - first)
                   : guarded_copy((void *)(buf + first), r->data, n - first);
@@ -124,7 +124,8 @@ static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, 
             return NOT_OURS;
         }
         if (filled(written, read) == 0) {
-            if (wait_change(area, &r->write_word, written, &r->data_seq, &r->readers_waiting) != 0) {
+            if (wait_change(area, &r->write_word, written, &r->data_seq, &r->readers_waiting) !=
+                0) {
                 return -EINTR_;
             }
             continue;

@@ -22,15 +22,16 @@ struct area {
     uint64_t nonce;
     uint64_t guest_tid, set_child_tid;
     uint64_t
-        sigreturn;  /* the kick at the exit stands for rt_sigreturn: it needs the full context */
-    uint64_t done; /* of the call: bytes that were written before the sentry is asked */
+        sigreturn;   /* the kick at the exit stands for rt_sigreturn: it needs the full context */
+    uint64_t done;   /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t is_thread;
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
-    uint64_t frame_waits; /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
+    uint64_t
+        frame_waits;   /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
-    uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
+    uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
@@ -45,10 +46,10 @@ _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for S
 #define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
 /* What the process as a whole changes often. */
 struct stub_hot {
-    uint64_t slots[SLOT_COUNT / 64];   /* in use */
-    uint64_t site_low, site_high;      /* bounds of the sites that patch.c looked at */
-    volatile uint64_t int3_at;         /* a site that is being rewritten behind an int3 */
-    uint32_t range_count;              /* of trampolines */
+    uint64_t slots[SLOT_COUNT / 64]; /* in use */
+    uint64_t site_low, site_high;    /* bounds of the sites that patch.c looked at */
+    volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
+    uint32_t range_count;            /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
     struct stub_site sites[HOT_SITES];
 };
@@ -82,12 +83,11 @@ long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
 void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
 long guarded_probe(const void *byte);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
-    guarded_touch_insn[],
-    guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[], guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
+    guarded_touch_insn[], guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[],
+    guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
-    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[],
-    guarded_copy_fault[];
+    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[], guarded_copy_fault[];
 
 /* call.c */
 void chan_call(struct area *area, uint32_t flags);
@@ -110,7 +110,8 @@ void stub_brk_lock(void);
 void stub_brk_unlock(void);
 
 /* pipe.c */
-long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write); /* or NOT_OURS */
+long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n,
+               int write); /* or NOT_OURS */
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */

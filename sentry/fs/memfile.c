@@ -24,13 +24,13 @@
 #include "sentry/mm/uio.h"
 #include "sentry/vfs/file.h"
 
-#define FANOUT_BITS  6
-#define FANOUT       (1u << FANOUT_BITS)
-#define BOUNCE_SIZE  (64 * 1024)
-#define YIELD_SIZE   (1024 * 1024)
+#define FANOUT_BITS    6
+#define FANOUT         (1u << FANOUT_BITS)
+#define BOUNCE_SIZE    (64 * 1024)
+#define YIELD_SIZE     (1024 * 1024)
 #define LEASE_MOVE_MAX (1024 * 1024) /* larger files are not moved to a memfd for a lease alone */
 #define LEASE_ROOM     (1024 * 1024) /* into which a leased file can grow, and half its size */
-#define HEIGHT_LIMIT 10 /* 64^9 pages are more than 2^63 bytes */
+#define HEIGHT_LIMIT   10            /* 64^9 pages are more than 2^63 bytes */
 
 struct tree_node {
     void *slots[FANOUT];

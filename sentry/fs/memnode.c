@@ -210,8 +210,7 @@ int mem_file_lease(struct file *f, struct lease_terms *out)
 {
     struct mem_node *node = mem_node(f->inode);
     *out = (struct lease_terms){.writable = file_writable(f), .size = node->data.size};
-    return memfile_lease(&node->data, out->writable, LEASE_FILE_MAX, &out->host_fd,
-                         &out->capacity);
+    return memfile_lease(&node->data, out->writable, LEASE_FILE_MAX, &out->host_fd, &out->capacity);
 }
 
 void mem_file_lease_end(struct file *f, int64_t size, int64_t mtime_ns)

@@ -22,7 +22,7 @@ struct mm {
     uaddr_t start_stack;          /* sp at entry */
     uaddr_t arg_start, arg_end, env_start, env_end;
     uaddr_t vdso;
-    uint64_t auxv[64];        /* as the program got it; AT_NULL-terminated */
+    uint64_t auxv[64];          /* as the program got it; AT_NULL-terminated */
     struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */

@@ -126,8 +126,10 @@ static void show_signals(struct task *t, struct strbuf *out)
         const char *name;
         ksigset_t set;
     } rows[] = {
-        {"SigPnd", t->pending.set}, {"ShdPnd", t->tg->pending.set},
-        {"SigBlk", signal_blocked(t)},     {"SigIgn", ignored},
+        {"SigPnd", t->pending.set},
+        {"ShdPnd", t->tg->pending.set},
+        {"SigBlk", signal_blocked(t)},
+        {"SigIgn", ignored},
         {"SigCgt", caught},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -239,8 +241,7 @@ static unsigned tty_number(const struct thread_group *tg)
 }
 
 /* Addresses are shown to those who may look into the process; to others 0, as in Linux. */
-static void add_layout(struct task *t, const struct mm *mm, bool permitted,
-                       struct strbuf *out)
+static void add_layout(struct task *t, const struct mm *mm, bool permitted, struct strbuf *out)
 {
     uint64_t v[3] = {0};
     if (mm) {
@@ -255,9 +256,9 @@ static void add_layout(struct task *t, const struct mm *mm, bool permitted,
     add_numbers(out, v, 3);
     strbuf_printf(out, " 0 0 %lu %lu %lu %lu 0 0 0 %d 0 %d %d 0 0 0",
                   (unsigned long)(t->pending.set & 0x7fffffff),
-                  (unsigned long)(signal_blocked(t) & 0x7fffffff), (unsigned long)(ignored & 0x7fffffff),
-                  (unsigned long)(caught & 0x7fffffff), t->tg->exit_signal, t->sched_priority,
-                  t->sched_policy);
+                  (unsigned long)(signal_blocked(t) & 0x7fffffff),
+                  (unsigned long)(ignored & 0x7fffffff), (unsigned long)(caught & 0x7fffffff),
+                  t->tg->exit_signal, t->sched_priority, t->sched_policy);
     const uint64_t ends[7] = {
         mm ? mm->start_data : 0, mm ? mm->end_data : 0, mm ? mm->start_brk : 0,
         mm ? mm->arg_start : 0,  mm ? mm->arg_end : 0,  mm ? mm->env_start : 0,

@@ -78,8 +78,8 @@ MUST_CHECK int signal_setup_frame(struct task *t, struct guest_context *ctx, int
                                   ksigset_t old_mask);
 
 /* The same for the guest's side to do: fills *out but sig, info and more. Errors: -EFAULT. */
-MUST_CHECK int signal_plan_frame(const struct task *t, const struct ksigaction *a, ksigset_t old_mask,
-                                 struct platform_signal *out);
+MUST_CHECK int signal_plan_frame(const struct task *t, const struct ksigaction *a,
+                                 ksigset_t old_mask, struct platform_signal *out);
 
 /* --- exit.c --- */
 /* Nobody of pgrp, but for ignored, has a parent in the same session outside it. */

@@ -21,7 +21,8 @@
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/vfs.h"
 
-#define WORTH_IT 8 /* calls on one file before it is leased: granting costs as much; a loader makes 4 or 5 on each library */
+#define WORTH_IT                                                                                   \
+    8 /* calls on one file before it is leased: granting costs as much; a loader makes 4 or 5 on each library */
 
 _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is the platform's");
 

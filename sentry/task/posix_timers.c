@@ -66,7 +66,8 @@ static bool send(struct posix_timer *pt)
     if (!to || to->tg->exiting || (pt->target && to->exited)) {
         return false;
     }
-    if (signal_is_ignored(pt->tg, info.si_signo) && !(signal_blocked(to) & KSIG_BIT(info.si_signo))) {
+    if (signal_is_ignored(pt->tg, info.si_signo) &&
+        !(signal_blocked(to) & KSIG_BIT(info.si_signo))) {
         return false;
     }
     int r = pt->target ? signal_send_task(pt->target, info.si_signo, &info)

@@ -129,9 +129,9 @@ struct task {
     stack_t altstack;
     int frame_sig;        /* what the guest's side was ordered to run last */
     ksigset_t frame_mask; /* and the mask before */
-    bool must_exit; /* group exit, exec by another thread, or a fatal signal */
+    bool must_exit;       /* group exit, exec by another thread, or a fatal signal */
     uaddr_t clear_child_tid, robust_list;
-    bool robust_done; /* walked: it counts no more */
+    bool robust_done;                  /* walked: it counts no more */
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */
 
     /* the current system call, for restart, --strace, crash reports */

@@ -79,12 +79,12 @@ struct file {
     struct inode *inode; /* ref */
     unsigned flags;      /* O_* status flags; access mode in O_ACCMODE; O_PATH */
     int64_t pos;
-    struct kmutex pos_lock; /* read/write/lseek of one description are atomic to each other */
-    struct cred *cred;      /* ref: the opener's */
-    void *private;          /* the file system's */
-    struct list watches;    /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
-    bool counted_writer;    /* it is one of inode->writers */
-    struct file_lease *lease;           /* whom it serves without asking; NULL: sentry/vfs/lease.h */
+    struct kmutex pos_lock;   /* read/write/lseek of one description are atomic to each other */
+    struct cred *cred;        /* ref: the opener's */
+    void *private;            /* the file system's */
+    struct list watches;      /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
+    bool counted_writer;      /* it is one of inode->writers */
+    struct file_lease *lease; /* whom it serves without asking; NULL: sentry/vfs/lease.h */
     const struct fd_table *lease_files; /* ... as this table's lease_fd */
     int lease_fd;
     int lease_heat; /* calls that a lease would have saved; < 0: it is not worth one */

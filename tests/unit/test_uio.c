@@ -9,7 +9,6 @@
 
 #define GUEST_END (GUEST_BASE + GUEST_SIZE)
 
-
 uaddr_t platform_brk(const struct platform_space *space, uaddr_t known)
 {
     (void)space;

@@ -59,7 +59,9 @@ static void do_read(int fd, bool own, off_t pos)
     want = model_left(pos, n);
     memset(g_buf, 0x5a, n);
     struct iovec v[2] = {{g_buf, n / 2}, {g_buf + n / 2, n - n / 2}};
-    ssize_t got = !own ? pread(fd, g_buf, n, pos) : rand() % 4 ? read(fd, g_buf, n) : readv(fd, v, 2);
+    ssize_t got = !own         ? pread(fd, g_buf, n, pos)
+                  : rand() % 4 ? read(fd, g_buf, n)
+                               : readv(fd, v, 2);
     CHECK(got == (ssize_t)want);
     CHECK(memcmp(g_buf, g_model + pos, want) == 0);
     CHECK(want == n || g_buf[want] == 0x5a);
