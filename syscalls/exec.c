@@ -113,7 +113,8 @@ static void exec_finish(struct task *t, struct exec_state *s)
     thread_group_set_exe(tg, &exec_plan_file(s->plan)->path);
     fd_table_close_on_exec(t->files);
     task_exec_reset(t, s->comm);
-    platform_keep_answer(t->pt, SYS_gettid, task_tid(t)); /* C libraries begin with set_tid_address */
+    platform_keep_answer(t->pt, SYS_gettid,
+                         task_tid(t)); /* C libraries begin with set_tid_address */
 }
 
 /* Loads into the fresh address space that boot describes. */

@@ -259,8 +259,7 @@ long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg
     case PR_GET_SECCOMP:
         return 0; /* no filter of the guest's own */
     case PR_GET_TID_ADDRESS:
-        return put_user(t->mm, arg2,
-                        &(uaddr_t){platform_tid_address(t->pt, t->clear_child_tid)});
+        return put_user(t->mm, arg2, &(uaddr_t){platform_tid_address(t->pt, t->clear_child_tid)});
     case PR_MCE_KILL_GET:
         return arg2 || arg3 || arg4 || arg5 ? -EINVAL : PR_MCE_KILL_DEFAULT;
     case PR_GET_AUXV:
