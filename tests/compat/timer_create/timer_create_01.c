@@ -63,16 +63,16 @@ int main(void)
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     count = 0;
-    its = (struct itimerspec){{0, 5000000}, {0, 5000000}};
+    its = (struct itimerspec){{0, 20000000}, {0, 20000000}};
     CHECK_EQ(syscall(SYS_timer_settime, id, 0, &its, NULL), 0);
-    usleep(58000);
+    usleep(230000);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     CHECK_EQ(count, 1);
     CHECK(overrun >= 9 && overrun < 200);
     CHECK_EQ(syscall(SYS_timer_getoverrun, id), overrun);
     its = (struct itimerspec){{0, 0}, {0, 0}};
     CHECK_EQ(syscall(SYS_timer_settime, id, 0, &its, &now), 0);
-    CHECK_EQ(now.it_interval.tv_nsec, 5000000);
+    CHECK_EQ(now.it_interval.tv_nsec, 20000000);
     CHECK_EQ(syscall(SYS_timer_gettime, id, &now), 0);
     CHECK_EQ(now.it_value.tv_nsec, 0);
 
