@@ -28,16 +28,16 @@ static int given_find(const struct host_process *p, const struct stat *st)
 int given_number(struct platform_thread *th, int host_fd)
 {
     struct stat st;
-    if (!th->proc || host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        !(st.st_mode & S_IROTH)) {
-        return -EPERM;
+    if (!th->proc || (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY ||
+        host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH) ||
+        st.st_nlink == 0) {
+        return -EPERM; /* no link: a file of the guest's own, in memory */
     }
     int number = given_find(th->proc, &st);
     if (number >= 0) {
         return number;
     }
-    if (th->proc->given.count == GIVEN_MAX ||
-        (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY) {
+    if (th->proc->given.count == GIVEN_MAX) {
         return -EPERM;
     }
     if (!th->notify_id) {
