@@ -40,7 +40,7 @@ struct engine_ops {
     uaddr_t (*tid_address)(const struct platform_thread *th, uaddr_t known);
     uaddr_t (*robust_list)(const struct platform_thread *th);
     bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
-    void (*ask)(struct platform_thread *th, unsigned what, bool on);
+    void (*ask)(struct platform_thread *th, unsigned what, unsigned of);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                      bool writable);

@@ -166,10 +166,10 @@ bool platform_running_mask(const struct platform_thread *th, uint64_t *out)
     return g_engine->running_mask && g_engine->running_mask(th, out);
 }
 
-void platform_ask(struct platform_thread *th, unsigned what, bool on)
+void platform_ask(struct platform_thread *th, unsigned what, unsigned of)
 {
     if (g_engine->ask) {
-        g_engine->ask(th, what, on);
+        g_engine->ask(th, what, of);
     }
 }
 

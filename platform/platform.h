@@ -198,7 +198,8 @@ struct platform_exit_info {
 };
 MUST_CHECK bool platform_exit_info(const struct platform_thread *th,
                                    struct platform_exit_info *out);
-void platform_ask(struct platform_thread *th, unsigned what, bool on); /* what: PLATFORM_ASK_... */
+/* Of the PLATFORM_ASK_... bits in `of`, those in `what` are set from now on, the others not. */
+void platform_ask(struct platform_thread *th, unsigned what, unsigned of);
 
 /*
  * Leased files (platform/lease_page.h). platform_lease_page: what s and the sentry share about them; NULL: this engine has

@@ -68,9 +68,9 @@ bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out)
     return true;
 }
 
-void seccomp_ask(struct platform_thread *th, unsigned what, bool on)
+void seccomp_ask(struct platform_thread *th, unsigned what, unsigned of)
 {
-    uint32_t ask = on ? th->ask | what : th->ask & ~what;
+    uint32_t ask = (th->ask & ~of) | what;
     if (th->ask != ask) {
         th->ask = ask;
         if (th->chan) {

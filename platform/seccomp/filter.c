@@ -219,12 +219,12 @@ static void filter_memory(struct builder *b)
     block = block_if_equal(b, SYS_madvise);
     require_outside_slice(b);
     load(b, ARG_LO(2));
-    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 32);
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, GATE_ADVICE_COUNT);
     ret(b, SECCOMP_RET_USER_NOTIF);
     emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
     emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
     emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
-    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, 0x00ffcd1fU);
+    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, GATE_ADVICE);
     ret(b, SECCOMP_RET_ALLOW);
     ret(b, SECCOMP_RET_USER_NOTIF);
     block_end(b, block);

@@ -197,7 +197,7 @@ bool seccomp_running_mask(const struct platform_thread *th, uint64_t *out);
 uaddr_t seccomp_robust_list(const struct platform_thread *th);
 uaddr_t seccomp_tid_address(const struct platform_thread *th, uaddr_t known);
 bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
-void seccomp_ask(struct platform_thread *th, unsigned what, bool on);
+void seccomp_ask(struct platform_thread *th, unsigned what, unsigned of);
 void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
 void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
 /* A channel that is new to th. */

@@ -35,20 +35,10 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *m
     return (l->flags & rights) == rights ? l : 0;
 }
 
-static uint64_t load(const uint64_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
-}
-
-static int replace(uint64_t *word, uint64_t old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(word, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
 /* The same lease as when word was read, whatever the position is now. */
 static int is_still(const struct platform_lease *l, uint64_t word)
 {
-    return (load(&l->position) & ~LEASE_POSITION) == (word & ~LEASE_POSITION);
+    return (word_load(&l->position) & ~LEASE_POSITION) == (word & ~LEASE_POSITION);
 }
 
 static uint64_t iov_size(const struct iov *v, uint64_t count)
@@ -88,7 +78,7 @@ static long lease_read(uint64_t fd, const struct iov *v, uint64_t count, int own
     uint64_t map, n = iov_size(v, count);
     struct platform_lease *l = lease_of(fd, LEASE_READ, &map);
     while (l && n && n < TRANSFER_MAX) {
-        uint64_t word = load(&l->position), size = load(&l->size), capacity = l->capacity;
+        uint64_t word = word_load(&l->position), size = word_load(&l->size), capacity = l->capacity;
         pos = own ? word & LEASE_POSITION : pos;
         if (!(word & LEASE_VALID) || size > capacity || capacity > LEASE_BYTES_MAX ||
             pos > LEASE_POSITION) {
@@ -99,7 +89,7 @@ static long lease_read(uint64_t fd, const struct iov *v, uint64_t count, int own
         if (transfer(map + pos, v, part, 0) != 0) {
             break;
         }
-        if (own ? replace(&l->position, word, word + part) : is_still(l, word)) {
+        if (own ? word_replace(&l->position, word, word + part) : is_still(l, word)) {
             return (long)part;
         }
     }
@@ -111,21 +101,22 @@ static int take_range(struct platform_lease *l, uint64_t word, int own, uint64_t
 {
     uint64_t capacity = l->capacity;
     if (l->flags & LEASE_APPEND) {
-        uint64_t size = load(&l->size);
+        uint64_t size = word_load(&l->size);
         *pos = size;
-        return own && size <= capacity && n <= capacity - size && replace(&l->size, size, size + n);
+        return own && size <= capacity && n <= capacity - size &&
+               word_replace(&l->size, size, size + n);
     }
     *pos = own ? word & LEASE_POSITION : *pos;
     return *pos <= capacity && n <= capacity - *pos &&
-           (!own || replace(&l->position, word, word + n));
+           (!own || word_replace(&l->position, word, word + n));
 }
 
 /* The bytes are there: the file is at least end bytes long. */
 static void reach(struct platform_lease *l, uint64_t end)
 {
-    uint64_t size = load(&l->size);
-    while (size < end && !replace(&l->size, size, end)) {
-        size = load(&l->size);
+    uint64_t size = word_load(&l->size);
+    while (size < end && !word_replace(&l->size, size, end)) {
+        size = word_load(&l->size);
     }
 }
 
@@ -142,7 +133,7 @@ static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n
     const struct iov v = {buf, n};
     uint64_t map;
     struct platform_lease *l = lease_of(fd, LEASE_WRITE, &map);
-    uint64_t word = l ? load(&l->position) : 0;
+    uint64_t word = l ? word_load(&l->position) : 0;
     if (!(word & LEASE_VALID) || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
         guarded_probe((const void *)buf) != 0 || guarded_probe((const void *)(buf + n - 1)) != 0 ||
         !take_range(l, word, own, n, &pos)) {
@@ -154,8 +145,8 @@ static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n
     if (l->flags & LEASE_APPEND) {
         /* The size already says so; only the position is still to follow. */
         while (is_still(l, word)) {
-            uint64_t now = load(&l->position);
-            if (replace(&l->position, now, (now & ~LEASE_POSITION) | (pos + n))) {
+            uint64_t now = word_load(&l->position);
+            if (word_replace(&l->position, now, (now & ~LEASE_POSITION) | (pos + n))) {
                 break;
             }
         }
@@ -176,13 +167,13 @@ static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
     uint64_t map;
     struct platform_lease *l = lease_of(fd, 0, &map);
     while (l) {
-        uint64_t word = load(&l->position), size = load(&l->size);
+        uint64_t word = word_load(&l->position), size = word_load(&l->size);
         uint64_t base = whence == 0 ? 0 : whence == 1 ? word & LEASE_POSITION : size;
         uint64_t pos = base + offset;
         if (!(word & LEASE_VALID) || size > LEASE_BYTES_MAX || whence > 2 || pos > LEASE_POSITION) {
             break;
         }
-        if (replace(&l->position, word, (word & ~LEASE_POSITION) | pos)) {
+        if (word_replace(&l->position, word, (word & ~LEASE_POSITION) | pos)) {
             return (long)pos;
         }
     }
@@ -193,7 +184,7 @@ static long lease_stat(uint64_t fd, uint64_t out)
 {
     uint64_t map;
     struct platform_lease *l = lease_of(fd, 0, &map);
-    uint64_t word = l ? load(&l->position) : 0;
+    uint64_t word = l ? word_load(&l->position) : 0;
     if (!(word & LEASE_VALID) || !l->stat_valid ||
         guarded_copy((void *)out, l->stat, sizeof(l->stat)) != 0) {
         return NOT_OURS;

@@ -125,6 +125,9 @@ enum stub_request {
     STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
     STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
 };
+/* madvise's advice that the filter allows there, a bit each: what only touches one's own pages. */
+#define GATE_ADVICE       0x00ffcd1fU
+#define GATE_ADVICE_COUNT 32
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
 /*

@@ -15,10 +15,8 @@
 #define MAP_ANON_     0x20UL
 #define MAP_NOREPLACE 0x100000UL
 /* FIXED, NORESERVE, POPULATE, STACK, FIXED_NOREPLACE */
-#define MAP_PLAIN        (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
-#define TASK_SIZE        0x7ffffffff000UL
-#define ADVICE_COUNT     32
-#define ADVICE_WITH_GATE 0x00ffcd1fUL /* as the filter's: what only touches one's own pages */
+#define MAP_PLAIN (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
+#define TASK_SIZE 0x7ffffffff000UL
 
 /* Whole pages that the filter knows to be outside the slice. */
 static int is_plain_range(uint64_t addr, uint64_t size)
@@ -59,7 +57,7 @@ long stub_memory(uint64_t nr, const uint64_t *a)
     case __NR_mprotect:
         return a[2] & ~PROT_RWX ? NOT_OURS : gate(nr, a[0], size, host_prot(a[2]), 0, 0, 0);
     case __NR_madvise:
-        return a[2] < ADVICE_COUNT && ADVICE_WITH_GATE >> a[2] & 1
+        return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1
                    ? gate(nr, a[0], size, a[2], 0, 0, 0)
                    : NOT_OURS;
     default:

@@ -14,16 +14,6 @@
 #define LOCK_SPINS 2000
 #define PIPE_BUF_  4096
 
-static int cas(uint64_t *word, uint64_t old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(word, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-static uint64_t load(const uint64_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
-}
-
 static struct platform_ring *ring_of(uint64_t fd, int write)
 {
     const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
@@ -38,11 +28,11 @@ static struct platform_ring *ring_of(uint64_t fd, int write)
 static uint64_t lock(uint64_t *word)
 {
     for (int i = 0; i < LOCK_SPINS; i++) {
-        uint64_t w = load(word);
+        uint64_t w = word_load(word);
         if (!(w & RING_VALID)) {
             break;
         }
-        if (!(w & RING_LOCKED) && cas(word, w, w | RING_LOCKED)) {
+        if (!(w & RING_LOCKED) && word_replace(word, w, w | RING_LOCKED)) {
             return w;
         }
         __builtin_ia32_pause();
@@ -52,8 +42,8 @@ static uint64_t lock(uint64_t *word)
 
 static int unlock(uint64_t *word, uint64_t locked, uint64_t moved)
 {
-    return cas(word, locked | RING_LOCKED,
-               (locked & ~RING_POSITION) | ((locked + moved) & RING_POSITION));
+    return word_replace(word, locked | RING_LOCKED,
+                        (locked & ~RING_POSITION) | ((locked + moved) & RING_POSITION));
 }
 
 static int same_lease(uint64_t a, uint64_t b)
@@ -101,7 +91,7 @@ static long wait_change(struct area *area, const uint64_t *word, uint64_t was, u
                         uint32_t *waiting)
 {
     for (uint32_t i = 0; i < RO->spin_pipe; i++) {
-        if ((load(word) & ~RING_LOCKED) != (was & ~RING_LOCKED)) {
+        if ((word_load(word) & ~RING_LOCKED) != (was & ~RING_LOCKED)) {
             return 0;
         }
         __builtin_ia32_pause();
@@ -109,7 +99,7 @@ static long wait_change(struct area *area, const uint64_t *word, uint64_t was, u
     long r = 0;
     __atomic_fetch_add(waiting, 1, __ATOMIC_SEQ_CST);
     uint32_t value = __atomic_load_n(seq, __ATOMIC_SEQ_CST);
-    if ((load(word) & ~RING_LOCKED) == (was & ~RING_LOCKED)) {
+    if ((word_load(word) & ~RING_LOCKED) == (was & ~RING_LOCKED)) {
         r = stub_wait(area, seq, value);
     }
     __atomic_fetch_sub(waiting, 1, __ATOMIC_SEQ_CST);
@@ -119,7 +109,7 @@ static long wait_change(struct area *area, const uint64_t *word, uint64_t was, u
 static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, uint64_t n)
 {
     for (;;) {
-        uint64_t read = load(&r->read_word), written = load(&r->write_word);
+        uint64_t read = word_load(&r->read_word), written = word_load(&r->write_word);
         if (!(read & RING_VALID) || !same_lease(read, written)) {
             return NOT_OURS;
         }
@@ -131,7 +121,7 @@ static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, 
             continue;
         }
         read = lock(&r->read_word);
-        written = load(&r->write_word);
+        written = word_load(&r->write_word);
         uint64_t there = filled(written, read);
         if (!read || !same_lease(read, written) || there > RING_DATA) {
             if (read) {
@@ -158,7 +148,7 @@ static long write_some(struct platform_ring *r, uint64_t buf, uint64_t n, uint64
     if (!written) {
         return NOT_OURS;
     }
-    *read = load(&r->read_word);
+    *read = word_load(&r->read_word);
     uint64_t there = filled(written, *read);
     uint64_t room = there <= RING_DATA ? RING_DATA - there : 0;
     uint64_t part = n < room ? n : room;

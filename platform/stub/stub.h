@@ -198,3 +198,13 @@ static inline uint64_t ptr(const volatile void *p)
 {
     return (uint64_t)p;
 }
+/* The shared words of leases: files.c, pipe.c. */
+static inline uint64_t word_load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+/* Return: false when it is not old any more. */
+static inline int word_replace(uint64_t *word, uint64_t old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(word, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}

@@ -52,7 +52,7 @@ static void ask_masks(struct thread_group *tg)
     struct task *t;
     list_for_each_entry (t, &tg->threads, group_link) {
         if (t->pt) {
-            platform_ask(t->pt, PLATFORM_ASK_MASK, true);
+            platform_ask(t->pt, PLATFORM_ASK_MASK, PLATFORM_ASK_MASK);
         }
     }
 }

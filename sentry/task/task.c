@@ -138,14 +138,15 @@ void task_forget_answers(struct task *t)
 void task_update_asks(struct task *t)
 {
     const struct rlimit *limits = t->tg->limits;
-    platform_ask(t->pt, PLATFORM_ASK_MASK, t->pending.set | t->tg->pending.set);
-    platform_ask(t->pt, PLATFORM_ASK_SIGRETURN, t->restart != NULL);
-    platform_ask(t->pt, PLATFORM_ASK_MEMORY,
-                 limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
-                     limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY);
-    platform_ask(t->pt, PLATFORM_ASK_FILES, lease_is_foreign(t));
-    platform_ask(t->pt, PLATFORM_ASK_CODE, t->mm && t->mm->shared_files);
-    platform_ask(t->pt, PLATFORM_ASK_SITES, t->mm && t->mm->shared_code);
+    bool limited = limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
+                   limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY;
+    unsigned asks = (t->pending.set | t->tg->pending.set ? PLATFORM_ASK_MASK : 0u) |
+                    (t->restart ? PLATFORM_ASK_SIGRETURN : 0u) |
+                    (limited ? PLATFORM_ASK_MEMORY : 0u) |
+                    (lease_is_foreign(t) ? PLATFORM_ASK_FILES : 0u) |
+                    (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
+                    (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
+    platform_ask(t->pt, asks, ~0u);
 }
 
 void task_set_cred(struct task *t, struct cred *cred)
