@@ -27,8 +27,9 @@
 #else
 #define STACK_SIZE (64UL * 1024)
 #endif
-#define POOL_MAX    64
-#define BATON_SPINS 100 /* of 30-40 ns */
+#define POOL_MAX     64
+#define DEFERRED_MAX 8
+#define BATON_SPINS  100 /* of 30-40 ns */
 
 void kthread_switch_(void **save_sp, void *load_sp);
 extern char kthread_start_[];
@@ -277,6 +278,31 @@ void kthread_set_idle_hook(void (*hook)(void))
     g_idle_hook = hook;
 }
 
+/* --- deferred work --- */
+
+struct deferred {
+    void (*fn)(uint64_t arg);
+    uint64_t arg;
+};
+static struct deferred g_deferred[DEFERRED_MAX];
+static size_t g_deferred_count;
+
+void baton_defer(void (*fn)(uint64_t arg), uint64_t arg)
+{
+    if (g_deferred_count == DEFERRED_MAX) {
+        fn(arg);
+        return;
+    }
+    g_deferred[g_deferred_count++] = (struct deferred){fn, arg};
+}
+
+static void run_deferred(const struct deferred *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        list[i].fn(list[i].arg);
+    }
+}
+
 void baton_run(void)
 {
     struct kthread *k;
@@ -286,6 +312,10 @@ void baton_run(void)
         switch_to(k);
         if (k->state == KTHREAD_DEAD) {
             kthread_free(k);
+        }
+        if (g_deferred_count && !list_empty(&g_ready)) {
+            run_deferred(g_deferred, g_deferred_count);
+            g_deferred_count = 0;
         }
     }
 }
@@ -298,5 +328,10 @@ void baton_drop(void)
             g_idle_hook();
         }
     } while (!list_empty(&g_ready));
+    struct deferred mine[DEFERRED_MAX];
+    size_t count = g_deferred_count;
+    memcpy(mine, g_deferred, count * sizeof(mine[0]));
+    g_deferred_count = 0;
     baton_release();
+    run_deferred(mine, count);
 }

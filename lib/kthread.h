@@ -15,6 +15,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/bug.h"
 #include "lib/list.h"
@@ -57,6 +58,11 @@ void kthread_yield(void);
 void baton_take(void);
 bool baton_try(void);
 void baton_drop(void);
+/*
+ * Work that is better done without the baton, such as waking somebody who will soon want it: baton_drop does it when it
+ * has let go, baton_run before it turns to another kthread. Context: baton.
+ */
+void baton_defer(void (*fn)(uint64_t arg), uint64_t arg);
 /* Runs what is ready, but keeps the baton. Context: host context. */
 void baton_run(void);
 /* Has anybody else something to do: another kthread that is ready, or a host thread that waits for the baton? */

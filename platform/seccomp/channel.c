@@ -77,6 +77,7 @@ void thread_destroy(struct platform_thread *th)
     if (k && k->guest == th) {
         k->guest = NULL; /* a task outlives its guest thread: its copies find no window any more */
     }
+    handoff_forget(th);
     atomic_store(&g_poll_slots[th->index].chan, NULL);
     g_poll_slots[th->index].th = NULL;
     while (g_poll_slot_count && !g_poll_slots[g_poll_slot_count - 1].th) {
@@ -183,6 +184,11 @@ void channel_park(struct platform_thread *th)
     }
 }
 
+static void wake_later(uint64_t index)
+{
+    host_futex_wake(&g_seccomp.ro->wake[index], INT32_MAX);
+}
+
 void channel_reply(struct platform_thread *th, enum stub_order order)
 {
     struct chan *c = th->chan;
@@ -204,11 +210,11 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
         notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
         th->notify_fd = -1;
     } else if (id) {
-        notify_answer(id, 0);
+        notify_answer_later(id);
     } else if (old & CHAN_SLEEPING) {
-        uint32_t *word = &g_seccomp.ro->wake[th->index % WAKE_COUNT];
-        __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
-        host_futex_wake(word, INT32_MAX);
+        uint32_t index = th->index % WAKE_COUNT;
+        __atomic_fetch_add(&g_seccomp.ro->wake[index], 1, __ATOMIC_SEQ_CST);
+        baton_defer(wake_later, index);
     }
 }
 

@@ -183,6 +183,7 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     if (r < 0) {
         return r;
     }
+    handoff_inherit(child, th);
     do {
         host_random(&child->nonce, sizeof(child->nonce));
     } while (child->nonce == 0 || pending_find(child->nonce));

@@ -7,8 +7,14 @@
  *   request then costs a cache miss instead of two context switches. It starts when POLL_START_COUNT
  *   doorbells fell within POLL_START_NS, and stops after POLL_IDLE_NS without a request. On one CPU there is none.
  * - The poller is kept off the CPU where the guest rang that it is started for: there it would only delay it.
- * - Polling only pays while a CPU is free for it. A poller that finds itself preempted (a gap between two
- *   empty rounds) stops, and is not started again for a while: guests would spin for a reply that can't come.
+ * - With more guests than other CPUs, polling has to earn its CPU: a request that it serves saves everybody POLL_EARNS_NS.
+ *   When it finds itself preempted (a gap between two empty rounds), or has guests kept off its CPU, it
+ *   compares that with the time it ran. If it does not pay, it stops, and is not started again for a while.
+ * - A guest that rings on the poller's CPU has pushed it aside. If the poller earns its CPU, they only get into each other's
+ *   way: the guest is *confined* to the other CPUs until the poller stops. Guests that share a CPU
+ *   also wake each other there, which costs a tenth of a wake-up across CPUs.
+ * - `awake` is cleared by the first guest that rings although it is set: the poller has no CPU, and nobody else need
+ *   spin for it. The poller sets it again when it runs.
  *
  * No request is lost when the poller stops: it clears `awake`, and then looks at every channel once more; a guest
  * that saw `awake` set before published its request before that look, one that saw it cleared rings.
@@ -29,16 +35,27 @@
 #define POLL_START_NS    (200 * NSEC_PER_USEC)
 #define POLL_IDLE_NS     (50 * NSEC_PER_USEC)
 #define POLL_GAP_NS      (100 * NSEC_PER_USEC) /* an empty round takes 50 ns, a timer tick 10-60 us */
-#define POLL_BACKOFF     8   /* times the gap: it was a time slice of somebody else's */
+#define POLL_EARNS_NS                                                                              \
+    (5 * NSEC_PER_USEC) /* by which a request is cheaper than a doorbell, for all involved */
+#define POLL_TRIAL_NS                                                                              \
+    (1 * NSEC_PER_MSEC) /* how long it may keep guests off its CPU before that is looked at */
+#define POLL_GRACE_NS                                                                              \
+    (2 * NSEC_PER_MSEC)    /* after it stopped, it starts again with the first doorbell */
+#define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
 #define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
 #define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
 
 static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps while it is 0 */
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
 static unsigned g_doorbell_next;
+static _Atomic int64_t g_poll_paused; /* CLOCK_MONOTONIC: when it stopped for want of requests */
 static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
+static _Atomic uint32_t g_poll_rounds;    /* changes while the poller looks around */
+static _Atomic bool g_poll_pays;          /* it did when that was last looked at */
+static _Atomic bool g_poll_busy;          /* it serves a request */
 static _Atomic int g_poller_tid;
 static cpu_set_t g_cpus;               /* all that this process may use */
+static _Atomic size_t g_confined;      /* threads; changes under the baton */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
 
 /* The guest that rang woke this thread on its own CPU. Context: doorbell thread. */
@@ -58,13 +75,85 @@ static void poller_keep_off(void)
     }
 }
 
+/* Context: baton. */
+static void confine(struct platform_thread *th, unsigned cpu)
+{
+    cpu_set_t others = g_cpus;
+    CPU_CLR(cpu, &others);
+    if (!th->confined && CPU_COUNT(&others) &&
+        sched_setaffinity(th->tid, sizeof(others), &others) == 0) {
+        th->confined = true;
+        g_confined++;
+        g_seccomp.ro->spin_pipe = 0; /* the other end may be behind us on this CPU */
+    }
+}
+
+/* Those whose host task is not known yet stay for the next time. Context: baton. */
+static void release_confined(void)
+{
+    uint32_t count = atomic_load_explicit(&g_poll_slot_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count && g_confined; i++) {
+        struct platform_thread *th = g_poll_slots[i].th;
+        if (th && th->confined && (th->dead || thread_identify(th))) {
+            int r = th->dead ? 0 : sched_setaffinity(th->tid, sizeof(g_cpus), &g_cpus);
+            (void)r; /* it has just ended */
+            handoff_forget(th);
+        }
+    }
+}
+
+void handoff_forget(struct platform_thread *th)
+{
+    if (th->confined) {
+        th->confined = false;
+        g_confined--;
+        g_seccomp.ro->spin_pipe = g_confined ? 0 : SPIN_PIPE;
+    }
+}
+
+void handoff_inherit(struct platform_thread *child, const struct platform_thread *parent)
+{
+    child->confined = parent->confined;
+    g_confined += child->confined;
+}
+
+/* An empty round takes 50 ns. */
+static bool poller_runs(void)
+{
+    uint32_t before = atomic_load_explicit(&g_poll_rounds, memory_order_relaxed);
+    for (int i = 0; i < 20; i++) {
+        if (atomic_load_explicit(&g_poll_busy, memory_order_relaxed) ||
+            atomic_load_explicit(&g_poll_rounds, memory_order_relaxed) != before) {
+            return true;
+        }
+        _mm_pause();
+    }
+    return false;
+}
+
+void handoff_rang(struct platform_thread *th)
+{
+    struct stub_ro *ro = g_seccomp.ro;
+    bool wanted = atomic_load_explicit(&g_poll_wanted, memory_order_relaxed);
+    unsigned cpu;
+    __rdtscp(&cpu); /* a guest that rings wakes this thread on its own CPU */
+    cpu &= 0xfff;
+    if (wanted && ro->awake && (cpu == ro->poll_cpu || !poller_runs())) {
+        __atomic_store_n(&ro->awake, 0, __ATOMIC_SEQ_CST);
+    }
+    if (wanted && cpu == ro->poll_cpu && atomic_load_explicit(&g_poll_pays, memory_order_relaxed)) {
+        confine(th, cpu);
+    }
+}
+
 /* Context: doorbell thread. */
 static void doorbell_count(void)
 {
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     int64_t oldest = g_doorbells[g_doorbell_next % POLL_START_COUNT];
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
-    if (g_seccomp.cpu_count > 1 && now - oldest < POLL_START_NS &&
+    if (g_seccomp.cpu_count > 1 &&
+        (now - oldest < POLL_START_NS || now - g_poll_paused < POLL_GRACE_NS) &&
         now > atomic_load(&g_poll_not_before) && !atomic_load(&g_poll_wanted)) {
         poller_keep_off();
         atomic_store(&g_poll_wanted, 1);
@@ -116,40 +205,88 @@ static bool has_request(uint32_t slot)
     return (state & CHAN_STATE_MASK) == CHAN_REQ && !(state & CHAN_NO_POLL);
 }
 
-/* Serves every request there is. A request that its task leaves unanswered is marked as parked. */
-static bool poll_once(void)
+/*
+ * Serves every request there is. A request that its task leaves unanswered is marked as parked. A baton that is taken
+ * is not slept for: whoever sleeps for it is woken too late for the next request, which then rings, and so on.
+ */
+static unsigned poll_once(bool wait)
 {
-    bool found = false;
+    unsigned found = 0;
     uint32_t count = atomic_load_explicit(&g_poll_slot_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
         if (!has_request(i)) {
             continue;
         }
-        baton_take();
+        if (wait) {
+            baton_take();
+        } else if (!baton_try()) {
+            continue;
+        }
         struct platform_thread *th = g_poll_slots[i].th;
+        atomic_store_explicit(&g_poll_busy, true, memory_order_relaxed);
         if (th && channel_accept(th, 0)) {
-            found = true;
+            found++;
             baton_run();
             channel_park(g_poll_slots[i].th);
         }
         baton_drop();
+        atomic_store_explicit(&g_poll_busy, false, memory_order_relaxed);
     }
     return found;
 }
 
-/* Return: false when it is time to stop. *last: when the previous empty round was; 0: there was a request. */
-static bool poll_go_on(int64_t *last, int64_t *idle_since)
+/* What the poller did lately: whether it earns its CPU when others want it. Times are CLOCK_MONOTONIC; 0: not yet. */
+struct poll_account {
+    int64_t since;      /* when it was opened, or last closed */
+    int64_t last;       /* the previous look at the clock, if all rounds since were empty */
+    int64_t idle_since; /* the first empty round after a request */
+    int64_t ran;        /* up to since */
+    uint64_t served;
+    unsigned failed; /* how often in a row it did not pay */
+    bool contended;  /* it was preempted, or kept guests off its CPU */
+};
+
+static void account_close(struct poll_account *a, int64_t now)
+{
+    a->ran += now - a->since;
+    a->since = now;
+}
+
+/* Return: false when it costs more than it saves. */
+static bool account_balance(struct poll_account *a)
+{
+    bool pays = (int64_t)a->served * POLL_EARNS_NS >= a->ran;
+    bool contended = a->contended;
+    atomic_store_explicit(&g_poll_pays, pays, memory_order_relaxed);
+    a->failed = pays ? 0 : a->failed;
+    a->ran = 0;
+    a->served = 0;
+    a->contended = false;
+    return pays || !contended;
+}
+
+/* Return: false when it is time to stop. */
+static bool poll_go_on(struct poll_account *a)
 {
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
-    if (*last && now - *last > POLL_GAP_NS) {
-        atomic_store(&g_poll_not_before, now + POLL_BACKOFF * (now - *last));
+    bool preempted = a->last && now - a->last > POLL_GAP_NS;
+    account_close(a, preempted ? a->last : now);
+    a->since = now;
+    a->last = now;
+    a->contended |= preempted || g_confined;
+    if (a->ran > POLL_TRIAL_NS && !account_balance(a)) {
+        a->failed += a->failed < POLL_BACKOFF_MAX;
+        atomic_store(&g_poll_not_before, now + (POLL_TRIAL_NS << (a->failed - 1)));
         return false;
     }
-    *last = now;
-    if (!*idle_since) {
-        *idle_since = now;
+    if (!a->idle_since) {
+        a->idle_since = now;
     }
-    return now - *idle_since <= POLL_IDLE_NS;
+    if (now - a->idle_since <= POLL_IDLE_NS) {
+        return true;
+    }
+    atomic_store(&g_poll_paused, now);
+    return false;
 }
 
 /* Only when it changes: every guest has the line in its cache. */
@@ -160,17 +297,23 @@ static void poll_cpu_set(uint32_t cpu)
     }
 }
 
-static void poll_until_idle(void)
+static void poll_until_idle(struct poll_account *account)
 {
     struct stub_ro *ro = g_seccomp.ro;
     unsigned cpu;
-    int64_t last = 0, idle_since = 0;
+    account->since = host_clock_ns(CLOCK_MONOTONIC);
+    account->last = account->idle_since = 0;
     __rdtscp(&cpu);
     poll_cpu_set(cpu);
-    __atomic_store_n(&ro->awake, 1, __ATOMIC_SEQ_CST);
     for (unsigned round = 0;; round++) {
-        if (poll_once()) {
-            last = idle_since = 0;
+        if (!__atomic_load_n(&ro->awake, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&ro->awake, 1, __ATOMIC_SEQ_CST);
+        }
+        atomic_store_explicit(&g_poll_rounds, round, memory_order_relaxed);
+        unsigned found = poll_once(false);
+        if (found) {
+            account->served += found;
+            account->last = account->idle_since = 0;
             continue;
         }
         _mm_pause();
@@ -179,14 +322,33 @@ static void poll_until_idle(void)
         }
         __rdtscp(&cpu);
         poll_cpu_set(cpu);
-        if (!poll_go_on(&last, &idle_since)) {
+        if (!poll_go_on(account)) {
             break;
         }
     }
     atomic_store(&g_poll_wanted, 0);
     __atomic_store_n(&ro->awake, 0, __ATOMIC_SEQ_CST);
     atomic_thread_fence(memory_order_seq_cst);
-    while (poll_once()) {
+    while (poll_once(true)) {
+    }
+}
+
+/*
+ * Sleeps until it is wanted. Guests that were confined for it are free again soon. One whose host task is not known yet can't
+ * be: it is tried again, ever more seldom.
+ */
+static void poll_sleep(void)
+{
+    struct timespec grace = {.tv_nsec = POLL_GRACE_NS};
+    while (!atomic_load(&g_poll_wanted)) {
+        int r = host_futex_wait(&g_poll_wanted, 0, g_confined ? &grace : NULL);
+        BUG_ON(r < 0 && r != -EAGAIN && r != -EINTR && r != -ETIMEDOUT);
+        if (r == -ETIMEDOUT) {
+            baton_take();
+            release_confined();
+            baton_drop();
+            grace.tv_sec = grace.tv_sec ? MIN(grace.tv_sec * 2, 3600) : 1;
+        }
     }
 }
 
@@ -195,13 +357,10 @@ static NORETURN void *poller_thread(void *arg)
     (void)arg;
     atomic_store(&g_poller_tid, (int)gettid());
     panic_thread_init();
+    struct poll_account account = {0};
     for (;;) {
-        if (!atomic_load(&g_poll_wanted)) {
-            int r = host_futex_wait(&g_poll_wanted, 0, NULL);
-            BUG_ON(r < 0 && r != -EAGAIN && r != -EINTR);
-            continue;
-        }
-        poll_until_idle();
+        poll_sleep();
+        poll_until_idle(&account);
     }
 }
 

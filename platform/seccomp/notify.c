@@ -32,6 +32,16 @@ void notify_answer(uint64_t id, long result)
     notify_send(&r);
 }
 
+static void answer_zero(uint64_t id)
+{
+    notify_answer(id, 0);
+}
+
+void notify_answer_later(uint64_t id)
+{
+    baton_defer(answer_zero, id);
+}
+
 void notify_continue(uint64_t id)
 {
     struct seccomp_notif_resp r = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
@@ -140,9 +150,10 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
             return;
         }
     }
+    handoff_rang(th);
     if (!channel_accept(th, n->id)) {
-        notify_answer(n->id,
-                      0); /* the poller was faster, or there is nothing: the stub looks again */
+        /* The poller was faster, or there is nothing: the stub looks again. */
+        notify_answer_later(n->id);
     }
 }
 

@@ -84,6 +84,7 @@ struct platform_thread {
     bool stillborn;  /* the host did not make it */
     bool start_kick; /* interrupted before it was known */
     bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
+    bool confined;   /* to the CPUs where the poller is not (handoff.c) */
     bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
     int status;      /* of a dead one: wait(2) */
 
@@ -205,10 +206,20 @@ void seccomp_answers_init(struct platform_thread *th);
 
 /* --- handoff.c --- */
 MUST_CHECK int handoff_start(void);
+/* th rang. Context: doorbell thread, baton. */
+void handoff_rang(struct platform_thread *th);
+/* A host task begins where its parent may run. th ends. Context: baton. */
+void handoff_inherit(struct platform_thread *child, const struct platform_thread *parent);
+void handoff_forget(struct platform_thread *th);
 
 /* --- notify.c --- */
 void notify_handle(const struct seccomp_notif *n);
 void notify_answer(uint64_t id, long result);
+/*
+ * With 0, when the baton is free: the guest that it wakes takes the CPU, and would make all wait for whoever holds the
+ * baton. Context: baton.
+ */
+void notify_answer_later(uint64_t id);
 void notify_answer_fd(uint64_t id, int fd, int number);
 void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
