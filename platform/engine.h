@@ -55,6 +55,7 @@ struct engine_ops {
                 uaddr_t entry, uaddr_t sp);
     long (*mem)(struct platform_thread *th, const struct mem_call *m);
     void (*mem_tail)(struct platform_thread *th, const struct mem_call *m);
+    void *(*copy_room)(struct platform_thread *th, size_t size);
     size_t (*copy_in)(struct platform_space *s, void *dst, uaddr_t src, size_t size);
     size_t (*copy_out)(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
     int (*space_pid)(const struct platform_space *s); /* a host pid that lives in s, or 0 */

@@ -289,6 +289,11 @@ int platform_mem_tail(struct platform_thread *th, const struct mem_call *m)
     return r;
 }
 
+void *platform_copy_room(struct platform_thread *th, size_t size)
+{
+    return g_engine->copy_room ? g_engine->copy_room(th, size) : NULL;
+}
+
 size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
 {
     return platform_range_reserved(src, size) ? 0 : g_engine->copy_in(s, dst, src, size);

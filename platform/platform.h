@@ -308,12 +308,19 @@ MUST_CHECK int platform_load(struct platform_thread *th, const struct load_op *o
 struct mem_call {
     int nr;
     uint64_t args[6];
-    int host_fd; /* -1: none */
+    int host_fd;        /* -1: none */
+    uint64_t copy_size; /* of a private mmap, only for platform_mem_tail: see platform_copy_room */
 };
 /* Performs it now. Context: may block. Return: its result or -errno. */
 MUST_CHECK long platform_mem(struct platform_thread *th, const struct mem_call *m);
 /* Performs it as the guest resumes: its result becomes the system call's. Cheaper: no extra trip. */
 MUST_CHECK int platform_mem_tail(struct platform_thread *th, const struct mem_call *m);
+/*
+ * Where the bytes of a private mapping can be put instead of naming a file: the first copy_size of them are copied to the
+ * new memory before it gets its protection, which is without PROT_WRITE. Only in a call that has no buffers; valid until th
+ * resumes. NULL: this engine can't, or not for so many.
+ */
+void *platform_copy_room(struct platform_thread *th, size_t size);
 
 /*
  * Bytes between the guest and the sentry. Return: bytes copied before the first fault, 0...size.

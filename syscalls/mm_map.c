@@ -12,11 +12,13 @@
 #include "sentry/vfs/seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/mm_call.h"
+#include "syscalls/strace.h"
 #include "syscalls/syscalls.h"
 
 #ifndef MAP_DROPPABLE
 #define MAP_DROPPABLE 0x08
 #endif
+#define MAP_COPY_MAX (64UL * 1024)
 #define PROT_SEM_BIT 0x8UL
 #define PROT_RWX     ((unsigned long)(PROT_READ | PROT_WRITE | PROT_EXEC))
 /* What Linux silently knows with MAP_SHARED and MAP_PRIVATE; MAP_SHARED_VALIDATE refuses the rest. */
@@ -226,6 +228,40 @@ static long map_anonymous(struct task *t, struct map_request *m, size_t length)
     return mem_perform(t, &call);
 }
 
+/*
+ * A small file that is mapped to be read, as git does with thousands: to copy its bytes costs a quarter of mapping them, for
+ * which the guest has to be given the file.
+ * DEVIATION: who opens the file to write it while such a copy is mapped changes the file alone (mmap(2): "unspecified"; on Linux the
+ * mapping shows it), and /proc/PID/maps has no name for the mapping.
+ */
+static bool may_copy(struct task *t, const struct map_request *m, unsigned long type,
+                     const struct file *f)
+{
+    const unsigned long plain = MAP_PRIVATE | MAP_NORESERVE | MAP_POPULATE | MAP_DENYWRITE;
+    return type == MAP_PRIVATE && (m->prot & PROT_RWX) == PROT_READ && !(m->flags & ~plain) &&
+           m->size <= MAP_COPY_MAX && S_ISREG(f->inode->mode) && f->inode->writers == 0 &&
+           f->ops->steady && f->ops->steady(f) &&
+           m->offset + m->size <= ALIGN_UP((uint64_t)f->inode->size, PAGE_SIZE) &&
+           !signal_pending(t) && !strace_on();
+}
+
+/* Return: false when the file is to be mapped instead. */
+static bool map_copy(struct task *t, const struct map_request *m, struct file *f, long *out)
+{
+    void *room = platform_copy_room(t->pt, m->size);
+    ssize_t n = room ? file_kernel_read(f, room, m->size, (int64_t)m->offset) : -1;
+    if (n <= 0 || (uint64_t)n != MIN(m->size, (uint64_t)f->inode->size - m->offset)) {
+        return false;
+    }
+    const struct mem_call call = {
+        .nr = SYS_mmap,
+        .args = {m->addr, m->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0},
+        .host_fd = -1,
+        .copy_size = (uint64_t)n};
+    *out = platform_mem_tail(t->pt, &call);
+    return true;
+}
+
 static long map_file(struct task *t, struct map_request *m, size_t length, struct file *f)
 {
     struct file_map map;
@@ -239,6 +275,10 @@ static long map_file(struct task *t, struct map_request *m, size_t length, struc
     }
     if (r == 0) {
         r = mm_limit_growth(t, m->size, type == MAP_PRIVATE && m->prot & PROT_WRITE);
+    }
+    long copied;
+    if (r == 0 && may_copy(t, m, type, f) && map_copy(t, m, f, &copied)) {
+        return copied;
     }
     if (r == 0) {
         r = f->ops->mmap(f, (int)(m->prot & PROT_RWX), (int)type, &map);

@@ -74,10 +74,7 @@ bool seccomp_can_signal(struct platform_thread *th)
     if (th->dead || !th->started || !th->in_request || th->event || th->has_signal) {
         return false;
     }
-    if (th->has_tail) {
-        th->has_tail = false;
-        th->result = seccomp_mem(th, &th->tail);
-    }
+    tail_now(th);
     return !th->dead;
 }
 
@@ -138,10 +135,7 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
             seccomp_interrupt(th); /* a clone let it go already; its next request may be here */
             return -EAGAIN;
         }
-        if (th->has_tail) {
-            th->has_tail = false;
-            th->result = seccomp_mem(th, &th->tail);
-        }
+        tail_now(th);
         th->chan->ret = (uint64_t)th->result;
         channel_reply(th, ORDER_UPCALL);
         int r = channel_wait(th);

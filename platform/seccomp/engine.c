@@ -280,6 +280,7 @@ const struct engine_ops g_seccomp_engine = {
     .load = seccomp_load_program,
     .mem = seccomp_mem,
     .mem_tail = seccomp_mem_tail,
+    .copy_room = seccomp_copy_room,
     .copy_in = seccomp_copy_in,
     .copy_out = seccomp_copy_out,
     .space_pid = seccomp_space_pid,

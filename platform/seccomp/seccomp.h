@@ -255,6 +255,9 @@ int thread_violation(struct platform_thread *th);
 void seccomp_interrupt(struct platform_thread *th);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
+void *seccomp_copy_room(struct platform_thread *th, size_t size);
+/* What the call still has to do is done now; th->result. Context: may block. */
+void tail_now(struct platform_thread *th);
 struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable);

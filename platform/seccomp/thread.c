@@ -61,10 +61,23 @@ int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t ind
     return 0;
 }
 
+static void fill_copy(struct platform_thread *th)
+{
+    struct chan *c = th->chan;
+    const uint64_t *a = th->tail.args;
+    const uint64_t args[] = {a[0], a[1], a[2], a[3], th->tail.copy_size};
+    memcpy(c->reply_args, args, sizeof(args));
+    channel_reply(th, ORDER_MAP_COPY);
+}
+
 static void fill_tail(struct platform_thread *th)
 {
     channel_flush(th);
     th->has_tail = false;
+    if (th->tail.copy_size) {
+        fill_copy(th);
+        return;
+    }
     int r = mem_prepare(th, &th->tail, 0, &th->one_mem, &th->one_fd);
     if (r < 0) {
         th->chan->ret = (uint64_t)(long)r;
@@ -224,6 +237,42 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
 {
     th->tail = *m;
     th->has_tail = true;
+}
+
+void *seccomp_copy_room(struct platform_thread *th, size_t size)
+{
+    return th->in_request && !th->range_count && size <= WINDOW_SIZE
+               ? (char *)th->chan + WINDOW_OFFSET
+               : NULL;
+}
+
+/* The orders' lists go through the window, where the bytes are. */
+static long copy_now(struct platform_thread *th, const struct mem_call *m)
+{
+    AUTO_FREE void *data = malloc(m->copy_size);
+    if (!data) {
+        return -ENOMEM;
+    }
+    memcpy(data, (char *)th->chan + WINDOW_OFFSET, m->copy_size);
+    struct mem_call map = *m;
+    map.args[2] = PROT_READ | PROT_WRITE;
+    long addr = seccomp_mem(th, &map);
+    if (addr < 0 || th->dead) {
+        return addr;
+    }
+    engine_vm_write(th->proc->pid, (uaddr_t)addr, data, m->copy_size);
+    const struct mem_call protect = {
+        .nr = SYS_mprotect, .args = {(uint64_t)addr, m->args[1], m->args[2]}, .host_fd = -1};
+    long r = seccomp_mem(th, &protect);
+    return r < 0 ? r : addr;
+}
+
+void tail_now(struct platform_thread *th)
+{
+    if (th->has_tail) {
+        th->has_tail = false;
+        th->result = th->tail.copy_size ? copy_now(th, &th->tail) : seccomp_mem(th, &th->tail);
+    }
 }
 
 long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)

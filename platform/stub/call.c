@@ -224,6 +224,21 @@ static long stub_load_program(struct area *area)
     stub_start_program(area, entry, sp);
 }
 
+/* A file's bytes instead of a mapping of the file. Return: its address, or what went wrong. */
+static long stub_map_copy(struct area *area)
+{
+    struct chan *c = area->chan;
+    uint64_t hint = c->reply_args[0], size = c->reply_args[1], prot = c->reply_args[2];
+    long addr = gate(__NR_mmap, hint, size, 3 /* PROT_READ | PROT_WRITE */, c->reply_args[3],
+                     (uint64_t)-1, 0);
+    if (addr < 0 && addr >= -4095) {
+        return addr;
+    }
+    guarded_copy((void *)addr, chan_window(c), c->reply_args[4]);
+    gate(__NR_mprotect, (uint64_t)addr, size, prot, 0, 0, 0);
+    return addr;
+}
+
 /* Carries out orders until one of them is the result of the call. */
 static long stub_obey(struct area *area)
 {
@@ -245,6 +260,8 @@ static long stub_obey(struct area *area)
         }
         case ORDER_MEM:
             return stub_mem(&c->mem);
+        case ORDER_MAP_COPY:
+            return stub_map_copy(area);
         case ORDER_MEM_LIST:
             chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_mem_list(area, c->reply_args[0]), 0);
             break;

@@ -152,7 +152,8 @@ enum stub_order {
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
     ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
-    ORDER_LAST = ORDER_LOAD,
+    ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
+    ORDER_LAST = ORDER_MAP_COPY,
 };
 
 struct stub_mem_call {

@@ -199,6 +199,12 @@ int64_t mem_file_llseek(struct file *f, int64_t offset, int whence)
     return pos;
 }
 
+bool mem_file_steady(const struct file *f)
+{
+    return !mem_node(f->inode)
+                ->data.mapped; /* whoever maps it shared may write, without having it open */
+}
+
 int mem_file_mmap(struct file *f, int prot, int flags, struct file_map *out)
 {
     (void)prot, (void)flags;
@@ -254,6 +260,7 @@ static const struct file_ops mem_file_ops = {
     .write = mem_file_write,
     .llseek = mem_file_llseek,
     .mmap = mem_file_mmap,
+    .steady = mem_file_steady,
     .lease = mem_file_lease,
     .lease_end = mem_file_lease_end,
     .fsync = mem_file_fsync,

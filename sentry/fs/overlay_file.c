@@ -227,6 +227,12 @@ static int overlay_mmap(struct file *f, int prot, int flags, struct file_map *ou
     return ops->mmap ? ops->mmap(n->lower_file, prot, flags, out) : -ENODEV;
 }
 
+/* A lower file's fd can be given to the guest, which is as cheap. */
+static bool overlay_steady(const struct file *f)
+{
+    return !node_of(f)->data_in_lower && mem_file_steady(f);
+}
+
 static int overlay_lease(struct file *f, struct lease_terms *out)
 {
     struct overlay_node *n = node_of(f);
@@ -264,6 +270,7 @@ static const struct file_ops overlay_file_file_ops = {
     .write = overlay_write,
     .llseek = overlay_llseek,
     .mmap = overlay_mmap,
+    .steady = overlay_steady,
     .lease = overlay_lease,
     .lease_end = overlay_lease_end,
     .fsync = mem_file_fsync,

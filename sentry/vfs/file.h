@@ -48,6 +48,8 @@ struct file_ops {
     MUST_CHECK long (*ioctl)(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg);
     /* prot/flags as mmap(2) has them. NULL: -ENODEV. */
     MUST_CHECK int (*mmap)(struct file *f, int prot, int flags, struct file_map *out);
+    /* Its bytes change by the kernel only, so that as long as nobody has it open for writing, a copy is as good. NULL: no. */
+    bool (*steady)(const struct file *f);
     /*
      * Lets a process serve f by itself, until lease_end takes what it did: the file is size bytes long now, and was last
      * written at mtime_ns (0: not at all). NULL: never. -errno: not now. See sentry/vfs/lease.h. Must not block.
