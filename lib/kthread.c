@@ -303,6 +303,13 @@ static void run_deferred(const struct deferred *list, size_t count)
     }
 }
 
+void baton_deferred_now(void)
+{
+    size_t count = g_deferred_count;
+    g_deferred_count = 0;
+    run_deferred(g_deferred, count);
+}
+
 void baton_run(void)
 {
     struct kthread *k;
@@ -313,9 +320,8 @@ void baton_run(void)
         if (k->state == KTHREAD_DEAD) {
             kthread_free(k);
         }
-        if (g_deferred_count && !list_empty(&g_ready)) {
-            run_deferred(g_deferred, g_deferred_count);
-            g_deferred_count = 0;
+        if (!list_empty(&g_ready)) {
+            baton_deferred_now();
         }
     }
 }

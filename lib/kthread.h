@@ -63,6 +63,8 @@ void baton_drop(void);
  * has let go, baton_run before it turns to another kthread. Context: baton.
  */
 void baton_defer(void (*fn)(uint64_t arg), uint64_t arg);
+/* Does it at once, because what comes next takes long. Context: baton. */
+void baton_deferred_now(void);
 /* Runs what is ready, but keeps the baton. Context: host context. */
 void baton_run(void);
 /* Has anybody else something to do: another kthread that is ready, or a host thread that waits for the baton? */

@@ -209,8 +209,10 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     if (id && th->notify_fd >= 0) {
         notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
         th->notify_fd = -1;
-    } else if (id) {
+    } else if (id && order == ORDER_RETURN) {
         notify_answer_later(id);
+    } else if (id) {
+        notify_answer(id, 0); /* it has something to do, and we may have, too: at the same time */
     } else if (old & CHAN_SLEEPING) {
         uint32_t index = th->index % WAKE_COUNT;
         __atomic_fetch_add(&g_seccomp.ro->wake[index], 1, __ATOMIC_SEQ_CST);

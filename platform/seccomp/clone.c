@@ -446,6 +446,9 @@ void seccomp_kill(struct platform_thread *th)
 void seccomp_kill_flush(void)
 {
     struct host_process *p;
+    if (!list_empty(&g_kills)) {
+        baton_deferred_now(); /* a kill takes long */
+    }
     while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
         list_del(&p->kill_link);
         process_kill(p);

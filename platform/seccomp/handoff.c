@@ -40,7 +40,7 @@
 #define POLL_TRIAL_NS                                                                              \
     (1 * NSEC_PER_MSEC) /* how long it may keep guests off its CPU before that is looked at */
 #define POLL_GRACE_NS                                                                              \
-    (2 * NSEC_PER_MSEC)    /* after it stopped, it starts again with the first doorbell */
+    (2 * NSEC_PER_MSEC) /* after it stopped, it starts again with the first doorbell if it paid */
 #define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
 #define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
 #define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
@@ -152,8 +152,9 @@ static void doorbell_count(void)
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     int64_t oldest = g_doorbells[g_doorbell_next % POLL_START_COUNT];
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
-    if (g_seccomp.cpu_count > 1 &&
-        (now - oldest < POLL_START_NS || now - g_poll_paused < POLL_GRACE_NS) &&
+    bool again = atomic_load_explicit(&g_poll_pays, memory_order_relaxed) &&
+                 now - atomic_load(&g_poll_paused) < POLL_GRACE_NS;
+    if (g_seccomp.cpu_count > 1 && (again || now - oldest < POLL_START_NS) &&
         now > atomic_load(&g_poll_not_before) && !atomic_load(&g_poll_wanted)) {
         poller_keep_off();
         atomic_store(&g_poll_wanted, 1);
@@ -274,7 +275,7 @@ static bool poll_go_on(struct poll_account *a)
     a->since = now;
     a->last = now;
     a->contended |= preempted || g_confined;
-    if (a->ran > POLL_TRIAL_NS && !account_balance(a)) {
+    if ((preempted || a->ran > POLL_TRIAL_NS) && !account_balance(a)) {
         a->failed += a->failed < POLL_BACKOFF_MAX;
         atomic_store(&g_poll_not_before, now + (POLL_TRIAL_NS << (a->failed - 1)));
         return false;

@@ -104,7 +104,7 @@ static void resume(struct platform_thread *th)
             notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
             th->notify_fd = -1;
         } else {
-            notify_answer_later(id);
+            notify_answer(id, 0);
         }
     } else if (th->has_context) {
         context_reply(th);
