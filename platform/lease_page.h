@@ -4,6 +4,7 @@
  *
  * A lease is served from while its position word has LEASE_VALID. The sentry takes it back by exchanging that word, and the
  * size, for "nobody's": from then on every attempt ends at a compare-and-swap that fails. See sentry/task/lease.c.
+ * Whoever looks at a lease reads its word first, and then once more which lease the fd has: places are used again soon.
  */
 #pragma once
 
@@ -17,10 +18,12 @@
 #define LEASE_SMALL_MAX 56
 
 /* The position word: LEASE_VALID, a generation, the file's position. */
-#define LEASE_VALID      (1UL << 63)
-#define LEASE_GENERATION (1UL << 47)
-#define LEASE_POSITION   (LEASE_GENERATION - 1)
-#define LEASE_NO_SIZE    UINT64_MAX
+#define LEASE_VALID       (1UL << 63)
+#define LEASE_CLOSED      (1UL << 62) /* instead of LEASE_VALID: the process has closed the fd */
+#define LEASE_GENERATION  (1UL << 40)
+#define LEASE_GENERATIONS (1U << 22)
+#define LEASE_POSITION    (LEASE_GENERATION - 1)
+#define LEASE_NO_SIZE     UINT64_MAX
 
 /* Files of which one thing is known, without a lease of their own in the page: */
 #define LEASE_IDLE          255 /* an epoll set of which nothing is ready */
@@ -54,11 +57,13 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_READ   1U
 #define LEASE_WRITE  2U
 #define LEASE_APPEND 4U
+/* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
+#define LEASE_CLOSABLE 8U
 
 struct platform_lease {
     uint64_t position;
     uint64_t size;       /* of the file; LEASE_NO_SIZE: taken back */
-    uint64_t capacity;   /* bytes that can be reached through the mapping */
+    uint64_t capacity;   /* bytes that can be reached through the mapping; 0: there is none */
     uint64_t written_at; /* time stamp counter at the last write; 0: none */
     uint32_t flags;      /* LEASE_READ ... */
     uint32_t stat_valid; /* stat is what fstat would say */
@@ -81,5 +86,7 @@ static inline uint64_t lease_offset(unsigned index)
 
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
+    uint64_t closes;                /* leases whose fds the process has closed: a bit each */
+    uint8_t pad[56];
     struct platform_lease leases[LEASE_MAX];
 };

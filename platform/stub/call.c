@@ -138,14 +138,15 @@ static uint64_t writable_size(uint64_t addr, uint64_t size)
     return end - addr;
 }
 
-/* How many bytes of argument i to copy, by the plan. */
-static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i)
+/* How many bytes of argument i to copy, by the plan. limit: of what is put out. */
+static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i, uint64_t limit)
 {
     uint64_t size = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
     switch (plan >> 12) {
     case PLATFORM_COPY_IN_LEN:
-    case PLATFORM_COPY_OUT_LEN:
         return args[size % 6];
+    case PLATFORM_COPY_OUT_LEN:
+        return args[size % 6] < limit ? args[size % 6] : limit;
     case PLATFORM_COPY_IN_STR:
         return size < to_page_end ? size : to_page_end;
     default:
@@ -154,11 +155,14 @@ static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i)
 }
 
 /* Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
-static void copy_ahead(struct chan *c, const uint64_t *args, const volatile uint16_t *plan)
+static void copy_ahead(struct area *area, const volatile uint16_t *plan)
 {
+    struct chan *c = area->chan;
+    const uint64_t *args = area->args;
+    uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
     uint32_t used = 0;
     for (int i = 0; i < 6; i++) {
-        uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i) : 0;
+        uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i, limit) : 0;
         size = size < WINDOW_SIZE - used ? size : WINDOW_SIZE - used;
         if (size && plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED) {
             size = writable_size(args[i], size);
@@ -319,9 +323,10 @@ static long ask(struct area *area, uint64_t nr)
     struct chan *c = area->chan;
     area->copied = 0;
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
-        copy_ahead(c, area->args, RO->copy_plan[nr]);
+        copy_ahead(area, RO->copy_plan[nr]);
         area->copied = CHAN_COPY;
     }
+    area->out_limit = 0;
     c->sp = area->rsp;
     uint32_t flags = (uint32_t)area->copied;
     if (area->done) {

@@ -1,5 +1,6 @@
 /*
- * Reads and writes of leased files (platform/lease_page.h): the bytes are mapped here, so a transfer is a copy.
+ * Reads and writes of leased files (platform/lease_page.h): the bytes are mapped here, so a transfer is a copy. Where they are not
+ * (a file that was just opened), what needs no bytes is served all the same: fstat, lseek, reads at the end, close.
  *
  * Nothing is locked. A read copies first, and then moves the position if nobody else has; a write takes its range of
  * the file first (by the position, or by the size when it appends). Should the sentry take the lease back in between,
@@ -13,6 +14,7 @@
 #define AT_EMPTY_PATH_ 0x1000
 #define IOV_MAX_       8
 #define TRANSFER_MAX   0x7ffff000UL
+#define USER_END       0x7ffffffff000UL
 
 struct iov {
     uint64_t base, size;
@@ -23,15 +25,26 @@ static struct platform_lease_page *lease_page(void)
     return (struct platform_lease_page *)LEASE_PAGE;
 }
 
-/* The lease of fd with all the rights asked for; NULL: none. */
-static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *map)
+static uint32_t lease_number(uint64_t fd)
 {
-    uint32_t index = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
+    return fd < LEASE_FD_MAX
+               ? __atomic_load_n(&lease_page()->lease_of[fd], __ATOMIC_SEQ_CST)
+               : 0;
+}
+
+/* The valid lease of fd with all the rights asked for, and its position word. NULL: none. */
+static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *word, uint64_t *map)
+{
+    uint32_t index = lease_number(fd);
     if (index == 0 || index > LEASE_MAX) {
         return 0;
     }
     struct platform_lease *l = &lease_page()->leases[index - 1];
     *map = lease_addr(index - 1);
+    *word = word_load(&l->position);
+    if (!(*word & LEASE_VALID) || lease_number(fd) != index) {
+        return 0;
+    }
     return (l->flags & rights) == rights ? l : 0;
 }
 
@@ -72,21 +85,36 @@ static long transfer(uint64_t at, const struct iov *v, uint64_t n, int write)
     return 0;
 }
 
-/* own: at the file's position, and moving it. */
-static long lease_read(uint64_t fd, const struct iov *v, uint64_t count, int own, uint64_t pos)
+/* Addresses that may be a guest's: where nothing is copied, nothing else finds out. */
+static int iov_plausible(const struct iov *v, uint64_t count)
 {
-    uint64_t map, n = iov_size(v, count);
-    struct platform_lease *l = lease_of(fd, LEASE_READ, &map);
-    while (l && n && n < TRANSFER_MAX) {
-        uint64_t word = word_load(&l->position), size = word_load(&l->size), capacity = l->capacity;
+    for (uint64_t i = 0; i < count; i++) {
+        if (v[i].base >= USER_END || v[i].size > USER_END - v[i].base) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* own: at the file's position, and moving it. */
+static long lease_read(struct area *area, uint64_t fd, const struct iov *v, uint64_t count, int own,
+                       uint64_t pos)
+{
+    struct platform_lease *l;
+    uint64_t word, map, n = iov_size(v, count);
+    while (n && n < TRANSFER_MAX && (l = lease_of(fd, LEASE_READ, &word, &map))) {
+        uint64_t size = word_load(&l->size), capacity = l->capacity;
         pos = own ? word & LEASE_POSITION : pos;
-        if (!(word & LEASE_VALID) || size > capacity || capacity > LEASE_BYTES_MAX ||
-            pos > LEASE_POSITION) {
+        if (size > LEASE_BYTES_MAX || capacity > LEASE_BYTES_MAX || pos > LEASE_POSITION) {
             break;
         }
         uint64_t left = pos < size ? size - pos : 0;
         uint64_t part = n < left ? n : left;
-        if (transfer(map + pos, v, part, 0) != 0) {
+        if (size > capacity && left) {
+            area->out_limit = left; /* all that the sentry can have for us */
+            break;
+        }
+        if (part ? transfer(map + pos, v, part, 0) != 0 : !iov_plausible(v, count)) {
             break;
         }
         if (own ? word_replace(&l->position, word, word + part) : is_still(l, word)) {
@@ -131,10 +159,9 @@ static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n
                         uint64_t pos)
 {
     const struct iov v = {buf, n};
-    uint64_t map;
-    struct platform_lease *l = lease_of(fd, LEASE_WRITE, &map);
-    uint64_t word = l ? word_load(&l->position) : 0;
-    if (!(word & LEASE_VALID) || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
+    uint64_t word, map;
+    struct platform_lease *l = lease_of(fd, LEASE_WRITE, &word, &map);
+    if (!l || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
         guarded_probe((const void *)buf) != 0 || guarded_probe((const void *)(buf + n - 1)) != 0 ||
         !take_range(l, word, own, n, &pos)) {
         return NOT_OURS;
@@ -164,13 +191,13 @@ static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n
 
 static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
 {
-    uint64_t map;
-    struct platform_lease *l = lease_of(fd, 0, &map);
-    while (l) {
-        uint64_t word = word_load(&l->position), size = word_load(&l->size);
+    uint64_t word, map;
+    struct platform_lease *l;
+    while ((l = lease_of(fd, 0, &word, &map))) {
+        uint64_t size = word_load(&l->size);
         uint64_t base = whence == 0 ? 0 : whence == 1 ? word & LEASE_POSITION : size;
         uint64_t pos = base + offset;
-        if (!(word & LEASE_VALID) || size > LEASE_BYTES_MAX || whence > 2 || pos > LEASE_POSITION) {
+        if (size > LEASE_BYTES_MAX || whence > 2 || pos > LEASE_POSITION) {
             break;
         }
         if (word_replace(&l->position, word, (word & ~LEASE_POSITION) | pos)) {
@@ -182,14 +209,25 @@ static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
 
 static long lease_stat(uint64_t fd, uint64_t out)
 {
-    uint64_t map;
-    struct platform_lease *l = lease_of(fd, 0, &map);
-    uint64_t word = l ? word_load(&l->position) : 0;
-    if (!(word & LEASE_VALID) || !l->stat_valid ||
-        guarded_copy((void *)out, l->stat, sizeof(l->stat)) != 0) {
+    uint64_t word, map;
+    struct platform_lease *l = lease_of(fd, 0, &word, &map);
+    if (!l || !l->stat_valid || guarded_copy((void *)out, l->stat, sizeof(l->stat)) != 0) {
         return NOT_OURS;
     }
     return is_still(l, word) ? 0 : NOT_OURS;
+}
+
+/* The fd is free for nobody until the sentry has seen it, which is before anybody can ask for one. */
+static long lease_close(uint64_t fd)
+{
+    uint64_t word, map;
+    struct platform_lease *l = lease_of(fd, LEASE_CLOSABLE, &word, &map);
+    if (!l || !word_replace(&l->position, word, LEASE_CLOSED | (word & LEASE_POSITION))) {
+        return NOT_OURS;
+    }
+    uint64_t bit = 1UL << (l - lease_page()->leases);
+    __atomic_fetch_or(&lease_page()->closes, bit, __ATOMIC_SEQ_CST);
+    return 0;
 }
 
 static long device(uint64_t nr, uint32_t lease, uint64_t buf, uint64_t n)
@@ -209,8 +247,7 @@ static long device(uint64_t nr, uint32_t lease, uint64_t buf, uint64_t n)
 /* A look at an epoll set that has nothing. */
 static long idle_wait(uint64_t fd, uint64_t max, uint64_t timeout)
 {
-    int idle = fd < LEASE_FD_MAX &&
-               __atomic_load_n(&lease_page()->lease_of[fd], __ATOMIC_SEQ_CST) == LEASE_IDLE;
+    int idle = lease_number(fd) == LEASE_IDLE;
     return idle && (uint32_t)timeout == 0 && (uint32_t)max - 1 < 1000 ? 0 : NOT_OURS;
 }
 
@@ -226,7 +263,7 @@ long stub_file(struct area *area, uint64_t nr)
     const struct iov one = {a[1], a[2]};
     uint64_t fd = (uint32_t)a[0];
     struct iov v[IOV_MAX_];
-    uint32_t lease = fd < LEASE_FD_MAX ? lease_page()->lease_of[fd] : 0;
+    uint32_t lease = lease_number(fd);
     if (lease == 0) {
         return NOT_OURS;
     }
@@ -240,14 +277,14 @@ long stub_file(struct area *area, uint64_t nr)
     }
     switch (nr) {
     case __NR_read:
-        return lease_read(fd, &one, 1, 1, 0);
+        return lease_read(area, fd, &one, 1, 1, 0);
     case __NR_pread64:
-        return lease_read(fd, &one, 1, 0, a[3]);
+        return lease_read(area, fd, &one, 1, 0, a[3]);
     case __NR_readv:
         if (a[2] > IOV_MAX_ || guarded_copy(v, (const void *)a[1], a[2] * sizeof(v[0])) != 0) {
             return NOT_OURS;
         }
-        return lease_read(fd, v, a[2], 1, 0);
+        return lease_read(area, fd, v, a[2], 1, 0);
     case __NR_write:
         return lease_write(area, fd, a[1], a[2], 1, 0);
     case __NR_pwrite64:
@@ -256,6 +293,8 @@ long stub_file(struct area *area, uint64_t nr)
         return lease_seek(fd, a[1], (uint32_t)a[2]);
     case __NR_fstat:
         return lease_stat(fd, a[1]);
+    case __NR_close:
+        return lease_close(fd);
     case __NR_epoll_wait:
         return idle_wait(fd, a[2], a[3]);
     case __NR_epoll_pwait:

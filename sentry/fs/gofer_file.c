@@ -402,8 +402,10 @@ static int file_lease(struct file *f, struct lease_terms *out)
     if (!gofer_fs_of(gi)->frozen || file_writable(f)) {
         return -EPERM;
     }
-    *out = (struct lease_terms){
-        .host_fd = host_fd(f), .size = gi->inode.size, .capacity = (uint64_t)gi->inode.size};
+    *out = (struct lease_terms){.host_fd = host_fd(f),
+                                .size = gi->inode.size,
+                                .capacity = (uint64_t)gi->inode.size,
+                                .frozen = true};
     return 0;
 }
 

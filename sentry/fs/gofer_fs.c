@@ -157,6 +157,7 @@ static int inode_new(struct gofer_fs *fs, const struct gofer_attr *a, struct gof
     }
     inode_init(&gi->inode, fs->sb, &gofer_inode_ops, a->mode, a->uid, a->gid);
     gi->inode.dev = guest_dev(fs, a->dev);
+    gi->inode.i_flags |= fs->frozen ? INODE_FROZEN : 0;
     gofer_fd_init(&gi->read_fd, fs);
     gofer_fd_init(&gi->write_fd, fs);
     gofer_attr_apply(gi, a);

@@ -98,6 +98,7 @@ static int node_for(struct super_block *sb, struct inode *lower, struct overlay_
     mem->inode.ino = lower->ino;
     n->lower = lower;
     n->data_in_lower = S_ISREG(lower->mode);
+    mem->inode.i_flags |= lower->i_flags & INODE_FROZEN;
     n->xattrs_in_lower = true;
     r = hash_insert(&fs->nodes, &n->hash, lower_hash(lower));
     n->in_table = r == 0;

@@ -152,7 +152,9 @@ int overlay_copy_up(struct overlay_node *n, int64_t keep, const struct cred *cre
         memfile_init(&n->mem.data, &mem_fs(n->mem.inode.sb)->budget);
         return r;
     }
+    inode_end_leases(&n->mem.inode); /* there may be new ones: copying sleeps */
     n->data_in_lower = false;
+    n->mem.inode.i_flags &= ~INODE_FROZEN;
     n->mem.inode.size = size;
     mem_modified(&n->mem);
     return 0;

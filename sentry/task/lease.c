@@ -3,6 +3,7 @@
  *
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
+ *   lease_close.c  regular files that were just opened: position, size, attributes; and closing them
  *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
  *                  something is; /dev/zero and /dev/null what they are
  *
@@ -56,6 +57,7 @@ struct lease_table *lease_table_of(struct task *t)
             mm->leases->page = page;
             mm->leases->files = t->files;
             list_init(&mm->leases->facts);
+            lease_closes_init(mm->leases, t->files);
         }
     }
     return mm->leases;
@@ -235,6 +237,7 @@ void lease_end_all(struct mm *mm)
     }
     lease_end_regular(table);
     lease_end_rings(table);
+    lease_closes_end(table);
     free(table);
 }
 
@@ -249,6 +252,9 @@ static long call_of(const struct task *t, long nr, long result)
     case SYS_pwrite64:
     case SYS_lseek:
     case SYS_fstat:
+    case SYS_open:
+    case SYS_openat:
+    case SYS_openat2:
         return nr;
     case SYS_newfstatat:
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
@@ -260,16 +266,23 @@ static long call_of(const struct task *t, long nr, long result)
     }
 }
 
+static bool is_open_call(long nr)
+{
+    return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2;
+}
+
 static void consider(struct task *t, long nr, long result)
 {
     AUTO_PUT(file) f = NULL;
-    int fd = (int)t->syscall_args[0];
+    int fd = is_open_call(nr) ? (int)result : (int)t->syscall_args[0];
     nr = call_of(t, nr, result);
     if (nr < 0 || fd < 0 || fd >= LEASE_FD_MAX || !lease_allowed(t) ||
         fd_table_peek(t->files, fd, &f) < 0) {
         return;
     }
-    if (S_ISREG(f->inode->mode)) {
+    if (is_open_call(nr)) {
+        lease_consider_opened(t, f, fd);
+    } else if (S_ISREG(f->inode->mode)) {
         lease_consider_regular(t, f, fd, nr);
     } else if (nr == SYS_epoll_wait) {
         if (file_is_epoll(f) && epoll_is_idle(f)) {

@@ -26,27 +26,9 @@
 
 _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is the platform's");
 
-struct regular_lease {
-    struct file_lease base;
-    struct lease_table *table;
-    struct file *file; /* borrowed: its fd's closing ends the lease */
-    unsigned index;
-    uint64_t mapped; /* bytes that the stub can reach */
-    bool writable;
-    unsigned idle_holds; /* in a row */
-    uint64_t word;       /* position word as it was given */
-    uint64_t tsc;        /* when it was given: both clocks */
-    int64_t realtime_ns;
-};
-
 static struct regular_lease *regular(struct file_lease *base)
 {
     return container_of(base, struct regular_lease, base);
-}
-
-static struct platform_lease *page_of(const struct regular_lease *l)
-{
-    return &l->table->page->leases[l->index];
 }
 
 /* --- granting and taking back --- */
@@ -66,13 +48,14 @@ static int64_t written_ns(const struct regular_lease *l, uint64_t tsc)
 static void take_over(struct file_lease *base)
 {
     struct regular_lease *l = regular(base);
-    struct platform_lease *p = page_of(l);
+    struct platform_lease *p = lease_page_of(l);
     struct file *f = l->file;
     uint64_t word = __atomic_exchange_n(&p->position, 0, __ATOMIC_SEQ_CST);
     uint64_t size = __atomic_exchange_n(&p->size, LEASE_NO_SIZE, __ATOMIC_SEQ_CST);
     uint64_t written = __atomic_exchange_n(&p->written_at, 0, __ATOMIC_SEQ_CST);
     l->idle_holds = word == l->word && !written ? l->idle_holds + 1 : 0;
-    if (word & LEASE_VALID) {
+    bool closed = l->closable && (word & LEASE_CLOSED);
+    if (closed || (word & LEASE_VALID)) {
         f->pos = (int64_t)(word & LEASE_POSITION);
     }
     if (f->ops->lease_end) {
@@ -80,29 +63,45 @@ static void take_over(struct file_lease *base)
         f->ops->lease_end(f, l->writable ? kept : f->inode->size,
                           l->writable && written ? written_ns(l, written) : 0);
     }
+    if (closed) {
+        lease_note_closed(l);
+    }
+}
+
+static bool stat_is_true(const struct regular_lease *l)
+{
+    const struct inode *i = l->file->inode;
+    return l->stat_given && i->nlink == l->stat_nlink && i->size == l->stat_size &&
+           i->atime_ns == l->stat_atime_ns && i->mtime_ns == l->stat_mtime_ns &&
+           i->ctime_ns == l->stat_ctime_ns;
 }
 
 static void publish(struct regular_lease *l, const struct lease_terms *terms)
 {
-    struct platform_lease *p = page_of(l);
+    struct platform_lease *p = lease_page_of(l);
     const struct file *f = l->file;
-    uint16_t generation = ++l->table->generation;
+    uint64_t generation = ++l->table->generation % LEASE_GENERATIONS;
+    l->closable = lease_is_closable(l);
     p->flags = LEASE_READ * file_readable(f) | LEASE_WRITE * l->writable |
-               (f->flags & O_APPEND ? LEASE_APPEND : 0);
+               LEASE_CLOSABLE * l->closable | (f->flags & O_APPEND ? LEASE_APPEND : 0);
     p->capacity = MIN(terms->capacity, l->mapped);
-    p->stat_valid = 0;
-    l->tsc = __rdtsc();
-    l->realtime_ns = ktime_realtime_ns();
+    l->stat_given = l->frozen && stat_is_true(l);
+    p->stat_valid = l->stat_given;
+    if (l->writable) {
+        l->tsc = __rdtsc();
+        l->realtime_ns = ktime_realtime_ns();
+    }
     __atomic_store_n(&p->size, (uint64_t)terms->size, __ATOMIC_SEQ_CST);
-    l->word = LEASE_VALID | (uint64_t)generation << 47 | (uint64_t)f->pos;
+    l->word = LEASE_VALID | generation * LEASE_GENERATION | (uint64_t)f->pos;
     __atomic_store_n(&p->position, l->word, __ATOMIC_SEQ_CST);
 }
 
 static bool terms_fit(const struct regular_lease *l, const struct lease_terms *terms)
 {
     bool room = !l->writable || (uint64_t)terms->size + PAGE_SIZE <= l->mapped;
-    return room && (uint64_t)terms->size <= l->mapped && l->file->pos >= 0 &&
-           (uint64_t)l->file->pos <= LEASE_POSITION;
+    bool fits = l->mapped ? room && (uint64_t)terms->size <= l->mapped
+                          : terms->frozen && (uint64_t)terms->size <= LEASE_BYTES_MAX && terms->size > 0;
+    return fits && l->file->pos >= 0 && (uint64_t)l->file->pos <= LEASE_POSITION;
 }
 
 /* A lessee that has filled its mapping gets a larger one with its next lease. */
@@ -111,7 +110,7 @@ static bool give_back(struct file_lease *base)
     struct regular_lease *l = regular(base);
     struct file *f = l->file;
     struct lease_terms terms;
-    if (l->idle_holds >= LEASE_TIRED_OF || f->ops->lease(f, &terms) < 0) {
+    if (!list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF || f->ops->lease(f, &terms) < 0) {
         return false;
     }
     if (terms_fit(l, &terms)) {
@@ -130,7 +129,9 @@ static void end(struct file_lease *base)
     struct lease_table *table = l->table;
     struct file *f = l->file;
     __atomic_store_n(&table->page->lease_of[f->lease_fd], 0, __ATOMIC_SEQ_CST);
-    lease_set_stale(table, l->index, l->mapped);
+    if (l->mapped) {
+        lease_set_stale(table, l->index, l->mapped);
+    }
     table->regular[l->index] = NULL;
     f->lease = NULL;
     f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : 0;
@@ -139,6 +140,7 @@ static void end(struct file_lease *base)
 static void fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t, int fd)
 {
     if (f->lease_files == t && f->lease_fd == fd) {
+        regular(base)->closable = false; /* somebody else is closing it */
         file_lease_end(base);
     }
 }
@@ -165,15 +167,32 @@ void lease_end_regular(struct lease_table *table)
 
 /* --- when --- */
 
-/* A place for so many bytes; -1: none. */
-static int free_index(const struct lease_table *table, uint64_t size)
+static int first_index(uint64_t size)
 {
-    for (int i = size > LEASE_SMALL ? LEASE_SMALL_MAX : 0; i < LEASE_MAX; i++) {
+    return size > LEASE_SMALL ? LEASE_SMALL_MAX : 0;
+}
+
+int lease_free_index(const struct lease_table *table, uint64_t size)
+{
+    for (int i = first_index(size); i < LEASE_MAX; i++) {
         if (!table->regular[i]) {
             return i;
         }
     }
     return -1;
+}
+
+/* The same; a light lease makes room if it must. */
+static int make_room(const struct lease_table *table, uint64_t size)
+{
+    int index = lease_free_index(table, size);
+    for (int i = first_index(size); index < 0 && i < LEASE_MAX; i++) {
+        if (!table->regular[i]->mapped) {
+            file_lease_end(&table->regular[i]->base);
+            index = i;
+        }
+    }
+    return index;
 }
 
 /* Then its mapping would be in the way of the seal, or the other way round. */
@@ -183,7 +202,7 @@ static bool may_be_sealed(const struct inode *inode)
 }
 
 /* Writing may grow the file; a limit on its size is checked where calls are served one by one. */
-static bool may_lease(const struct task *t, const struct file *f)
+bool lease_may_have(const struct task *t, const struct file *f)
 {
     if (!f->ops->lease || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
         g_vfs_notify) {
@@ -196,7 +215,7 @@ static bool may_lease(const struct task *t, const struct file *f)
 }
 
 /* Readers may share a file; one that writes has it alone. */
-static bool has_rival(const struct file *f)
+bool lease_has_rival(const struct file *f)
 {
     const struct file_lease *l;
     list_for_each_entry (l, &f->inode->leases, inode_link) {
@@ -220,6 +239,24 @@ static int map_lease(struct task *t, unsigned index, const struct lease_terms *t
     return fd < 0 ? fd : platform_lease_map(t->pt, index, fd, size, terms->writable);
 }
 
+void lease_install(struct task *t, struct file *f, int fd, struct regular_lease *l,
+                   const struct lease_terms *terms)
+{
+    struct lease_table *table = t->mm->leases;
+    l->table = table;
+    l->file = f;
+    l->writable = terms->writable;
+    l->frozen = terms->frozen;
+    list_init(&l->closed_link);
+    file_lease_init(&l->base, &regular_ops, f->inode);
+    table->regular[l->index] = l;
+    f->lease = &l->base;
+    f->lease_files = t->files;
+    f->lease_fd = fd;
+    publish(l, terms);
+    __atomic_store_n(&table->page->lease_of[fd], (uint8_t)(l->index + 1), __ATOMIC_SEQ_CST);
+}
+
 /* Maps f at index and makes it a lease, if the world is still as it was then. Return: it is one. */
 static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
                        const struct lease_terms *terms)
@@ -238,25 +275,15 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
         return false;
     }
     lease_set_stale(table, index, MAX(size, table->stale[index]));
-    if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) || !may_lease(t, f) ||
-        has_rival(f) || terms->size != f->inode->size || f->pos < 0 ||
+    if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) || !lease_may_have(t, f) ||
+        lease_has_rival(f) || terms->size != f->inode->size || f->pos < 0 ||
         (uint64_t)f->pos > LEASE_POSITION) {
         return false;
     }
     lease_set_stale(table, index, 0);
-    l->table = table;
-    l->file = f;
     l->index = index;
     l->mapped = size;
-    l->writable = terms->writable;
-    struct regular_lease *granted = take(&l);
-    file_lease_init(&granted->base, &regular_ops, f->inode);
-    table->regular[index] = granted;
-    f->lease = &granted->base;
-    f->lease_files = t->files;
-    f->lease_fd = fd;
-    publish(granted, terms);
-    table->page->lease_of[fd] = (uint8_t)(index + 1);
+    lease_install(t, f, fd, take(&l), terms);
     return true;
 }
 
@@ -268,7 +295,7 @@ static void lease_grant(struct task *t, struct file *f, int fd)
     if (!table || table->busy || f->inode->lease_pending || f->ops->lease(f, &terms) < 0) {
         return;
     }
-    int index = terms.capacity <= LEASE_BYTES_MAX ? free_index(table, terms.capacity) : -1;
+    int index = terms.capacity <= LEASE_BYTES_MAX ? make_room(table, terms.capacity) : -1;
     table->busy = f->inode->lease_pending = true;
     bool granted = index >= 0 && lease_make(t, f, fd, (unsigned)index, &terms);
     f->inode->lease_pending = false;
@@ -281,28 +308,41 @@ static void lease_grant(struct task *t, struct file *f, int fd)
     lease_table_unlock(t, table);
 }
 
-/* fstat's answer, for the next time. */
-static void publish_stat(struct file *f)
+void lease_publish_stat(struct regular_lease *l)
 {
-    struct regular_lease *l = regular(f->lease);
+    struct file *f = l->file;
+    const struct inode *i = f->inode;
     struct stat st;
     if (l->base.holders || vfs_stat_leased(&f->path, &st) < 0 || f->lease != &l->base ||
         l->base.holders) {
         return;
     }
-    struct platform_lease *p = page_of(l);
+    struct platform_lease *p = lease_page_of(l);
     _Static_assert(sizeof(st) == sizeof(p->stat), "Linux's struct stat");
     memcpy(p->stat, &st, sizeof(st));
     __atomic_store_n(&p->stat_valid, 1, __ATOMIC_RELEASE);
+    l->stat_given = true;
+    l->stat_nlink = i->nlink;
+    l->stat_size = i->size;
+    l->stat_atime_ns = i->atime_ns;
+    l->stat_mtime_ns = i->mtime_ns;
+    l->stat_ctime_ns = i->ctime_ns;
 }
 
 void lease_consider_regular(struct task *t, struct file *f, int fd, long nr)
 {
-    if (f->lease) {
-        if (f->lease_files == t->files && f->lease_fd == fd && nr == SYS_fstat) {
-            publish_stat(f);
+    struct regular_lease *l = f->lease ? regular(f->lease) : NULL;
+    if (l && (f->lease_files != t->files || f->lease_fd != fd)) {
+        return;
+    }
+    if (l && nr == SYS_fstat) {
+        lease_publish_stat(l);
+    } else if ((!l || !l->mapped) && lease_may_have(t, f) && ++f->lease_heat >= WORTH_IT) {
+        if (l) {
+            file_lease_end(f->lease); /* it gives way to a real one */
         }
-    } else if (may_lease(t, f) && ++f->lease_heat >= WORTH_IT && !has_rival(f)) {
-        lease_grant(t, f, fd);
+        if (!lease_has_rival(f)) {
+            lease_grant(t, f, fd);
+        }
     }
 }

@@ -12,7 +12,26 @@
 #define LEASE_NEVER (-1000000)
 
 struct ring_lease;
-struct regular_lease;
+
+struct regular_lease {
+    struct file_lease base;
+    struct lease_table *table;
+    struct file *file; /* borrowed: its fd's closing ends the lease */
+    unsigned index;
+    uint64_t mapped; /* bytes that the stub can reach; 0: it is a light one, of a file that was just opened */
+    bool writable;
+    bool frozen;         /* lease_terms.frozen */
+    bool closable;       /* as it is out now */
+    bool stat_given;     /* stat, as it is out now, is made of these: */
+    uint32_t stat_nlink; /* other changes come with one of ctime */
+    int64_t stat_size, stat_atime_ns, stat_mtime_ns, stat_ctime_ns;
+    unsigned idle_holds; /* in a row */
+    uint64_t word;       /* position word as it was given */
+    uint64_t tsc;        /* when it was given: both clocks */
+    int64_t realtime_ns;
+    struct list closed_link; /* the process has closed it: lease_table.closed, with a reference */
+    int closed_fd;
+};
 
 /* The leases of one address space; they go by the fds of one table. */
 struct lease_table {
@@ -26,7 +45,9 @@ struct lease_table {
     bool busy;         /* a thread of the process maps or unmaps: free places are its alone */
     bool unmap_wanted; /* ... and it shall unmap all that is stale when it is done */
     struct list facts;
-    uint16_t generation;
+    struct fd_closes closes;
+    struct list closed; /* regular_lease.closed_link: ended, but the fd is still to be closed */
+    uint32_t generation;
 };
 
 /* t's table, made when it is missing; NULL: this engine has none, or no memory. */
@@ -47,5 +68,31 @@ void lease_consider_pipe(struct task *t, struct file *f, int fd);
 /* Unmaps what is left of ended leases: all (-1), or one of a regular file. Context: may block; the caller is busy. */
 void lease_unmap_stale(struct task *t, struct lease_table *table, int only);
 void lease_set_stale(struct lease_table *table, unsigned index, uint64_t bytes);
+/* t has just opened f for reading, as fd. */
+void lease_consider_opened(struct task *t, struct file *f, int fd);
+/* May f, a regular file, be leased to t as far as they are concerned? */
+bool lease_may_have(const struct task *t, const struct file *f);
+/* A place for so many bytes; -1: none. */
+int lease_free_index(const struct lease_table *table, uint64_t size);
+/* Makes l, which is filled in but for base, the lease of f as fd of t. Consumed. */
+void lease_install(struct task *t, struct file *f, int fd, struct regular_lease *l,
+                   const struct lease_terms *terms);
+/* Somebody else has the bytes in a way that excludes a lease of f. */
+bool lease_has_rival(const struct file *f);
+/* What fstat says goes to the process. */
+void lease_publish_stat(struct regular_lease *l);
+static inline struct platform_lease *lease_page_of(const struct regular_lease *l)
+{
+    return &l->table->page->leases[l->index];
+}
+
+/* lease_close.c: descriptors that the process closes by itself. */
+void lease_closes_init(struct lease_table *table, struct fd_table *files);
+/* May l's process close it by itself? */
+bool lease_is_closable(const struct regular_lease *l);
+/* l was taken over, and had been closed. */
+void lease_note_closed(struct regular_lease *l);
+/* All leases have ended; the table is about to go. */
+void lease_closes_end(struct lease_table *table);
 void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);

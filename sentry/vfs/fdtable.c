@@ -25,7 +25,39 @@ struct fd_table {
     uint64_t *cloexec;
     int capacity; /* a multiple of 64 */
     int next_free;
+    struct fd_closes *closes; /* borrowed: bound; NULL */
 };
+
+/* --- what the process closed by itself --- */
+
+static void settle(const struct fd_table *t)
+{
+    struct fd_closes *c = t->closes;
+    if (c && unlikely(c->waiting || __atomic_load_n(c->word, __ATOMIC_SEQ_CST))) {
+        c->settle(c);
+    }
+}
+
+void fd_table_settle(struct fd_table *t)
+{
+    settle(t);
+}
+
+bool fd_table_bind(struct fd_table *t, struct fd_closes *c)
+{
+    c->table = t->closes ? NULL : t;
+    t->closes = t->closes ? t->closes : c;
+    return c->table;
+}
+
+void fd_table_unbind(struct fd_closes *c)
+{
+    if (c->table) {
+        take(&c->table)->closes = NULL;
+    }
+}
+
+/* --- the table --- */
 
 static bool get_bit(const uint64_t *bits, int i)
 {
@@ -87,6 +119,7 @@ int fd_table_new(struct fd_table **out)
 int fd_table_copy(struct fd_table *t, struct fd_table **out)
 {
     struct fd_table *copy;
+    settle(t);
     int r = fd_table_new(&copy);
     if (r < 0) {
         return r;
@@ -117,6 +150,7 @@ int fd_table_copy(struct fd_table *t, struct fd_table **out)
 
 struct fd_table *fd_table_get(struct fd_table *t)
 {
+    settle(t); /* whoever shares it from now on knows of no such thing */
     refcount_get(&t->ref);
     return t;
 }
@@ -152,6 +186,10 @@ void fd_table_put(struct fd_table *t)
     if (!refcount_put(&t->ref)) {
         return;
     }
+    settle(t);
+    if (t->closes) {
+        fd_table_unbind(t->closes);
+    }
     for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
         close_file(t, fd, take_slot(t, fd));
     }
@@ -186,6 +224,7 @@ static int find_free(const struct fd_table *t, int min)
 
 bool fd_table_full(const struct fd_table *t, int limit)
 {
+    settle(t);
     return find_free(t, 0) >= limit;
 }
 
@@ -201,6 +240,7 @@ int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, boo
     if (min < 0 || min >= limit) {
         return min >= 0 && limit <= 0 ? -EMFILE : -EINVAL;
     }
+    settle(t);
     int fd = find_free(t, min);
     if (fd >= limit) {
         return -EMFILE;
@@ -221,6 +261,7 @@ int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, b
     if (fd < 0 || fd >= limit) {
         return -EBADF;
     }
+    settle(t);
     int r = ensure_capacity(t, fd);
     if (r < 0) {
         return r;
@@ -236,6 +277,7 @@ int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, b
 
 static bool is_open(const struct fd_table *t, int fd)
 {
+    settle(t);
     return fd >= 0 && fd < t->capacity && t->files[fd];
 }
 
@@ -275,6 +317,13 @@ int fd_table_close(struct fd_table *t, int fd)
     }
     close_file(t, fd, take_slot(t, fd));
     return 0;
+}
+
+void fd_table_drop(struct fd_table *t, int fd, const struct file *f)
+{
+    if (fd < t->capacity && t->files[fd] == f) {
+        close_file(t, fd, take_slot(t, fd));
+    }
 }
 
 void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)
@@ -324,6 +373,7 @@ void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned las
 
 int fd_table_next(struct fd_table *t, int fd)
 {
+    settle(t);
     if (fd < 0) {
         fd = 0;
     }

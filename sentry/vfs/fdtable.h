@@ -5,6 +5,24 @@
 
 struct fd_table; /* opaque: fdtable.c */
 
+/*
+ * Descriptors that a process has closed by itself (sentry/vfs/lease.h), and the table does not know of yet. Whoever
+ * looks at the table has them closed first, so nobody ever finds one of them.
+ */
+struct fd_closes {
+    struct fd_table *table; /* borrowed; NULL: it is gone, or was bound already */
+    const uint64_t *word;   /* the process's: != 0 when there are some */
+    bool waiting;           /* the same, known here */
+    void (*settle)(struct fd_closes *c); /* fd_table_drop for each. Must not block */
+};
+/* c stays where it is until fd_table_unbind. Return: false when the table has another already. */
+bool fd_table_bind(struct fd_table *t, struct fd_closes *c);
+void fd_table_unbind(struct fd_closes *c);
+/* Only for settle: closes fd if it still leads to f. */
+void fd_table_drop(struct fd_table *t, int fd, const struct file *f);
+/* For who looks at what open files do elsewhere: umount. */
+void fd_table_settle(struct fd_table *t);
+
 MUST_CHECK int fd_table_new(struct fd_table **out);
 /* A copy for fork. max: RLIMIT_NOFILE does not matter here. */
 MUST_CHECK int fd_table_copy(struct fd_table *t, struct fd_table **out);

@@ -1,0 +1,105 @@
+/*
+ * Light leases: of a file that was just opened for reading in a tree that nobody changes. Nothing is mapped. The process has
+ * the position, the size and the attributes, so that fstat, lseek and the read that finds the end need no trip;
+ * a read of bytes takes the lease back and returns it with its reply. A file that is read often gets
+ * a real lease in its place (lease_file.c).
+ *
+ * Closing. Where the last close of a file is seen by nobody, the process closes it by itself:
+ *
+ *      the process                               here
+ *      position word: VALID -> CLOSED
+ *      the lease's bit into page->closes
+ *      close returned 0
+ *                                                anybody looks at the fd table, the process's next call that names an
+ *                                                fd included: settle, which closes those fds first
+ *
+ * Whoever takes the lease over in between (another process uses the inode) finds CLOSED, and leaves the lease on
+ * table->closed. A forged word or bit is as good as a call of close. What could see a close elsewhere makes
+ * the lease one that can't be closed so: locks on the file, watches; or it settles first: fork, umount.
+ */
+#include "lib/log.h"
+#include "sentry/base/kernel.h"
+#include "sentry/task/lease_internal.h"
+#include "sentry/vfs/notify.h"
+
+static void put_closed(struct regular_lease *l)
+{
+    list_del(&l->closed_link);
+    file_lease_put(&l->base);
+}
+
+/* The fd table's call-back. */
+static void settle(struct fd_closes *c)
+{
+    struct lease_table *table = container_of(c, struct lease_table, closes);
+    struct platform_lease_page *page = table->page;
+    uint64_t bits = __atomic_exchange_n(&page->closes, 0, __ATOMIC_SEQ_CST);
+    for (; bits; bits &= bits - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(bits);
+        struct regular_lease *l = table->regular[i];
+        if (l && (__atomic_load_n(&page->leases[i].position, __ATOMIC_SEQ_CST) & LEASE_CLOSED)) {
+            file_lease_end(&l->base); /* which takes it over, and finds that it was closed */
+        }
+    }
+    c->waiting = false;
+    struct regular_lease *l;
+    while ((l = list_first_entry(&table->closed, struct regular_lease, closed_link))) {
+        struct file *f = l->file;
+        int fd = l->closed_fd;
+        put_closed(l);
+        fd_table_drop(c->table, fd, f);
+    }
+}
+
+void lease_closes_init(struct lease_table *table, struct fd_table *files)
+{
+    list_init(&table->closed);
+    table->closes = (struct fd_closes){.word = &table->page->closes, .settle = settle};
+    if (!fd_table_bind(files, &table->closes)) {
+        log_debug("descriptors that another process serves, too: none is closed without asking");
+    }
+}
+
+void lease_closes_end(struct lease_table *table)
+{
+    if (table->closes.table) {
+        settle(&table->closes);
+    }
+    fd_table_unbind(&table->closes);
+    struct regular_lease *l;
+    while ((l = list_first_entry(&table->closed, struct regular_lease, closed_link))) {
+        put_closed(l);
+    }
+}
+
+bool lease_is_closable(const struct regular_lease *l)
+{
+    return l->frozen && l->table->closes.table && list_empty(&l->file->inode->locks) &&
+           !g_vfs_notify;
+}
+
+void lease_note_closed(struct regular_lease *l)
+{
+    l->closed_fd = l->file->lease_fd;
+    refcount_get(&l->base.ref);
+    list_add_tail(&l->closed_link, &l->table->closed);
+    l->table->closes.waiting = true;
+}
+
+void lease_consider_opened(struct task *t, struct file *f, int fd)
+{
+    struct lease_terms terms;
+    if (!(f->inode->i_flags & INODE_FROZEN) || f->lease || file_writable(f) ||
+        !lease_may_have(t, f) || f->inode->lease_pending || lease_has_rival(f) ||
+        f->ops->lease(f, &terms) < 0 || terms.size > (int64_t)LEASE_FILE_MAX || terms.size == 0) {
+        return; /* files that are made as they are read say that they are empty */
+    }
+    struct lease_table *table = lease_table_of(t);
+    int index = table ? lease_free_index(table, 0) : -1;
+    struct regular_lease *l = index >= 0 ? calloc(1, sizeof(*l)) : NULL;
+    if (l) {
+        l->index = (unsigned)index;
+        lease_install(t, f, fd, l, &terms);
+        lease_publish_stat(l);
+    }
+}
