@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/lease.h"
 #include "sentry/fs/fs.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -250,6 +251,7 @@ long sys_umount2(struct task *t, uaddr_t target, int flags)
     if (m == g_kernel->mounts->root) {
         return -EBUSY;
     }
+    lease_settle_everywhere();
     path_put(&p); /* the namespace's own reference is left, and nothing sleeps from here on */
     return mount_remove(g_kernel->mounts, m, flags & MNT_DETACH);
 }

@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/lease.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -27,6 +28,7 @@ long sys_inotify_init1(struct task *t, int flags)
     if (r < 0) {
         return r;
     }
+    lease_end_everywhere();
     return fd_table_install(t->files, f, 0, fd_limit(t), flags & IN_CLOEXEC);
 }
 

@@ -8,5 +8,9 @@
 void lease_call_done(struct task *t, long nr, long result);
 /* The leases in t's address space, if there are, are for other fds than t's. */
 bool lease_is_foreign(const struct task *t);
+/* Closes what processes have closed by themselves: for who can see that something is open. */
+void lease_settle_everywhere(void);
+/* All files are the kernel's again: somebody wants to be told what happens to them. */
+void lease_end_everywhere(void);
 /* t's address space is about to go: all leases in it end. */
 void lease_end_all(struct mm *mm);

@@ -22,6 +22,8 @@
 #include "sentry/task/lease_internal.h"
 #include "sentry/vfs/notify.h"
 
+static struct list g_tables = LIST_INIT(g_tables); /* lease_table.all_link */
+
 static void put_closed(struct regular_lease *l)
 {
     list_del(&l->closed_link);
@@ -53,6 +55,7 @@ static void settle(struct fd_closes *c)
 
 void lease_closes_init(struct lease_table *table, struct fd_table *files)
 {
+    list_add_tail(&table->all_link, &g_tables);
     list_init(&table->closed);
     table->closes = (struct fd_closes){.word = &table->page->closes, .settle = settle};
     if (!fd_table_bind(files, &table->closes)) {
@@ -65,6 +68,7 @@ void lease_closes_end(struct lease_table *table)
     if (table->closes.table) {
         settle(&table->closes);
     }
+    list_del(&table->all_link);
     fd_table_unbind(&table->closes);
     struct regular_lease *l;
     while ((l = list_first_entry(&table->closed, struct regular_lease, closed_link))) {
@@ -84,6 +88,25 @@ void lease_note_closed(struct regular_lease *l)
     refcount_get(&l->base.ref);
     list_add_tail(&l->closed_link, &l->table->closed);
     l->table->closes.waiting = true;
+}
+
+void lease_settle_everywhere(void)
+{
+    struct lease_table *table;
+    list_for_each_entry (table, &g_tables, all_link) {
+        if (table->closes.table) {
+            settle(&table->closes);
+        }
+    }
+}
+
+void lease_end_everywhere(void)
+{
+    struct lease_table *table;
+    list_for_each_entry (table, &g_tables, all_link) {
+        lease_end_regular(table);
+    }
+    lease_settle_everywhere();
 }
 
 void lease_consider_opened(struct task *t, struct file *f, int fd)

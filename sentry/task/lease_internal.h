@@ -35,6 +35,7 @@ struct regular_lease {
 
 /* The leases of one address space; they go by the fds of one table. */
 struct lease_table {
+    struct list all_link;
     struct platform_lease_page *page;         /* the platform's; lives as long as the space */
     const struct fd_table *files;             /* whose fds they are */
     struct regular_lease *regular[LEASE_MAX]; /* NULL: free */
