@@ -188,25 +188,31 @@ static int check_file(const struct gofer_root *r, const struct statx *stx)
     }
 }
 
+/*
+ * What name is, before it is opened: an open of a device can have effects of its own. A single name needs no fd
+ * for that: nothing of it is followed.
+ */
+static int look(int dir, const char *name, struct statx *stx)
+{
+    if (!strchr(name, '/') && strcmp(name, ".") != 0) {
+        return hostfs_statx(dir, name, stx);
+    }
+    AUTO_FD probe = hostfs_open_beneath(dir, name, O_PATH | O_NOFOLLOW, 0);
+    return probe < 0 ? probe : hostfs_statx(probe, "", stx);
+}
+
 int resolve_file_at(const struct gofer_root *r, int dir, const char *name, int flags, uint32_t mode,
                     int *out_fd, struct statx *stx)
 {
-    int err = 0;
-    /* Look before opening: an open of a device can have effects of its own. */
-    AUTO_FD probe = hostfs_open_beneath(dir, name, O_PATH | O_NOFOLLOW, 0);
-    if (probe >= 0) {
-        err = hostfs_statx(probe, "", stx);
-        if (err == 0 && (flags & O_CREAT) && (flags & O_EXCL)) {
-            err = -EEXIST;
-        }
-        if (err == 0) {
-            err = check_file(r, stx);
-        }
-        if (err < 0) {
-            return err;
-        }
-    } else if (probe != -ENOENT || !(flags & O_CREAT)) {
-        return probe;
+    int err = look(dir, name, stx);
+    if (err == 0 && (flags & O_CREAT) && (flags & O_EXCL)) {
+        err = -EEXIST;
+    }
+    if (err == 0) {
+        err = check_file(r, stx);
+    }
+    if (err < 0 && (err != -ENOENT || !(flags & O_CREAT))) {
+        return err;
     }
     /* The file may have been exchanged since: what was opened is looked at again. */
     int open_flags = (flags & ~O_TRUNC) | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;

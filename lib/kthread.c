@@ -38,6 +38,7 @@ static struct list g_ready = LIST_INIT(g_ready);
 static struct kthread *g_current; /* the running kthread; NULL on the host context */
 static void *g_host_sp;           /* where the baton's holder left off to run g_current */
 static void (*g_idle_hook)(void);
+static void (*g_wait_hook)(void *guest);
 static void *g_pool[POOL_MAX];
 static size_t g_pool_count;
 
@@ -271,6 +272,18 @@ void kthread_yield(void)
 bool kthread_is_wanted(void)
 {
     return !list_empty(&g_ready) || atomic_load_explicit(&g_baton, memory_order_relaxed) == 2;
+}
+
+void kthread_will_wait(void)
+{
+    if (g_wait_hook && g_current && g_current->guest) {
+        g_wait_hook(g_current->guest);
+    }
+}
+
+void kthread_set_wait_hook(void (*hook)(void *guest))
+{
+    g_wait_hook = hook;
 }
 
 void kthread_set_idle_hook(void (*hook)(void))

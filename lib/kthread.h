@@ -71,5 +71,11 @@ void baton_run(void);
 bool kthread_is_wanted(void);
 /* For asserting: the calling host thread holds the baton (exact only in debug builds). */
 bool baton_held(void);
+/*
+ * The running kthread is about to wait without sleeping, but for so long that who waits for it had better sleep: hook(k->guest)
+ * says so to its guest.
+ */
+void kthread_will_wait(void);
+void kthread_set_wait_hook(void (*hook)(void *guest));
 /* Called by baton_drop each time the run queue has drained, before the baton is released. */
 void kthread_set_idle_hook(void (*hook)(void));

@@ -58,6 +58,8 @@ struct engine_ops {
     void *(*copy_room)(struct platform_thread *th, size_t size);
     size_t (*copy_in)(struct platform_space *s, void *dst, uaddr_t src, size_t size);
     size_t (*copy_out)(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
+    void *(*window)(struct platform_space *s, uaddr_t dst, size_t *size); /* NULL: none */
+    void (*window_filled)(struct platform_space *s, uaddr_t dst, size_t size);
     int (*space_pid)(const struct platform_space *s); /* a host pid that lives in s, or 0 */
 };
 extern const struct engine_ops g_seccomp_engine, g_ptrace_engine;

@@ -304,6 +304,16 @@ size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src,
     return platform_range_reserved(dst, size) ? 0 : g_engine->copy_out(s, dst, src, size);
 }
 
+void *platform_window(struct platform_space *s, uaddr_t dst, size_t *size)
+{
+    return g_engine->window ? g_engine->window(s, dst, size) : NULL;
+}
+
+void platform_window_filled(struct platform_space *s, uaddr_t dst, size_t size)
+{
+    g_engine->window_filled(s, dst, size);
+}
+
 bool platform_range_reserved(uaddr_t addr, uint64_t size)
 {
     if (size == 0) {

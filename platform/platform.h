@@ -328,6 +328,13 @@ void *platform_copy_room(struct platform_thread *th, size_t size);
  */
 size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
 size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
+/*
+ * Where output of the current request can be put for the guest's side to take, instead of platform_copy_out to dst; *size: how much at
+ * most, then how much. The guest sees that memory. Valid until the caller sleeps. NULL: nowhere.
+ * platform_window_filled: the first size bytes are there.
+ */
+void *platform_window(struct platform_space *s, uaddr_t dst, size_t *size);
+void platform_window_filled(struct platform_space *s, uaddr_t dst, size_t size);
 /* Text of the stub's /proc/PID/<name> ("maps", "statm", "status", "stat"); the stub's own slice is not hidden yet.
  * Errors: -ENOENT no procfs; -ESRCH. */
 MUST_CHECK int platform_proc_read(struct platform_space *s, const char *name, struct strbuf *out);

@@ -163,6 +163,11 @@ static void copy_plan_publish(const uint16_t (*plan)[6])
     }
 }
 
+static void guest_will_wait(void *guest)
+{
+    channel_park(guest);
+}
+
 static int seccomp_start(const struct platform_config *config, struct platform_thread **out,
                          struct platform_boot *out_boot)
 {
@@ -186,6 +191,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
         memcpy(g_seccomp.ro->kept, config->kept_answers, sizeof(g_seccomp.ro->kept));
         g_seccomp.ro->answer = 1;
     }
+    kthread_set_wait_hook(guest_will_wait);
     int r = space_new(&space);
     if (r < 0) {
         return r;
@@ -283,5 +289,7 @@ const struct engine_ops g_seccomp_engine = {
     .copy_room = seccomp_copy_room,
     .copy_in = seccomp_copy_in,
     .copy_out = seccomp_copy_out,
+    .window = seccomp_window,
+    .window_filled = seccomp_window_filled,
     .space_pid = seccomp_space_pid,
 };

@@ -161,6 +161,8 @@ void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk);
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size);
+void seccomp_window_filled(struct platform_space *s, uaddr_t dst, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
 int seccomp_space_pid(const struct platform_space *s);
 

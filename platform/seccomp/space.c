@@ -199,20 +199,49 @@ static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t ad
     return 0;
 }
 
-/* Bytes at the start that the stub will copy out: only ever a growing prefix of a range. */
-static size_t copy_to_window(struct platform_thread *th, uaddr_t addr, const void *src, size_t size)
+/* The output that [addr, ...) begins in: only ever a growing prefix of a range. */
+static struct copy_range *output_at(struct platform_thread *th, uaddr_t addr)
 {
-    for (uint32_t i = 0; i < th->range_count; i++) {
+    for (uint32_t i = 0; th && i < th->range_count; i++) {
         struct copy_range *r = &th->ranges[i];
         if (r->is_out && addr >= r->addr && addr - r->addr <= r->filled &&
             addr - r->addr < r->size) {
-            size_t skip = addr - r->addr, n = MIN(size, (size_t)r->size - skip);
-            memcpy((char *)th->chan + WINDOW_OFFSET + r->offset + skip, src, n);
-            r->filled = MAX(r->filled, (uint32_t)(skip + n));
-            return n;
+            return r;
         }
     }
-    return 0;
+    return NULL;
+}
+
+void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size)
+{
+    struct platform_thread *th = request_of(s);
+    const struct copy_range *r = output_at(th, dst);
+    if (!r) {
+        return NULL;
+    }
+    *size = MIN(*size, (size_t)(r->size - (dst - r->addr)));
+    return (char *)th->chan + WINDOW_OFFSET + r->offset + (dst - r->addr);
+}
+
+void seccomp_window_filled(struct platform_space *s, uaddr_t dst, size_t size)
+{
+    struct copy_range *r = output_at(request_of(s), dst);
+    if (r) {
+        r->filled = MAX(r->filled, (uint32_t)(dst - r->addr + size));
+    }
+}
+
+/* Bytes at the start that the stub will copy out. */
+static size_t copy_to_window(struct platform_space *s, uaddr_t addr, const void *src, size_t size)
+{
+    size_t n = size;
+    void *at = seccomp_window(s, addr, &n);
+    if (!at) {
+        return 0;
+    }
+    memcpy(at, src, n);
+    seccomp_window_filled(s, addr, n);
+    return n;
 }
 
 void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk)
@@ -260,8 +289,7 @@ size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t 
 
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)
 {
-    struct platform_thread *th = request_of(s);
-    size_t done = th ? copy_to_window(th, dst, src, size) : 0;
+    size_t done = copy_to_window(s, dst, src, size);
     int pid = done < size ? seccomp_space_pid(s) : 0;
     return pid ? done + engine_vm_write(pid, dst + done, (const char *)src + done, size - done)
                : done;

@@ -264,6 +264,7 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
     } else if (err < 0) {
         client_fail(g, "send"); /* finishes c, too */
     } else {
+        kthread_will_wait();
         spin(g, c);
     }
     if (c->done) {

@@ -254,31 +254,58 @@ static ssize_t read_host(struct gofer_inode *gi, int fd, void *buf, size_t size,
     return host_pread(fd, buf, size, pos);
 }
 
-static ssize_t file_read_at(struct file *f, struct uio *dst, int64_t *pos)
+/*
+ * How far f can be read from pos on. What can't change is as long as was learnt when it was opened; but files
+ * that are made as they are read say that they are empty.
+ */
+static size_t readable_size(const struct file *f, int64_t pos)
 {
-    struct gofer_inode *gi = gofer_i(f->inode);
-    size_t room = MIN(uio_size(dst), (size_t)BOUNCE_SIZE);
-    AUTO_FREE uint8_t *bounce = malloc(room ? room : 1);
-    ssize_t total = 0, n = 0;
-    if (!bounce) {
+    const struct inode *inode = f->inode;
+    if (!(inode->i_flags & INODE_FROZEN) || inode->size == 0) {
+        return SIZE_MAX;
+    }
+    return pos < inode->size ? (size_t)(inode->size - pos) : 0;
+}
+
+/* One piece to where the reader takes it from. Return: as read_host; -EAGAIN: it has to be asked. */
+static ssize_t read_direct(struct file *f, struct uio *dst, size_t size, int64_t pos)
+{
+    void *at = gofer_i(f->inode)->no_nowait ? NULL : uio_window(dst, &size);
+    ssize_t n = at ? host_pread_nowait(host_fd(f), at, size, pos) : -EAGAIN;
+    if (n < 0) {
+        return -EAGAIN;
+    }
+    uio_placed(dst, (size_t)n);
+    return n;
+}
+
+/* One piece by way of *bounce, which is made when it is needed. Context: may block. */
+static ssize_t read_bounced(struct file *f, struct uio *dst, size_t size, int64_t pos,
+                            uint8_t **bounce)
+{
+    size = MIN(size, (size_t)BOUNCE_SIZE);
+    if (!*bounce && !(*bounce = malloc(size))) {
         return -ENOMEM;
     }
-    while (uio_size(dst) > 0) {
-        size_t want = MIN(uio_size(dst), room);
-        n = read_host(gi, host_fd(f), bounce, want, *pos);
-        if (n <= 0) {
-            break;
+    ssize_t n = read_host(gofer_i(f->inode), host_fd(f), *bounce, size, pos);
+    return n > 0 ? uio_copy_to(dst, *bounce, (size_t)n) : n;
+}
+
+static ssize_t file_read_at(struct file *f, struct uio *dst, int64_t *pos)
+{
+    AUTO_FREE uint8_t *bounce = NULL;
+    ssize_t total = 0, n = 0;
+    size_t want;
+    while ((want = MIN(uio_size(dst), readable_size(f, *pos))) > 0) {
+        n = bounce ? -EAGAIN : read_direct(f, dst, want, *pos);
+        if (n == -EAGAIN) {
+            n = read_bounced(f, dst, want, *pos, &bounce);
         }
-        ssize_t got = n;
-        n = uio_copy_to(dst, bounce, (size_t)got);
-        if (n < 0) {
+        if (n <= 0) {
             break;
         }
         total += n;
         *pos += n;
-        if (n < got) {
-            break;
-        }
         if (total % YIELD_EVERY == 0) {
             kthread_yield();
         }

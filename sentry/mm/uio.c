@@ -179,6 +179,26 @@ static ssize_t transfer(struct uio *u, char *buf, size_t size, enum direction di
     return done == 0 && size > 0 ? -EFAULT : (ssize_t)done;
 }
 
+void *uio_window(struct uio *u, size_t *size)
+{
+    uaddr_t addr = 0;
+    size_t n = front_piece(u, &addr);
+    *size = MIN(*size, n);
+    if (n == 0 || !u->mm) {
+        return n ? (void *)(uintptr_t)addr : NULL;
+    }
+    return copy_out_window(u->mm, addr, size);
+}
+
+void uio_placed(struct uio *u, size_t size)
+{
+    uaddr_t addr = 0;
+    if (front_piece(u, &addr) > 0 && u->mm) {
+        copy_out_placed(u->mm, addr, size);
+    }
+    uio_advance(u, size);
+}
+
 ssize_t uio_copy_to(struct uio *u, const void *src, size_t size)
 {
     return transfer(u, (char *)(uintptr_t)src, size, TO_USER);

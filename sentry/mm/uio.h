@@ -40,6 +40,12 @@ static inline size_t uio_size(const struct uio *u)
 MUST_CHECK ssize_t uio_copy_to(struct uio *u, const void *src, size_t size);
 MUST_CHECK ssize_t uio_copy_from(struct uio *u, void *dst, size_t size);
 MUST_CHECK ssize_t uio_zero(struct uio *u, size_t size);
+/*
+ * Memory that takes what comes next for the reader; *size: at most so much, then how much. The guest may see it. Valid until the
+ * caller sleeps; uio_placed says what has been put there. NULL: only uio_copy_to will do.
+ */
+void *uio_window(struct uio *u, size_t *size);
+void uio_placed(struct uio *u, size_t size);
 /* Skips bytes that were placed by other means. */
 void uio_advance(struct uio *u, size_t size);
 /* Cuts what is left to at most size bytes. */

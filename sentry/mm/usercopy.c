@@ -41,6 +41,17 @@ size_t copy_out_partial(struct mm *mm, uaddr_t dst, const void *src, size_t size
     return size ? platform_copy_out(mm->space, dst, src, size) : 0;
 }
 
+void *copy_out_window(struct mm *mm, uaddr_t dst, size_t *size)
+{
+    *size = clamp_range(dst, *size);
+    return *size ? platform_window(mm->space, dst, size) : NULL;
+}
+
+void copy_out_placed(struct mm *mm, uaddr_t dst, size_t size)
+{
+    platform_window_filled(mm->space, dst, size);
+}
+
 int copy_in(struct mm *mm, void *dst, uaddr_t src, size_t size)
 {
     return copy_in_partial(mm, dst, src, size) == size ? 0 : -EFAULT;

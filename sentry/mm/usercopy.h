@@ -16,6 +16,9 @@ MUST_CHECK int copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size
 /* Bytes copied before the first fault. */
 size_t copy_in_partial(struct mm *mm, void *dst, uaddr_t src, size_t size);
 size_t copy_out_partial(struct mm *mm, uaddr_t dst, const void *src, size_t size);
+/* platform_window and platform_window_filled. */
+void *copy_out_window(struct mm *mm, uaddr_t dst, size_t *size);
+void copy_out_placed(struct mm *mm, uaddr_t dst, size_t size);
 /* A NUL-terminated string. Return: its length. Errors: -EFAULT; -ENAMETOOLONG when no NUL in size bytes. */
 MUST_CHECK ssize_t copy_in_str(struct mm *mm, char *dst, uaddr_t src, size_t size);
 /* An extensible struct (openat2, clone3): copy_struct_from_user's rules. Errors: -EFAULT, -E2BIG. */

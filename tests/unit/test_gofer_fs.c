@@ -40,6 +40,15 @@ size_t copy_out_partial(struct mm *mm, uaddr_t dst, const void *src, size_t size
     (void)mm, (void)dst, (void)src, (void)size;
     return 0;
 }
+void *copy_out_window(struct mm *mm, uaddr_t dst, size_t *size)
+{
+    (void)mm, (void)dst, (void)size;
+    return NULL;
+}
+void copy_out_placed(struct mm *mm, uaddr_t dst, size_t size)
+{
+    (void)mm, (void)dst, (void)size;
+}
 int copy_in(struct mm *mm, void *dst, uaddr_t src, size_t size)
 {
     (void)mm, (void)dst, (void)src, (void)size;
