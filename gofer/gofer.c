@@ -34,7 +34,7 @@ struct worker {
     uint8_t scratch[GOFER_SCRATCH_SIZE] __attribute__((aligned(8)));
 };
 
-enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES };
+enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES, TEXT_FILES };
 enum access_kind { ACCESS_READ, ACCESS_WRITE };
 
 struct row {
@@ -63,6 +63,8 @@ static bool text_valid(enum text_kind kind, const char *text, size_t size)
         return size > 0 && size <= GOFER_MAX_NAME && !memchr(text, '\0', size);
     case TEXT_NAMES:
         return size == 0 || gofer_path_valid(text, size);
+    case TEXT_FILES:
+        return gofer_files_valid(text, size);
     }
     return false;
 }

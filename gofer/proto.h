@@ -20,7 +20,7 @@
 #define GOFER_MAX_PATH    4096u /* with a NUL: paths and link texts are at most 4095 bytes */
 #define GOFER_MAX_NAME    255u
 #define GOFER_MAX_WALK    256u            /* components of one WALK */
-#define GOFER_MAX_BESIDE  31u             /* files beside one OPEN */
+#define GOFER_MAX_BESIDE  63u             /* files beside one OPEN */
 #define GOFER_MAX_READ    (1024u * 1024u) /* bytes of one READAHEAD */
 
 struct gofer_request {
@@ -151,5 +151,10 @@ _Static_assert(sizeof(struct gofer_attr) == 104 && sizeof(struct gofer_dirent) =
  * no NUL, no slash at either end, in all fewer than GOFER_MAX_PATH bytes.
  */
 bool gofer_path_valid(const char *path, size_t size);
+/*
+ * OPEN's text: single names with slashes between; and then as often as wanted "//", the canonical path of another
+ * directory beneath the root, "//", and names in it.
+ */
+bool gofer_files_valid(const char *text, size_t size);
 /* "WALK" ..., or "?" for a number that is no message. */
 const char *gofer_type_name(uint32_t type);

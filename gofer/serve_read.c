@@ -124,16 +124,10 @@ int serve_readlink(struct serve *s, const struct gofer_readlink_req *req,
     return err < 0 ? err : add_target(s, fd, &rep->size);
 }
 
-/* The files that text names, as far as they can be opened. */
-static void open_beside(struct serve *s, struct gofer_open_rep *rep)
+/* Files in dir, as far as they can be opened. names: within s->text. */
+static void open_names(struct serve *s, int dir, char *names, struct gofer_open_rep *rep)
 {
-    AUTO_FD dir = -1;
-    const char *unused;
-    if (s->text[0] == '\0' || s->root->name ||
-        resolve_parent(s->root, s->path, &dir, &unused) < 0) {
-        return;
-    }
-    char *next = s->text, *name;
+    char *next = names[0] ? names : NULL, *name;
     while ((name = strsep(&next, "/")) && rep->count < GOFER_MAX_BESIDE) {
         struct gofer_opened o = {.entry = (uint32_t)(name - s->text)};
         struct statx stx;
@@ -149,6 +143,43 @@ static void open_beside(struct serve *s, struct gofer_open_rep *rep)
         s->tail_size += sizeof(o);
         s->donate[s->donate_count++] = fd;
         rep->count++;
+    }
+}
+
+/* Cuts text at its first "//". Return: what comes after it; NULL: nothing does. */
+static char *cut(char *text)
+{
+    char *end = strstr(text, "//");
+    if (end) {
+        *end = '\0';
+        end += 2;
+    }
+    return end;
+}
+
+/* The files that text names. */
+static void open_others(struct serve *s, struct gofer_open_rep *rep)
+{
+    AUTO_FD dir = -1;
+    const char *unused;
+    char *names = s->text;
+    if (names[0] == '\0' || s->root->name) {
+        return;
+    }
+    int err = resolve_parent(s->root, s->path, &dir, &unused);
+    for (;;) {
+        char *where = cut(names);
+        if (err == 0) {
+            open_names(s, dir, names, rep);
+        }
+        if (!where || !(names = cut(where))) {
+            return;
+        }
+        host_close(take_fd(&dir));
+        err = resolve_node(s->root, where, &dir);
+        if (err == 0) {
+            err = resolve_may_search(s->root, dir);
+        }
     }
 }
 
@@ -180,7 +211,7 @@ int serve_open(struct serve *s, const struct gofer_open_req *req, struct gofer_o
     }
     s->donate[s->donate_count++] = fd;
     serve_fill_attr(s, &stx, fd, "", &rep->attr);
-    open_beside(s, rep);
+    open_others(s, rep);
     return 0;
 }
 

@@ -49,7 +49,7 @@ MUST_CHECK int host_memfd_create(const char *name, unsigned flags);
 MUST_CHECK ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);
 MUST_CHECK ssize_t host_recvmsg(int fd, struct msghdr *msg, int flags);
 /* One byte string and up to HOST_FDS_MAX fds over a socket. */
-#define HOST_FDS_MAX 32u /* even: a control message of so many has no room for one more */
+#define HOST_FDS_MAX 64u /* even: a control message of so many has no room for one more */
 MUST_CHECK ssize_t host_send_fds(int sock, const void *buf, size_t size, const int *fds,
                                  size_t count);
 /* fds: room for HOST_FDS_MAX; owned by the caller. *out_count: 0 when none came, or on an error. */

@@ -214,7 +214,7 @@ int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *pat
 static bool opened_valid(const struct gofer_opened *o, const char *names)
 {
     return S_ISREG(o->attr.mode) && o->entry < strlen(names) &&
-           (o->entry == 0 || names[o->entry - 1] == '/');
+           names[o->entry] != '/' && (o->entry == 0 || names[o->entry - 1] == '/');
 }
 
 /* The files beside the first: as many as have come with an fd. Return: false when that makes no sense. */

@@ -47,13 +47,13 @@ MUST_CHECK int gofer_client_readlink(struct gofer_client *g, uint32_t root, cons
 MUST_CHECK int gofer_client_open(struct gofer_client *g, uint32_t root, const char *path,
                                  uint32_t flags, uint32_t mode, struct gofer_attr *out,
                                  int *out_fd);
-/* Regular files beside one that is opened for reading. */
+/* Regular files that came with one that is opened for reading. */
 struct gofer_beside {
     size_t count;
     struct gofer_opened opened[GOFER_MAX_BESIDE]; /* entry is the place of a name in names */
     int fds[GOFER_MAX_BESIDE];                    /* owned by the caller */
 };
-/* names: of at most GOFER_MAX_BESIDE files in path's directory, with slashes between. */
+/* names: of at most GOFER_MAX_BESIDE files, as gofer_files_valid has them. */
 MUST_CHECK int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *path,
                                         const char *names, struct gofer_attr *out, int *out_fd,
                                         struct gofer_beside *out_beside);

@@ -5,9 +5,8 @@
  * An inode has at most two donated fds, shared by all its open files: one for reading alone, and one
  * that can write (O_RDWR, or O_WRONLY where the mode bits leave no more). A file opened for reading
  * never gets to use the writing one: what a guest may map is what it opened. With no open file left an
- * fd stays for the next open, among a limited number of such (gofer_idle_add). In a frozen tree, when
- * one file of a directory is opened after the other (grep -r, tar), the gofer is asked for the next
- * ones, too: their fds are idle, and hold their inodes, until somebody opens them.
+ * fd stays for the next open, among a limited number of such (gofer_idle_add). Others come ahead of
+ * their first open (gofer_ahead.c): they are idle, and hold their inodes, until somebody opens them.
  *
  * Reads use RWF_NOWAIT; what is not in the host's page cache is first brought there by the gofer,
  * while only this kthread waits. Writes go to the page cache directly: the host lets them wait only
@@ -24,9 +23,6 @@
 
 #define BOUNCE_SIZE    (64u * 1024)
 #define READAHEAD_SIZE (128u * 1024)
-#define AHEAD_CREDIT   64 /* opens ahead that pay off, or don't; see wants_ahead */
-#define AHEAD_USE      2
-#define AHEAD_FIRST    4u
 #define YIELD_EVERY    (1024 * 1024) /* others get their turn during long copies */
 
 /* --- donated fds --- */
@@ -81,7 +77,7 @@ static void fd_use(struct gofer_fd *d)
     }
     if (d->ahead) { /* the file that uses it has the inode */
         d->ahead = false;
-        d->fs->open_credit = MIN(d->fs->open_credit + AHEAD_USE, AHEAD_CREDIT);
+        gofer_ahead_used(d->fs);
         inode_put(&container_of(d, struct gofer_inode, read_fd)->inode);
     }
 }
@@ -96,67 +92,6 @@ static void fd_unuse(struct gofer_fd *d, bool keep)
     }
 }
 
-/*
- * Are more files of dir going to be opened? While that turned out to be so, it is believed at once; after
- * it was wrong, the longer it takes.
- */
-static bool wants_ahead(struct gofer_inode *dir)
-{
-    struct gofer_fs *fs = gofer_fs_of(dir);
-    int patience = fs->open_credit > 0 ? 0 : 2 - fs->open_credit / 8;
-    if (!fs->frozen || fs->detached || ++dir->opens <= (uint32_t)patience) {
-        return false;
-    }
-    dir->opens = 0;
-    return true;
-}
-
-/* Keeps what came beside a file of dir. The fds are consumed. */
-static void keep_beside(struct gofer_inode *dir, const char *names, const struct gofer_beside *b)
-{
-    struct gofer_fs *fs = gofer_fs_of(dir);
-    for (size_t i = 0; i < b->count; i++) {
-        const char *text = names + b->opened[i].entry;
-        const struct name name = {text, strcspn(text, "/")};
-        struct gofer_inode *gi;
-        if (gofer_inode_find(dir, &name, &b->opened[i].attr, NULL, &gi) < 0) {
-            host_close(b->fds[i]);
-            continue;
-        }
-        fs->open_credit = MAX(fs->open_credit - 1, -AHEAD_CREDIT);
-        if (gi->read_fd.fd >= 0) {
-            host_close(b->fds[i]);
-            inode_put(&gi->inode);
-            continue;
-        }
-        gi->read_fd.ahead = true; /* has the reference */
-        gofer_fd_store(&gi->read_fd, b->fds[i]);
-    }
-}
-
-/* OPEN for reading, perhaps with others. Context: may block. */
-static int open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out, int *out_fd)
-{
-    struct gofer_fs *fs = gofer_fs_of(gi);
-    struct gofer_inode *dir = gi->parent;
-    AUTO_FREE char *names = NULL;
-    AUTO_FREE struct gofer_beside *b = NULL;
-    if (dir && wants_ahead(dir)) {
-        names = malloc(GOFER_MAX_PATH);
-        b = malloc(sizeof(*b));
-    }
-    if (!names || !b) {
-        return gofer_client_open(fs->client, fs->root, path, O_RDONLY, 0, out, out_fd);
-    }
-    unsigned count = AHEAD_FIRST + (unsigned)MAX(fs->open_credit, 0) / 2;
-    gofer_listing_files(gi, MIN(count, GOFER_MAX_BESIDE), names);
-    int err = gofer_client_open_beside(fs->client, fs->root, path, names, out, out_fd, b);
-    if (err == 0) {
-        keep_beside(dir, names, b);
-    }
-    return err;
-}
-
 /* Context: may block. */
 static int fd_bring(struct gofer_inode *gi, struct gofer_fd *d, uint32_t flags)
 {
@@ -167,7 +102,7 @@ static int fd_bring(struct gofer_inode *gi, struct gofer_fd *d, uint32_t flags)
     int err = gofer_path(gi, NULL, &path);
     if (err == 0) {
         err = flags == O_RDONLY
-                  ? open_ahead(gi, path, &attr, &fd)
+                  ? gofer_open_ahead(gi, path, &attr, &fd)
                   : gofer_client_open(fs->client, fs->root, path, flags, 0, &attr, &fd);
     }
     if (err < 0) {

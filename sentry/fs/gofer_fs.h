@@ -39,7 +39,7 @@ struct gofer_fs {                /* sb->private */
     unsigned primed_next;
     /* see gofer_listing.c */
     int attr_credit, xattr_credit, ahead_credit, around;
-    int open_credit; /* see gofer_file.c */
+    int open_credit; /* see gofer_ahead.c */
     bool detached;   /* no mount is left: nothing is kept any more */
     bool freeing;    /* see free_inode */
     struct gofer_inode *put_later;
@@ -152,13 +152,20 @@ int gofer_listing_at(struct gofer_inode *dir, struct gofer_listing_pos *p, int64
 /* Asks for what begins at cookie, and keeps it if it can be of use. Context: may block. */
 MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
                                    struct gofer_dirents *out);
-/* Files beside gi that could be opened for reading and have no fd yet: at most max of those that come after it.
- * names: GOFER_MAX_PATH bytes; "" when there are none, or no listing tells. */
-void gofer_listing_files(struct gofer_inode *gi, unsigned max, char *names);
+/* dir's listing in order, while nobody sleeps: where name's entry is (0: nowhere). Return: false if it does not tell all. */
+bool gofer_listing_seek(struct gofer_inode *dir, const struct name *name, size_t *at);
+/* The entry at *at, which becomes the next one's place. NULL: there is none. */
+const struct gofer_dirent *gofer_listing_next(struct gofer_inode *dir, size_t *at);
 /* It told about extended attributes, and somebody wanted to know. */
 void gofer_listing_xattr_used(struct gofer_fs *fs);
 void gofer_listing_drop(struct gofer_inode *dir);
 void gofer_listing_drop_all(struct gofer_fs *fs);
+
+/* gofer_ahead.c: OPEN for reading, perhaps with files that will be wanted next. Context: may block. */
+MUST_CHECK int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out,
+                                int *out_fd);
+/* What came ahead is used. */
+void gofer_ahead_used(struct gofer_fs *fs);
 
 /* gofer_file.c */
 extern const struct file_ops gofer_file_ops;

@@ -36,7 +36,6 @@
 #define BYTES_A_MISS_HOT   8192u /* the same, after such listings were of use */
 #define NAMES_A_MISS       16u
 #define BESIDE_MAX         128u
-#define FILES_LOOKED_AT    256u
 
 struct gofer_listing {
     struct list lru;
@@ -364,39 +363,26 @@ static void find_beside(const struct gofer_inode *dir, uint32_t want, char *besi
     beside[size] = '\0';
 }
 
-void gofer_listing_files(struct gofer_inode *gi, unsigned max, char *names)
+bool gofer_listing_seek(struct gofer_inode *dir, const struct name *name, size_t *at)
 {
-    struct gofer_fs *fs = gofer_fs_of(gi);
-    struct gofer_listing *l = gi->parent ? valid_listing(gi->parent) : NULL;
-    const struct name self = {gi->name, strlen(gi->name)};
-    size_t size = 0, at;
-    names[0] = '\0';
+    struct gofer_listing *l = valid_listing(dir);
     if (!is_enough(l, GOFER_LIST_ATTRS) || (!l->slots && !index_names(l))) {
-        return;
+        return false;
     }
-    const struct gofer_dirent *e = find_entry(l, &self);
-    at = e ? (size_t)((const uint8_t *)e - l->entries) : 0;
-    for (unsigned i = 0; max > 0 && i < MIN(l->count, FILES_LOOKED_AT); i++) {
-        struct gofer_attr attr;
-        e = (const void *)(l->entries + at);
-        at += gofer_dirent_size(e);
-        at = at == l->size ? 0 : at; /* what was skipped before may be wanted now */
-        if (!e->has_attr || e->type != DT_REG || size + e->name_size + 2 > GOFER_MAX_PATH) {
-            continue;
-        }
-        memcpy(&attr, e + 1, sizeof(attr));
-        const struct gofer_inode *known = gofer_inode_known(fs, &attr);
-        if (known == gi || (known && known->read_fd.fd >= 0) || !(attr.flags & MAY_READ)) {
-            continue;
-        }
-        if (size > 0) {
-            names[size++] = '/';
-        }
-        memcpy(names + size, gofer_dirent_name(e), e->name_size);
-        size += e->name_size;
-        max--;
+    const struct gofer_dirent *e = find_entry(l, name);
+    *at = e ? (size_t)((const uint8_t *)e - l->entries) : 0;
+    return true;
+}
+
+const struct gofer_dirent *gofer_listing_next(struct gofer_inode *dir, size_t *at)
+{
+    struct gofer_listing *l = valid_listing(dir);
+    if (!is_enough(l, GOFER_LIST_ATTRS) || *at >= l->size) {
+        return NULL;
     }
-    names[size] = '\0';
+    const struct gofer_dirent *e = (const void *)(l->entries + *at);
+    *at += gofer_dirent_size(e);
+    return e;
 }
 
 /* The inode of dir's subdirectory e. *out: a reference. */

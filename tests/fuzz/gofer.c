@@ -89,7 +89,7 @@ static const size_t field_sizes[] = {
 #include "gofer/proto.def"
 #undef GOFER_MESSAGE
 };
-enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES };
+enum text_kind { TEXT_NONE, TEXT_PATH, TEXT_TARGET, TEXT_XATTR, TEXT_NAMES, TEXT_FILES };
 static const enum text_kind texts[] = {
 #define GOFER_MESSAGE(number, NAME, name, access, text, request, reply) [number] = TEXT_##text,
 #include "gofer/proto.def"
@@ -122,8 +122,13 @@ static size_t make_message(uint8_t *m)
     uint8_t fields[64] = {0};
     char path[400], text[400];
     size_t path_size = make_path(path, sizeof(path)), text_size = 0;
-    if (texts[type] == TEXT_PATH || (texts[type] == TEXT_NAMES && rnd(2))) {
+    if (texts[type] == TEXT_PATH || (texts[type] >= TEXT_NAMES && rnd(2))) {
         text_size = make_path(text, sizeof(text));
+    } else if (texts[type] == TEXT_FILES && rnd(2)) {
+        char a[100], b[100], c[100];
+        size_t sizes[] = {make_path(a, sizeof(a)), make_path(b, sizeof(b)), make_path(c, sizeof(c))};
+        text_size = (size_t)snprintf(text, sizeof(text), "%.*s//%.*s%s%.*s", (int)(sizes[0] * rnd(2)),
+                                     a, (int)sizes[1], b, rnd(8) ? "//" : "/", (int)sizes[2], c);
     } else if (texts[type] != TEXT_NONE) {
         static const char *const t[] = {"..",
                                         "../canary",

@@ -463,6 +463,17 @@ static void open__beside__regular_files_only(void **state)
         {RO, "closed/open", "file", 0, 1},
         {WORLD, "file", "private/file", 0, 1},
         {RO, "file", "../canary", -EINVAL, 0},
+        {RO, "file", "fifo//sub//inner/none//.//private", 0, 2},
+        {RO, "file", "//sub//inner", 0, 1},
+        {RO, "file", "//none//inner//file//inner//sub//inner", 0, 1},
+        {RO, "file", "//sub", -EINVAL, 0},
+        {RO, "file", "//sub//", -EINVAL, 0},
+        {RO, "file", "private//", -EINVAL, 0},
+        {RO, "file", "private////inner", -EINVAL, 0},
+        {RO, "file", "//sub//.", 0, 0},
+        {RO, "file", "//../x//y", -EINVAL, 0},
+        {RO, "file", "///etc//passwd", -EINVAL, 0},
+        {RO, "file", "//out//canary", 0, 0}, /* a link */
         {RO, "none", "file", -ENOENT, 0},
         {FILE_ROOT, ".", "file", 0, 0},
     };

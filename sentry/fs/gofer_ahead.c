@@ -1,0 +1,230 @@
+/*
+ * Opening files before they are asked for. In a frozen tree, when one file of a directory is opened after the other
+ * (grep -r, tar), the gofer is asked for the next ones, too: a trip costs ten times what it does for one file.
+ *
+ * The next ones are those that a walk of the tree comes to: the rest of the directory in the order of its listing, what was passed
+ * over in it; and, once that has paid off for a while, the directories below that have been listed already, and
+ * what follows this one in those above it. What comes has to earn its keep, see open_credit.
+ */
+#include "sentry/fs/gofer_fs.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#include "lib/host.h"
+
+#define CREDIT_MAX  64 /* opens ahead that pay off, or don't */
+#define CREDIT_USE  2
+#define CREDIT_WIDE 16 /* with so much, other directories, too */
+#define FILES_FIRST 4u
+#define LOOKED_AT   256u /* entries, for one trip */
+#define DIRS_MAX    32u
+#define DEPTH_MAX   8u
+#define LEVELS_UP   4u
+
+struct ahead {
+    struct gofer_fs *fs;
+    char text[GOFER_MAX_PATH]; /* as gofer_files_valid has it */
+    size_t size;
+    unsigned files, files_max, looked;
+    struct {
+        struct gofer_inode *dir; /* ref */
+        size_t start;            /* of its names */
+    } dirs[DIRS_MAX];
+    unsigned dir_count;
+    struct gofer_beside came;
+};
+
+/* Are more files going to be opened? While that turned out to be so, it is believed at once; after it was wrong, the longer it takes. */
+static bool wants_ahead(struct gofer_inode *dir)
+{
+    const struct gofer_fs *fs = gofer_fs_of(dir);
+    int patience = fs->open_credit > 0 ? 0 : 2 - fs->open_credit / 8;
+    if (!fs->frozen || fs->detached || ++dir->opens <= (uint32_t)patience) {
+        return false;
+    }
+    dir->opens = 0;
+    return true;
+}
+
+void gofer_ahead_used(struct gofer_fs *fs)
+{
+    fs->open_credit = MIN(fs->open_credit + CREDIT_USE, CREDIT_MAX);
+}
+
+/* Return: false when there is no room. */
+static bool append(struct ahead *a, const char *text, size_t size)
+{
+    if (a->size + size >= sizeof(a->text)) {
+        return false;
+    }
+    memcpy(a->text + a->size, text, size);
+    a->size += size;
+    a->text[a->size] = '\0';
+    return true;
+}
+
+/* Names of dir follow. */
+static bool begin_dir(struct ahead *a, struct gofer_inode *dir)
+{
+    if (a->dir_count > 0 && a->dirs[a->dir_count - 1].dir == dir) {
+        return true;
+    }
+    if (a->dir_count == DIRS_MAX) {
+        return false;
+    }
+    if (a->dir_count > 0) {
+        AUTO_FREE char *path = NULL;
+        if (gofer_path(dir, NULL, &path) < 0 || !append(a, "//", 2) ||
+            !append(a, path, strlen(path)) || !append(a, "//", 2)) {
+            return false;
+        }
+    }
+    inode_get(&dir->inode);
+    a->dirs[a->dir_count].dir = dir;
+    a->dirs[a->dir_count++].start = a->size;
+    return true;
+}
+
+/* Return: false when no more can be asked for. */
+static bool add_file(struct ahead *a, struct gofer_inode *dir, const struct gofer_dirent *e)
+{
+    struct gofer_attr attr;
+    memcpy(&attr, e + 1, sizeof(attr));
+    const struct gofer_inode *known = gofer_inode_known(a->fs, &attr);
+    if ((known && known->read_fd.fd >= 0) || !(attr.flags & MAY_READ)) {
+        return true;
+    }
+    size_t size = a->size;
+    unsigned dirs = a->dir_count;
+    bool added = begin_dir(a, dir) &&
+                 (a->size == a->dirs[a->dir_count - 1].start || append(a, "/", 1)) &&
+                 append(a, gofer_dirent_name(e), e->name_size);
+    if (!added) { /* nothing half of it */
+        a->text[a->size = size] = '\0';
+        if (a->dir_count > dirs) {
+            inode_put(&a->dirs[--a->dir_count].dir->inode);
+        }
+        return false;
+    }
+    return ++a->files < a->files_max;
+}
+
+/* Files among dir's entries from at to end. Return: as add_file. */
+static bool add_files(struct ahead *a, const struct gofer_inode *self, struct gofer_inode *dir,
+                      size_t at, size_t end)
+{
+    const struct gofer_dirent *e;
+    while (at < end && (e = gofer_listing_next(dir, &at))) {
+        bool is_self = self && strlen(self->name) == e->name_size &&
+                       memcmp(self->name, gofer_dirent_name(e), e->name_size) == 0;
+        if (++a->looked > LOOKED_AT ||
+            (e->has_attr && e->type == DT_REG && !is_self && !add_file(a, dir, e))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Files of the directories among dir's entries from at on, as far as they are listed. Return: as add_file. */
+static bool add_below(struct ahead *a, struct gofer_inode *dir, size_t at, unsigned depth)
+{
+    const struct gofer_dirent *e;
+    while (depth > 0 && (e = gofer_listing_next(dir, &at))) {
+        struct gofer_attr attr;
+        if (++a->looked > LOOKED_AT) {
+            return false;
+        }
+        if (!e->has_attr || e->type != DT_DIR) {
+            continue;
+        }
+        memcpy(&attr, e + 1, sizeof(attr));
+        struct gofer_inode *sub = gofer_inode_known(a->fs, &attr);
+        if (sub && sub->parent == dir &&
+            (!add_files(a, NULL, sub, 0, SIZE_MAX) || !add_below(a, sub, 0, depth - 1))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void choose(struct ahead *a, const struct gofer_inode *gi)
+{
+    struct gofer_inode *dir = gi->parent;
+    const struct name self = {gi->name, strlen(gi->name)};
+    size_t at;
+    if (!gofer_listing_seek(dir, &self, &at) || !begin_dir(a, dir) ||
+        !add_files(a, gi, dir, at, SIZE_MAX) || !add_files(a, gi, dir, 0, at) ||
+        a->fs->open_credit < CREDIT_WIDE || !add_below(a, dir, at, DEPTH_MAX)) {
+        return;
+    }
+    for (unsigned i = 0; i < LEVELS_UP && dir->parent; i++) {
+        const struct name name = {dir->name, strlen(dir->name)};
+        const struct gofer_inode *from = dir;
+        dir = dir->parent;
+        if (!gofer_listing_seek(dir, &name, &at) || !gofer_listing_next(dir, &at) ||
+            !add_files(a, from, dir, at, SIZE_MAX) || !add_below(a, dir, at, DEPTH_MAX)) {
+            return;
+        }
+    }
+}
+
+/* Whose name stands at entry in the text? NULL: nobody's. */
+static struct gofer_inode *dir_of(const struct ahead *a, uint32_t entry)
+{
+    unsigned i = a->dir_count;
+    while (i > 0 && a->dirs[i - 1].start > entry) {
+        i--;
+    }
+    if (i == 0 || memmem(a->text + a->dirs[i - 1].start, entry - a->dirs[i - 1].start, "//", 2)) {
+        return NULL; /* within the path of the next directory */
+    }
+    return a->dirs[i - 1].dir;
+}
+
+/* Keeps what came. The fds are consumed. */
+static void keep(struct ahead *a)
+{
+    struct gofer_fs *fs = a->fs;
+    for (size_t i = 0; i < a->came.count; i++) {
+        const struct gofer_opened *o = &a->came.opened[i];
+        const char *text = a->text + o->entry;
+        const struct name name = {text, strcspn(text, "/")};
+        struct gofer_inode *dir = dir_of(a, o->entry), *gi;
+        if (!dir || gofer_inode_find(dir, &name, &o->attr, NULL, &gi) < 0) {
+            host_close(a->came.fds[i]);
+            continue;
+        }
+        fs->open_credit = MAX(fs->open_credit - 1, -CREDIT_MAX);
+        if (gi->read_fd.fd >= 0) {
+            host_close(a->came.fds[i]);
+            inode_put(&gi->inode);
+            continue;
+        }
+        gi->read_fd.ahead = true; /* has the reference */
+        gofer_fd_store(&gi->read_fd, a->came.fds[i]);
+    }
+}
+
+int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out, int *out_fd)
+{
+    struct gofer_fs *fs = gofer_fs_of(gi);
+    AUTO_FREE struct ahead *a = gi->parent && wants_ahead(gi->parent) ? malloc(sizeof(*a)) : NULL;
+    if (!a) {
+        return gofer_client_open(fs->client, fs->root, path, O_RDONLY, 0, out, out_fd);
+    }
+    a->fs = fs;
+    a->text[0] = '\0';
+    a->size = a->came.count = 0;
+    a->files = a->looked = a->dir_count = 0;
+    a->files_max = MIN(FILES_FIRST + (unsigned)MAX(fs->open_credit, 0), GOFER_MAX_BESIDE);
+    choose(a, gi);
+    int err = gofer_client_open_beside(fs->client, fs->root, path, a->text, out, out_fd, &a->came);
+    if (err == 0) {
+        keep(a);
+    }
+    while (a->dir_count > 0) {
+        inode_put(&a->dirs[--a->dir_count].dir->inode);
+    }
+    return err;
+}
