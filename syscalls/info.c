@@ -78,7 +78,8 @@ const char *syscall_in_stub_name(enum in_stub_how how)
     static const char *const names[] = {[IN_STUB_KEPT] = "kept",
                                         [IN_STUB_SELF] = "kept",
                                         [IN_STUB_STATE] = "stub",
-                                        [IN_STUB_GATE] = "gate"};
+                                        [IN_STUB_GATE] = "gate",
+                                        [IN_STUB_LEASE] = "lease"};
     return names[how];
 }
 

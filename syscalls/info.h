@@ -161,7 +161,7 @@ struct syscall_info {
 };
 
 /* Calls that the guest's side usually serves by itself, and how: see table.def. */
-enum in_stub_how { IN_STUB_KEPT, IN_STUB_SELF, IN_STUB_STATE, IN_STUB_GATE };
+enum in_stub_how { IN_STUB_KEPT, IN_STUB_SELF, IN_STUB_STATE, IN_STUB_GATE, IN_STUB_LEASE };
 struct syscall_in_stub {
     unsigned nr;
     enum in_stub_how how;

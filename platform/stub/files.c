@@ -27,9 +27,7 @@ static struct platform_lease_page *lease_page(void)
 
 static uint32_t lease_number(uint64_t fd)
 {
-    return fd < LEASE_FD_MAX
-               ? __atomic_load_n(&lease_page()->lease_of[fd], __ATOMIC_SEQ_CST)
-               : 0;
+    return fd < LEASE_FD_MAX ? __atomic_load_n(&lease_page()->lease_of[fd], __ATOMIC_SEQ_CST) : 0;
 }
 
 /* The valid lease of fd with all the rights asked for, and its position word. NULL: none. */

@@ -32,7 +32,8 @@ struct area {
         frame_waits;   /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
     uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
-    uint64_t out_limit; /* an output of the next request has no more bytes than that; 0: not known */
+    uint64_t
+        out_limit; /* an output of the next request has no more bytes than that; 0: not known */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");

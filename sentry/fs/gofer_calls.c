@@ -213,8 +213,8 @@ int gofer_client_readlink(struct gofer_client *g, uint32_t root, const char *pat
 /* Is o a regular file, with one of the names? */
 static bool opened_valid(const struct gofer_opened *o, const char *names)
 {
-    return S_ISREG(o->attr.mode) && o->entry < strlen(names) &&
-           names[o->entry] != '/' && (o->entry == 0 || names[o->entry - 1] == '/');
+    return S_ISREG(o->attr.mode) && o->entry < strlen(names) && names[o->entry] != '/' &&
+           (o->entry == 0 || names[o->entry - 1] == '/');
 }
 
 /* The files beside the first: as many as have come with an fd. Return: false when that makes no sense. */

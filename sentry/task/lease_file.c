@@ -99,8 +99,9 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
 static bool terms_fit(const struct regular_lease *l, const struct lease_terms *terms)
 {
     bool room = !l->writable || (uint64_t)terms->size + PAGE_SIZE <= l->mapped;
-    bool fits = l->mapped ? room && (uint64_t)terms->size <= l->mapped
-                          : terms->frozen && (uint64_t)terms->size <= LEASE_BYTES_MAX && terms->size > 0;
+    bool fits = l->mapped
+                    ? room && (uint64_t)terms->size <= l->mapped
+                    : terms->frozen && (uint64_t)terms->size <= LEASE_BYTES_MAX && terms->size > 0;
     return fits && l->file->pos >= 0 && (uint64_t)l->file->pos <= LEASE_POSITION;
 }
 
@@ -110,7 +111,8 @@ static bool give_back(struct file_lease *base)
     struct regular_lease *l = regular(base);
     struct file *f = l->file;
     struct lease_terms terms;
-    if (!list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF || f->ops->lease(f, &terms) < 0) {
+    if (!list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF ||
+        f->ops->lease(f, &terms) < 0) {
         return false;
     }
     if (terms_fit(l, &terms)) {
@@ -275,9 +277,9 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
         return false;
     }
     lease_set_stale(table, index, MAX(size, table->stale[index]));
-    if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) || !lease_may_have(t, f) ||
-        lease_has_rival(f) || terms->size != f->inode->size || f->pos < 0 ||
-        (uint64_t)f->pos > LEASE_POSITION) {
+    if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) ||
+        !lease_may_have(t, f) || lease_has_rival(f) || terms->size != f->inode->size ||
+        f->pos < 0 || (uint64_t)f->pos > LEASE_POSITION) {
         return false;
     }
     lease_set_stale(table, index, 0);

@@ -18,7 +18,8 @@ struct regular_lease {
     struct lease_table *table;
     struct file *file; /* borrowed: its fd's closing ends the lease */
     unsigned index;
-    uint64_t mapped; /* bytes that the stub can reach; 0: it is a light one, of a file that was just opened */
+    uint64_t
+        mapped; /* bytes that the stub can reach; 0: it is a light one, of a file that was just opened */
     bool writable;
     bool frozen;         /* lease_terms.frozen */
     bool closable;       /* as it is out now */

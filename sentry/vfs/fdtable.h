@@ -10,9 +10,9 @@ struct fd_table; /* opaque: fdtable.c */
  * looks at the table has them closed first, so nobody ever finds one of them.
  */
 struct fd_closes {
-    struct fd_table *table; /* borrowed; NULL: it is gone, or was bound already */
-    const uint64_t *word;   /* the process's: != 0 when there are some */
-    bool waiting;           /* the same, known here */
+    struct fd_table *table;              /* borrowed; NULL: it is gone, or was bound already */
+    const uint64_t *word;                /* the process's: != 0 when there are some */
+    bool waiting;                        /* the same, known here */
     void (*settle)(struct fd_closes *c); /* fd_table_drop for each. Must not block */
 };
 /* c stays where it is until fd_table_unbind. Return: false when the table has another already. */

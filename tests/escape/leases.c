@@ -7,6 +7,7 @@
 #include "tests/escape/forge.h"
 
 #include <setjmp.h>
+#include <sys/file.h>
 
 #define FILE_SIZE 8192
 static struct platform_lease_page *page(void)
@@ -446,6 +447,130 @@ static void closed_in_between(void)
     verdict("a file that was closed while it was mapped for its lease");
 }
 
+/*
+ * Closes that nobody made: every word that says so is written all the time, for descriptors that may be closed so and for such
+ * that may not. Closed is at most what the process has open itself, as by close.
+ */
+static void *forger(void *arg)
+{
+    for (unsigned i = 0; !g_stop; i++) {
+        struct platform_lease *l = &page()->leases[rnd() % (i % 2 ? 4 : LEASE_MAX)];
+        switch (rnd() % 5) {
+        case 0:
+            l->position = LEASE_CLOSED | rnd() % 100000;
+            break;
+        case 1:
+            l->position |= LEASE_CLOSED | LEASE_VALID;
+            break;
+        case 2:
+            l->flags |= LEASE_CLOSABLE;
+            l->size = rnd();
+            break;
+        case 3:
+            page()->lease_of[rnd() % 32] = (uint8_t)rnd();
+            break;
+        }
+        page()->closes = i % 3 ? ~0UL : 1UL << rnd() % 64;
+    }
+    return arg;
+}
+static void *opener(void *arg)
+{
+    char buf[512];
+    struct stat st;
+    while (!g_stop) {
+        int fd = open("/etc/passwd", O_RDONLY), other = open("/proc/self/exe", O_RDONLY);
+        fstat(fd, &st);
+        read(fd, buf, sizeof(buf));
+        lseek(other, 100, SEEK_SET);
+        dup2(other, 20);
+        close(fd);
+        read(fd, buf, sizeof(buf));
+        close(other);
+        if (rnd() % 64 == 0 && fork() == 0) {
+            _exit(0);
+        }
+        waitpid(-1, NULL, WNOHANG);
+    }
+    return arg;
+}
+static void close_by_force(void)
+{
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&t[i], NULL, i ? opener : forger, NULL);
+    }
+    usleep(700000);
+    g_stop = true;
+    for (int i = 0; i < 3; i++) {
+        pthread_join(t[i], NULL);
+    }
+}
+static void forged_closes(void)
+{
+    char name[64], buf[64], first = first_byte("/etc/passwd");
+    int status = 0, mine[8];
+    for (int i = 0; i < 8; i++) { /* which the forger has, too, at first */
+        mine[i] = open("/etc/passwd", O_RDONLY);
+        lseek(mine[i], i, SEEK_SET);
+    }
+    int locked = open("/etc/passwd", O_RDONLY);
+    flock(locked, LOCK_EX);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(locked);
+        for (int round = 0; round < 3; round++) {
+            expendable_for(close_by_force, 5);
+        }
+        _exit(0);
+    }
+    while (wait_until(pid, &status, now() + 0.01) == 0) {
+        snprintf(name, sizeof(name), "/proc/%d/fd/%d", pid, 3 + (int)(rnd() % 20));
+        readlink(name, buf, sizeof(buf));
+        int other = open("/etc/passwd", O_RDONLY);
+        if (flock(other, LOCK_EX | LOCK_NB) == 0) {
+            BREACH("a lock of another process is gone");
+        }
+        close(other);
+        for (int i = 0; i < 8; i++) {
+            if (pread(mine[i], buf, 1, 0) != 1 || buf[0] != first) {
+                BREACH("another process's descriptor was closed, or leads elsewhere");
+            }
+        }
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == BREACH_STATUS) {
+        _exit(BREACH_STATUS);
+    }
+}
+
+/* Linux: what can't be read can't be read, whatever its descriptor's lease is said to be. */
+static void light_made_real(void)
+{
+    char buf[64];
+    catch_faults();
+    int fd = open("/etc/passwd", O_RDONLY);
+    int index = page()->lease_of[fd] - 1;
+    if (index < 0) {
+        NOTE("not leased\n");
+        return;
+    }
+    struct platform_lease *l = &page()->leases[index];
+    l->capacity = LEASE_BYTES_MAX; /* as if it were mapped */
+    l->flags |= LEASE_WRITE | LEASE_APPEND;
+    if (write(fd, "W", 1) == 1 || can_write(index, 'W')) {
+        BREACH("a file that is open for reading was written");
+    }
+    l->size = LEASE_BYTES_MAX;
+    l->position |= LEASE_VALID;
+    ssize_t n = read(fd, buf, sizeof(buf));
+    l->position = LEASE_VALID | LEASE_POSITION;
+    lseek(fd, -1, SEEK_CUR);
+    struct stat st;
+    if (n > (ssize_t)sizeof(buf) || stat("/etc/passwd", &st) < 0 || st.st_size > 1L << 30) {
+        BREACH("its size is %ld", (long)st.st_size);
+    }
+}
+
 static const struct attack g_attacks[] = {
     {"lease: a sealed file", sealed},
     {"lease: rights that were given up", rights_given_up},
@@ -455,6 +580,8 @@ static const struct attack g_attacks[] = {
     {"lease: files open for reading, ordinary user", write_what_is_read, true},
     {"lease: its mapping with other arguments", other_map, true},
     {"lease: closed while it is granted", closed_in_between},
+    {"lease: closes that are forged", forged_closes},
+    {"lease: one without a mapping, used as if it had one", light_made_real},
 };
 
 int main(void)

@@ -126,9 +126,11 @@ static size_t make_message(uint8_t *m)
         text_size = make_path(text, sizeof(text));
     } else if (texts[type] == TEXT_FILES && rnd(2)) {
         char a[100], b[100], c[100];
-        size_t sizes[] = {make_path(a, sizeof(a)), make_path(b, sizeof(b)), make_path(c, sizeof(c))};
-        text_size = (size_t)snprintf(text, sizeof(text), "%.*s//%.*s%s%.*s", (int)(sizes[0] * rnd(2)),
-                                     a, (int)sizes[1], b, rnd(8) ? "//" : "/", (int)sizes[2], c);
+        size_t sizes[] = {make_path(a, sizeof(a)), make_path(b, sizeof(b)),
+                          make_path(c, sizeof(c))};
+        text_size =
+            (size_t)snprintf(text, sizeof(text), "%.*s//%.*s%s%.*s", (int)(sizes[0] * rnd(2)), a,
+                             (int)sizes[1], b, rnd(8) ? "//" : "/", (int)sizes[2], c);
     } else if (texts[type] != TEXT_NONE) {
         static const char *const t[] = {"..",
                                         "../canary",

@@ -175,8 +175,8 @@ static void gone_for_sharers(void)
     static char stack[65536] __attribute__((aligned(16)));
     int fd = open_file();
     *g_turn = 0;
-    pid_t pid = clone(shares_files, stack + sizeof(stack), CLONE_FILES | SIGCHLD,
-                      (void *)(intptr_t)fd);
+    pid_t pid =
+        clone(shares_files, stack + sizeof(stack), CLONE_FILES | SIGCHLD, (void *)(intptr_t)fd);
     CHECK(pid > 0);
     CHECK_EQ(close(fd), 0);
     *g_turn = 1;
