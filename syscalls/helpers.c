@@ -10,16 +10,13 @@
 
 int name_in(struct task *t, uaddr_t addr, bool allow_empty, char **out)
 {
-    AUTO_FREE char *buf = malloc(PATH_MAX);
-    if (!buf) {
-        return -ENOMEM;
-    }
+    char buf[PATH_MAX]; /* most names are short, and what is kept of them is so, too */
     int r = task_path_in(t, addr, buf, allow_empty);
     if (r < 0) {
         return r;
     }
-    *out = take(&buf);
-    return 0;
+    *out = strdup(buf);
+    return *out ? 0 : -ENOMEM;
 }
 
 int walk_init(struct task *t, int dirfd, const char *name, unsigned flags, struct walk *w,

@@ -14,6 +14,8 @@
 #define AT_EMPTY_PATH_ 0x1000
 #define IOV_MAX_       8
 #define TRANSFER_MAX   0x7ffff000UL
+#define TCGETS_        0x5401
+#define ENOTTY_        25
 #define USER_END       0x7ffffffff000UL
 
 struct iov {
@@ -44,6 +46,12 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *w
         return 0;
     }
     return (l->flags & rights) == rights ? l : 0;
+}
+
+static int is_leased(uint64_t fd)
+{
+    uint64_t word, map;
+    return lease_of(fd, 0, &word, &map) != 0;
 }
 
 /* The same lease as when word was read, whatever the position is now. */
@@ -293,6 +301,10 @@ long stub_file(struct area *area, uint64_t nr)
         return lease_stat(fd, a[1]);
     case __NR_close:
         return lease_close(fd);
+    case __NR_fadvise64: /* changes nothing */
+        return (uint32_t)a[3] <= 5 && (int64_t)a[2] >= 0 && is_leased(fd) ? 0 : NOT_OURS;
+    case __NR_ioctl: /* is it a terminal? */
+        return (uint32_t)a[1] == TCGETS_ && is_leased(fd) ? -ENOTTY_ : NOT_OURS;
     case __NR_epoll_wait:
         return idle_wait(fd, a[2], a[3]);
     case __NR_epoll_pwait:

@@ -6,7 +6,9 @@
 #include "tests/compat/compat.h"
 
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <termios.h>
 
 #define FILE_NAME "/etc/passwd"
 #define KERNEL    ((void *)0xffff800000000000UL)
@@ -37,6 +39,13 @@ static void same_stat(int fd)
 
 static void seeks(int fd)
 {
+    struct termios termios;
+    CHECK_ERRNO(ioctl(fd, TCGETS, &termios), ENOTTY);
+    CHECK_ERRNO(ioctl(fd, TCGETS, NULL), ENOTTY);
+    CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL), 0);
+    CHECK_EQ(posix_fadvise(fd, 1, 2, POSIX_FADV_DONTNEED), 0);
+    CHECK_EQ(posix_fadvise(fd, 0, -1, POSIX_FADV_NORMAL), EINVAL);
+    CHECK_EQ(posix_fadvise(fd, 0, 0, 77), EINVAL);
     CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);
     CHECK_EQ(lseek(fd, 5, SEEK_CUR), 5);
     CHECK_EQ(lseek(fd, -2, SEEK_CUR), 3);
