@@ -20,6 +20,7 @@
 
 #include "loader/loader.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -148,7 +149,12 @@ static int exec_commit(struct task *t, struct exec_state *s)
         platform_forget_files(t->pt);
     }
     struct platform_boot boot;
+    int host_pid = platform_host_pid(t->pt);
+    int64_t cpu_ns = usage_exec_begin(t);
     err = platform_exec(t->pt, &boot);
+    if (platform_host_pid(t->pt) != host_pid) {
+        usage_exec_moved(t, cpu_ns);
+    }
     if (err == 0) {
         err = exec_load(t, s, &boot, take(&mm));
     }

@@ -199,5 +199,9 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
     if (r == 0) {
         th->started = true;
     }
+    if (th->placed) {
+        th->placed = false;
+        handoff_anywhere(th->tid);
+    }
     return r;
 }

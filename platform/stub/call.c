@@ -274,6 +274,15 @@ static long stub_obey(struct area *area)
             chan_request(area, STUB_REQ_RESULT, (uint64_t)r, 0);
             break;
         }
+        case ORDER_SPARE: {
+            long r = stub_clone(area);
+            if (r != 0) {
+                c->nr = STUB_REQ_RESULT;
+                c->args[0] = (uint64_t)r;
+                chan_call(area, CHAN_NO_POLL);
+            }
+            break; /* the child's channel has its order */
+        }
         case ORDER_EXEC:
             stub_exec();
             break;

@@ -153,7 +153,8 @@ enum stub_order {
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
     ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
-    ORDER_LAST = ORDER_MAP_COPY,
+    ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
+    ORDER_LAST = ORDER_SPARE,
 };
 
 struct stub_mem_call {
