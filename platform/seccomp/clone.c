@@ -369,6 +369,7 @@ void thread_move(struct platform_thread *th, struct platform_thread *other)
 {
     struct platform_space *old = th->space;
     int tid = other->tid;
+    handoff_forget(th); /* its old host task's */
     thread_unbind(other);
     thread_unbind(th);
     int r = hash_insert(&g_seccomp.tids, &th->hash, hash_u64((uint64_t)tid));
@@ -470,6 +471,7 @@ void seccomp_kill(struct platform_thread *th)
         return;
     }
     p->killed = true;
+    sites_learn(p);
     /*
      * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
      * don't wait for the CPU until its memory is taken down.

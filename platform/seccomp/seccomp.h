@@ -46,6 +46,13 @@ struct given_table {
     uint32_t count;
 };
 
+/* A file's code as a program was loaded with it. */
+#define TEXTS_MAX 2
+struct text_map {
+    uint64_t dev, ino;
+    uint64_t addr, size, offset;
+};
+
 struct host_process {
     struct hash_node hash; /* by pid */
     int pid;
@@ -56,6 +63,8 @@ struct host_process {
     bool killed;
     bool reaped;
     struct given_table given;
+    struct text_map texts[TEXTS_MAX]; /* the program's and its interpreter's */
+    uint32_t text_count;
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
@@ -314,6 +323,12 @@ void spare_exec_done(struct platform_thread *th, const struct platform_boot *boo
 void spare_make(void);
 /* th's process had to be given host_fd. Context: may block. */
 void spare_missed_file(struct platform_thread *th, int host_fd, const struct given_file *f);
+
+/* --- sites.c --- */
+/* p ends: where did it trap? */
+void sites_learn(const struct host_process *p);
+/* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
+size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
 
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -221,6 +221,7 @@ static long stub_load_program(struct area *area)
     if (r < 0 && r >= -4095) {
         return r;
     }
+    stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), c->reply_args[4]);
     stub_start_program(area, entry, sp);
 }
 

@@ -151,7 +151,8 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
-    ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window; args[4] call sites are to be
+                   rewritten, which are listed there at args[5] */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
     ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
     ORDER_LAST = ORDER_SPARE,
@@ -358,6 +359,24 @@ struct stub_site {
     uint64_t address : 48;
     int64_t state : 16;
 };
+
+/*
+ * Where the process trapped, in the order of STUB_HOT's sites; behind struct chan in the first slot's control page. Only sites with a
+ * mov $nr, %eax before the syscall, that trapped with that number. ORDER_LOAD may have a list of such sites to rewrite.
+ */
+#define STUB_SEEN_OFFSET 0xb80
+#define SITES_LOADED_MAX 48
+struct stub_seen {
+    uint64_t address : 48; /* behind the syscall; 0: none */
+    uint64_t nr : 16;
+};
+struct stub_seen_sites {
+    struct stub_seen sites[HOT_SITES];
+    uint8_t traps[HOT_SITES];
+};
+_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
+                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_EXIT_OFFSET,
+               "one page");
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
 static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
