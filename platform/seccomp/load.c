@@ -100,7 +100,8 @@ static int load_call(struct load_state *s, const struct load_op *o)
     memcpy(call.args, m.args, sizeof(call.args));
     call.args[4] = (uint64_t)(int64_t)fd;
     s->calls[s->call_count++] = call;
-    if (fd >= STUB_FD_KEPT && o->prot == (PROT_READ | PROT_EXEC)) {
+    if (fd >= STUB_FD_KEPT && fd < STUB_FD_KEPT + STUB_KEPT_MAX &&
+        o->prot == (PROT_READ | PROT_EXEC)) {
         note_text(s->th->proc, o, (uint32_t)(fd - STUB_FD_KEPT));
     }
     return 0;

@@ -37,7 +37,7 @@ struct platform_space {
  * Files that a host process has under STUB_FD_KEPT and up. Processes of one class may open the same files: they descend from each other
  * without a change of credentials.
  */
-#define GIVEN_MAX 32
+#define GIVEN_MAX STUB_KEPT_MAX
 struct given_table {
     uint64_t class;
     struct given_file {

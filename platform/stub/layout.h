@@ -77,10 +77,17 @@
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
-#define STUB_FD_MAP   6 /* + slot: any file, for one notified mmap */
-#define STUB_FD_GIVEN                                                                              \
-    1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
-#define STUB_FD_KEPT 3200 /* and up: those that it keeps (platform/seccomp/given.c) */
+/*
+ * Read-only files that the guest may map as it likes: those that it keeps (platform/seccomp/given.c), and from STUB_FD_GIVEN on, for one call,
+ * + slot and index. Kept numbers are low: a host process copies its table up to the last one with each fork, and a small one costs nothing.
+ */
+#define STUB_FD_KEPT  6
+#define STUB_KEPT_MAX 32
+#define STUB_FD_MAP   40 /* + slot: any file, for one notified mmap */
+#define STUB_FD_GIVEN 1100
+#define STUB_FD_IS_MAPPABLE(fd)                                                                    \
+    ((uint32_t)(fd)-STUB_FD_KEPT < STUB_KEPT_MAX ||                                                \
+     (uint32_t)(fd)-STUB_FD_GIVEN < 0x80000000U - STUB_FD_GIVEN)
 
 /* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
 #define STUB_KICK 33
