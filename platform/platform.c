@@ -414,7 +414,7 @@ size_t engine_vm_write(int pid, uaddr_t dst, const void *src, size_t size)
 
 void engine_limit_tasks(size_t max_tasks)
 {
-    struct rlimit limit = {max_tasks + 64, max_tasks + 64};
+    struct rlimit limit = {max_tasks + 128, max_tasks + 128}; /* the dying, and spares */
     if (max_tasks) {
         setrlimit(RLIMIT_NPROC, &limit);
     }

@@ -270,7 +270,8 @@ struct platform_space *platform_space(struct platform_thread *th); /* borrowed *
 /**
  * platform_exec - give th a fresh, empty address space (the point of no return of execve).
  *
- * All other threads of its host process must be gone or are killed by it. Then platform_load.
+ * All other threads of its host process must be gone or are killed by it. Then platform_load. It may go on in another
+ * host process (platform_host_pid).
  * Context: may block. Errors: -ENOMEM, -EAGAIN, -ESRCH.
  */
 MUST_CHECK int platform_exec(struct platform_thread *th, struct platform_boot *out_boot);

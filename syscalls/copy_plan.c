@@ -22,6 +22,7 @@ static bool output_may_wait(unsigned nr)
         SYS_newfstatat,    SYS_statx,     SYS_getdents64,   SYS_readlink, SYS_readlinkat,
         SYS_getcwd,        SYS_uname,     SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
         SYS_clock_gettime, SYS_getrusage, SYS_prlimit64,    SYS_sysinfo,  SYS_gettimeofday,
+        SYS_wait4, /* Linux, too, has reaped the child by then */
     };
     for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
         if (calls[i] == nr) {

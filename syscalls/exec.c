@@ -20,6 +20,7 @@
 
 #include "loader/loader.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -117,13 +118,18 @@ static void exec_finish(struct task *t, struct exec_state *s)
                          task_tid(t)); /* C libraries begin with set_tid_address */
 }
 
-/* Loads into the fresh address space that boot describes. */
-static int exec_load(struct task *t, struct exec_state *s, const struct platform_boot *boot,
-                     struct mm *mm_consumed)
+static void take_mm(struct task *t, struct mm *mm_consumed)
 {
     mm_consumed->space = platform_space(t->pt);
     mm_put(t->mm);
     t->mm = mm_consumed;
+}
+
+/* Loads into the fresh address space that boot describes. */
+static int exec_load(struct task *t, struct exec_state *s, const struct platform_boot *boot,
+                     struct mm *mm_consumed)
+{
+    take_mm(t, mm_consumed);
     return loader_load(s->plan, t->pt, boot, exec_plan_cred(s->plan)->cred, t->mm);
 }
 
@@ -148,9 +154,16 @@ static int exec_commit(struct task *t, struct exec_state *s)
         platform_forget_files(t->pt);
     }
     struct platform_boot boot;
+    int host_pid = platform_host_pid(t->pt);
+    int64_t cpu_ns = usage_exec_begin(t);
     err = platform_exec(t->pt, &boot);
+    if (platform_host_pid(t->pt) != host_pid) {
+        usage_exec_moved(t, cpu_ns);
+    }
     if (err == 0) {
         err = exec_load(t, s, &boot, take(&mm));
+    } else {
+        take_mm(t, take(&mm)); /* the old space may be gone */
     }
     if (err < 0) {
         signal_kill_group(t->tg, SIGSEGV);

@@ -126,6 +126,7 @@ int ptrace_exec(struct platform_thread *th, struct platform_boot *out_boot)
     long result;
     bool interrupted;
     int pid = th->proc->pid;
+    struct platform_space *old = ptrace_space_get(th->space); /* the task's until we return */
     r = tracee_call_begin(th, SYS_execveat,
                           (uint64_t[6]){TRACEE_FD_IMAGE, info->exec_path, info->exec_argv,
                                         info->exec_envp, 0x1000 /* AT_EMPTY_PATH */});
@@ -158,7 +159,9 @@ int ptrace_exec(struct platform_thread *th, struct platform_boot *out_boot)
         r = result < 0 ? (int)result : -EIO;
     }
     ptrace_space_put(fresh);
-    return r == 0 ? tracee_boot(th, out_boot) : r > 0 ? -EIO : r;
+    r = r == 0 ? tracee_boot(th, out_boot) : r > 0 ? -EIO : r;
+    ptrace_space_put(old);
+    return r;
 }
 
 static int load_op(struct platform_thread *th, const struct load_op *o)

@@ -56,7 +56,7 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     list_add_tail(&p->all_link, &g_seccomp.all_processes);
     list_init(&p->threads);
     list_init(&p->kill_link);
-    p->given.count = 0;
+    p->given.class = given_class_new();
     *out = p;
     return 0;
 }
@@ -191,7 +191,7 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
         thread_set_slot(child, th->slot);
         child->notify_fd = space->region->fd;
     }
-    if (!(c->flags & CLONE_THREAD) && th->proc->given.count) {
+    if (!(c->flags & CLONE_THREAD)) {
         child->inherited =
             calloc(1, sizeof(*child->inherited)); /* without, it is given them again */
     }
@@ -245,11 +245,7 @@ static void suspect(struct platform_thread *th)
     }
 }
 
-/*
- * Has the child of which the parent speaks died nameless? The number is the guest's to forge: it can only give up a
- * child of its own.
- */
-static bool died_nameless(const struct platform_thread *th, uint64_t since)
+bool clone_died_nameless(const struct platform_thread *th, uint64_t since)
 {
     uint32_t pid = *(volatile uint32_t *)&th->chan->clone.child_pid;
     uint64_t count = g_seccomp.strangers_reaped;
@@ -274,7 +270,7 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
         }
-        if (th->event && died_nameless(th, strangers)) {
+        if (th->event && clone_died_nameless(th, strangers)) {
             return -ESRCH; /* the parent is back from clone, and its child is gone */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
@@ -282,13 +278,10 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
     return child->tid ? 0 : -ESRCH;
 }
 
-int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
-                  struct platform_thread **out)
+int clone_order(struct platform_thread *th, const struct platform_clone *c, enum stub_order order,
+                struct platform_thread **out)
 {
     struct platform_thread *child;
-    if (th->dead) {
-        return -ESRCH;
-    }
     int r = child_new(th, c, &child);
     if (r < 0) {
         return r;
@@ -301,7 +294,6 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
                                  .guest_flags = c->flags,
                                  .guest_tid = (uint32_t)c->guest_tid,
                                  .nonce = child->nonce};
-    child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
     th->child = child;
     th->expect_clone = o;
     th->expect_met = th->expect_again = false;
@@ -309,7 +301,23 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     channel_flush(th);
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
-    channel_reply(th, ORDER_CLONE);
+    channel_reply(th, order);
+    *out = child;
+    return 0;
+}
+
+int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
+                  struct platform_thread **out)
+{
+    struct platform_thread *child;
+    if (th->dead) {
+        return -ESRCH;
+    }
+    int r = clone_order(th, c, ORDER_CLONE, &child);
+    if (r < 0) {
+        return r;
+    }
+    child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
     if (child->lazy) {
         child->owner = NULL;
         child->cloner = th;
@@ -357,11 +365,42 @@ static void process_move(struct host_process *p, struct platform_space *s)
     list_add_tail(&p->space_link, &s->procs);
 }
 
+void thread_move(struct platform_thread *th, struct platform_thread *other)
+{
+    struct platform_space *old = th->space;
+    int tid = other->tid;
+    handoff_forget(th); /* its old host task's */
+    thread_unbind(other);
+    thread_unbind(th);
+    int r = hash_insert(&g_seccomp.tids, &th->hash, hash_u64((uint64_t)tid));
+    BUG_ON(r < 0); /* the table is there */
+    list_del(&th->proc_link);
+    th->tid = tid;
+    th->proc = other->proc;
+    list_add_tail(&th->proc_link, &th->proc->threads);
+    th->space = space_get(other->space);
+    space_put(old);
+    th->notify_id = other->notify_id;
+    th->notify_fd = other->notify_fd;
+    th->nonce = 0;
+    th->lazy = false;
+    th->in_request = true;
+    th->event = th->has_context = th->started = th->kicked = th->start_kick = false;
+    th->nr = STUB_REQ_BOOT;
+    th->range_count = 0;
+    th->expect = EXPECT_NONE;
+    thread_set_slot(th, 0);
+    thread_destroy(other);
+}
+
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
 {
     struct platform_space *fresh;
     if (th->dead) {
         return -ESRCH;
+    }
+    if (spare_take(th, out_boot)) {
+        return 0;
     }
     int r = space_new(&fresh);
     if (r < 0) {
@@ -385,6 +424,7 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     if (r == 0) {
         process_move(th->proc, fresh);
         boot_result(th, out_boot);
+        spare_exec_done(th, out_boot);
     }
     space_put(old);
     return r;
@@ -431,6 +471,7 @@ void seccomp_kill(struct platform_thread *th)
         return;
     }
     p->killed = true;
+    sites_learn(p);
     /*
      * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
      * don't wait for the CPU until its memory is taken down.
@@ -451,6 +492,7 @@ void seccomp_kill_flush(void)
     }
     while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
         list_del(&p->kill_link);
+        handoff_keep_away(p->pid);
         process_kill(p);
     }
 }

@@ -10,7 +10,7 @@
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
  *   set_tid_address close exit exit_group getrusage, membarrier's private commands
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
- *     mmap: private anonymous, or of an fd >= STUB_FD_GIVEN (read-only files that it was given);
+ *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
  *     its own channels and the read-only page at their places
  *
  * Everything else at the gate is RET_USER_NOTIF: the sentry compares the scalars with what it ordered.
@@ -244,6 +244,8 @@ static void filter_memory(struct builder *b)
     emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, MAP_SHARED);
     ret(b, SECCOMP_RET_USER_NOTIF);
     load(b, ARG_LO(4));
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 4, STUB_FD_KEPT);
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 2, STUB_FD_KEPT + STUB_KEPT_MAX);
     emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 2, STUB_FD_GIVEN);
     emit(b, BPF_JMP | BPF_JGE | BPF_K, 1, 0, 0x80000000U);
     ret(b, SECCOMP_RET_ALLOW);

@@ -15,6 +15,12 @@
 #include "lib/host.h"
 #include "platform/seccomp/seccomp.h"
 
+uint64_t given_class_new(void)
+{
+    static uint64_t last;
+    return ++last;
+}
+
 static int given_find(const struct host_process *p, const struct stat *st)
 {
     for (uint32_t i = 0; i < p->given.count; i++) {
@@ -59,8 +65,9 @@ int given_number(struct platform_thread *th, int host_fd)
     if (r < 0) {
         return r;
     }
-    th->proc->given.files[th->proc->given.count++] =
-        (struct given_file){.dev = st.st_dev, .ino = st.st_ino};
+    struct given_file *f = &th->proc->given.files[th->proc->given.count++];
+    *f = (struct given_file){.dev = st.st_dev, .ino = st.st_ino};
+    spare_missed_file(th, host_fd, f);
     return number;
 }
 
@@ -69,6 +76,9 @@ void seccomp_forget_files(struct platform_thread *th)
     struct stub_mem_call calls[GIVEN_MAX];
     int fds[GIVEN_MAX];
     uint32_t count = th->proc ? th->proc->given.count : 0;
+    if (th->proc) {
+        th->proc->given.class = given_class_new();
+    }
     if (!count || th->dead || !th->in_request || th->event || th->has_context) {
         return;
     }

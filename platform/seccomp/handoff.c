@@ -58,6 +58,48 @@ static cpu_set_t g_cpus;               /* all that this process may use */
 static _Atomic size_t g_confined;      /* threads; changes under the baton */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
 
+/*
+ * The doorbell thread runs where the guest does that it serves, the poller elsewhere. near: tid is to run on that guest's
+ * CPU; else on any other.
+ */
+static void place(int tid, bool near)
+{
+    unsigned cpu;
+    if (g_seccomp.cpu_count < 2 || CPU_COUNT(&g_cpus) < 2) {
+        return;
+    }
+    __rdtscp(&cpu);
+    cpu &= 0xfff;
+    bool polling = g_seccomp.ro->awake && g_seccomp.ro->poll_cpu == cpu;
+    cpu_set_t set = g_cpus;
+    if (near != polling) {
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+    } else {
+        CPU_CLR(cpu, &set);
+    }
+    int r = sched_setaffinity(tid, sizeof(set), &set);
+    (void)r; /* it is gone already */
+}
+
+void handoff_keep_away(int tid)
+{
+    place(tid, false);
+}
+
+void handoff_keep_near(int tid)
+{
+    place(tid, true);
+}
+
+void handoff_anywhere(int tid)
+{
+    if (g_seccomp.cpu_count > 1 && CPU_COUNT(&g_cpus) > 1) {
+        int r = sched_setaffinity(tid, sizeof(g_cpus), &g_cpus);
+        (void)r; /* it is gone already */
+    }
+}
+
 /* The guest that rang woke this thread on its own CPU. Context: doorbell thread. */
 static void poller_keep_off(void)
 {
@@ -377,10 +419,17 @@ static int thread_start(void *(*entry)(void *))
     return -r;
 }
 
+/* What nobody waits for, after those who do have been answered. */
+static void between_requests(void)
+{
+    seccomp_kill_flush();
+    spare_make();
+}
+
 int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
-    kthread_set_idle_hook(seccomp_kill_flush);
+    kthread_set_idle_hook(between_requests);
     g_seccomp.ro->spin_pipe = g_seccomp.cpu_count > 1 ? SPIN_PIPE : 0;
     g_seccomp.ro->patch = g_seccomp.patch;
     if (sched_getaffinity(0, sizeof(g_cpus), &g_cpus) < 0) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "lib/host.h"
@@ -57,6 +58,33 @@ static int load_file(struct load_state *s, int host_fd)
     return number;
 }
 
+static void note_text(struct host_process *p, const struct load_op *o, uint32_t given)
+{
+    if (p->text_count < TEXTS_MAX && given < p->given.count) {
+        p->texts[p->text_count++] = (struct text_map){.dev = p->given.files[given].dev,
+                                                      .ino = p->given.files[given].ino,
+                                                      .addr = o->addr,
+                                                      .size = o->size,
+                                                      .offset = o->offset};
+    }
+}
+
+/* What is to be rewritten goes into the window, from offset on. */
+static void load_sites(struct platform_thread *th, uint64_t offset)
+{
+    struct stub_seen sites[SITES_LOADED_MAX];
+    size_t count = g_seccomp.patch && !(th->ask & PLATFORM_ASK_SITES)
+                       ? sites_known(th->proc, sites, SITES_LOADED_MAX)
+                       : 0;
+    offset = ALIGN_UP(offset, sizeof(sites[0]));
+    if (offset + count * sizeof(sites[0]) > WINDOW_SIZE) {
+        count = 0;
+    }
+    memcpy((char *)th->chan + WINDOW_OFFSET + offset, sites, count * sizeof(sites[0]));
+    th->chan->reply_args[4] = count;
+    th->chan->reply_args[5] = offset;
+}
+
 static int load_call(struct load_state *s, const struct load_op *o)
 {
     struct mem_call m;
@@ -72,6 +100,10 @@ static int load_call(struct load_state *s, const struct load_op *o)
     memcpy(call.args, m.args, sizeof(call.args));
     call.args[4] = (uint64_t)(int64_t)fd;
     s->calls[s->call_count++] = call;
+    if (fd >= STUB_FD_KEPT && fd < STUB_FD_KEPT + STUB_KEPT_MAX &&
+        o->prot == (PROT_READ | PROT_EXEC)) {
+        note_text(s->th->proc, o, (uint32_t)(fd - STUB_FD_KEPT));
+    }
     return 0;
 }
 
@@ -88,6 +120,7 @@ static int load_at_once(struct platform_thread *th, const struct load_op *ops, s
             return -EAGAIN;
         }
     }
+    th->proc->text_count = 0;
     for (size_t i = 0; i < op_count; i++) {
         int r = ops[i].kind == LOAD_MAP_FILE || ops[i].kind == LOAD_MAP_ANON
                     ? load_call(&s, &ops[i])
@@ -115,6 +148,7 @@ static int load_at_once(struct platform_thread *th, const struct load_op *ops, s
             offset += ops[i].size;
         }
     }
+    load_sites(th, offset);
     th->chan->reply_args[0] = entry;
     th->chan->reply_args[1] = sp;
     th->chan->reply_args[2] = s.call_count;
@@ -198,6 +232,10 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
     }
     if (r == 0) {
         th->started = true;
+    }
+    if (th->placed) {
+        th->placed = false;
+        handoff_anywhere(th->tid);
     }
     return r;
 }

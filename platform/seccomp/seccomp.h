@@ -33,13 +33,24 @@ struct platform_space {
     struct list procs; /* host_process.space_link */
 };
 
-/* Files that a host process has under STUB_FD_KEPT and up. */
-#define GIVEN_MAX 32
+/*
+ * Files that a host process has under STUB_FD_KEPT and up. Processes of one class may open the same files: they descend from each other
+ * without a change of credentials.
+ */
+#define GIVEN_MAX STUB_KEPT_MAX
 struct given_table {
+    uint64_t class;
     struct given_file {
         uint64_t dev, ino; /* the host's: an open file keeps its number */
     } files[GIVEN_MAX];
     uint32_t count;
+};
+
+/* A file's code as a program was loaded with it. */
+#define TEXTS_MAX 2
+struct text_map {
+    uint64_t dev, ino;
+    uint64_t addr, size, offset;
 };
 
 struct host_process {
@@ -52,6 +63,8 @@ struct host_process {
     bool killed;
     bool reaped;
     struct given_table given;
+    struct text_map texts[TEXTS_MAX]; /* the program's and its interpreter's */
+    uint32_t text_count;
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
@@ -85,6 +98,7 @@ struct platform_thread {
     bool start_kick; /* interrupted before it was known */
     bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
     bool confined;   /* to the CPUs where the poller is not (handoff.c) */
+    bool placed;     /* handoff_keep_near holds for it */
     bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
     int status;      /* of a dead one: wait(2) */
 
@@ -207,6 +221,12 @@ void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
 void seccomp_answers_init(struct platform_thread *th);
 
 /* --- handoff.c --- */
+/* Nobody waits for what tid does now: it is to run where it does not delay the guest that is being served. */
+void handoff_keep_away(int tid);
+/* The opposite: it is going to be waited for. */
+void handoff_keep_near(int tid);
+/* Takes either back. */
+void handoff_anywhere(int tid);
 MUST_CHECK int handoff_start(void);
 /* th rang. Context: doorbell thread, baton. */
 void handoff_rang(struct platform_thread *th);
@@ -238,6 +258,16 @@ bool thread_identify(struct platform_thread *th);
 bool thread_stale(struct platform_thread *th);
 /* th's request is the first after an order to make a thread. Return: th's clone failed, and it has been told. */
 bool clone_over(struct platform_thread *th);
+/* Tells th to clone. Return: the child, which has not said hello. */
+MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,
+                           enum stub_order order, struct platform_thread **out);
+/*
+ * Has the child of which th speaks died nameless, since so many strangers were reaped? The number is the guest's to forge: it
+ * can only give up a child of its own.
+ */
+bool clone_died_nameless(const struct platform_thread *th, uint64_t since);
+/* th takes the place of other, which is consumed: host task, space, and the notification in which that waits. */
+void thread_move(struct platform_thread *th, struct platform_thread *other);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
                   struct platform_thread **out);
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
@@ -282,6 +312,25 @@ MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call 
  */
 MUST_CHECK int given_number(struct platform_thread *th, int host_fd);
 void seccomp_forget_files(struct platform_thread *th);
+
+/* A class of its own. */
+uint64_t given_class_new(void);
+
+/* --- spare.c --- */
+/* th moves over to a spare process, and its old one is killed. Return: false when there is none for it. */
+bool spare_take(struct platform_thread *th, struct platform_boot *out_boot);
+/* th, in the request of a fresh stub, has executed the slow way: a template may be worth having. Context: may block. */
+void spare_exec_done(struct platform_thread *th, const struct platform_boot *boot);
+/* Has the next spare made, if one is wanted. Context: baton held. */
+void spare_make(void);
+/* th's process had to be given host_fd. Context: may block. */
+void spare_missed_file(struct platform_thread *th, int host_fd, const struct given_file *f);
+
+/* --- sites.c --- */
+/* p ends: where did it trap? */
+void sites_learn(const struct host_process *p);
+/* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
+size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
 
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,

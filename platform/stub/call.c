@@ -225,6 +225,7 @@ static long stub_load_program(struct area *area)
     if (r < 0 && r >= -4095) {
         return r;
     }
+    stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), c->reply_args[4]);
     stub_start_program(area, entry, sp);
 }
 
@@ -277,6 +278,15 @@ static long stub_obey(struct area *area)
             }
             chan_request(area, STUB_REQ_RESULT, (uint64_t)r, 0);
             break;
+        }
+        case ORDER_SPARE: {
+            long r = stub_clone(area);
+            if (r != 0) {
+                c->nr = STUB_REQ_RESULT;
+                c->args[0] = (uint64_t)r;
+                chan_call(area, CHAN_NO_POLL);
+            }
+            break; /* the child's channel has its order */
         }
         case ORDER_EXEC:
             stub_exec();

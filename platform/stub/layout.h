@@ -77,10 +77,17 @@
 #define STUB_FD_CHAN  3
 #define STUB_FD_RO    4
 #define STUB_FD_IMAGE 5
-#define STUB_FD_MAP   6 /* + slot: any file, for one notified mmap */
-#define STUB_FD_GIVEN                                                                              \
-    1100 /* and up: read-only files that the guest may map as it likes; for one call, + slot and index */
-#define STUB_FD_KEPT 3200 /* and up: those that it keeps (platform/seccomp/given.c) */
+/*
+ * Read-only files that the guest may map as it likes: those that it keeps (platform/seccomp/given.c), and from STUB_FD_GIVEN on, for one call,
+ * + slot and index. Kept numbers are low: a host process copies its table up to the last one with each fork, and a small one costs nothing.
+ */
+#define STUB_FD_KEPT  6
+#define STUB_KEPT_MAX 32
+#define STUB_FD_MAP   40 /* + slot: any file, for one notified mmap */
+#define STUB_FD_GIVEN 1100
+#define STUB_FD_IS_MAPPABLE(fd)                                                                    \
+    ((uint32_t)(fd)-STUB_FD_KEPT < STUB_KEPT_MAX ||                                                \
+     (uint32_t)(fd)-STUB_FD_GIVEN < 0x80000000U - STUB_FD_GIVEN)
 
 /* The host signal that interrupts guest code (SIGRTMIN is the C library's). */
 #define STUB_KICK 33
@@ -151,9 +158,11 @@ enum stub_order {
     ORDER_EXIT,     /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
-    ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window */
+    ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window; args[4] call sites are to be
+                   rewritten, which are listed there at args[5] */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
-    ORDER_LAST = ORDER_MAP_COPY,
+    ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
+    ORDER_LAST = ORDER_SPARE,
 };
 
 struct stub_mem_call {
@@ -357,6 +366,24 @@ struct stub_site {
     uint64_t address : 48;
     int64_t state : 16;
 };
+
+/*
+ * Where the process trapped, in the order of STUB_HOT's sites; behind struct chan in the first slot's control page. Only sites with a
+ * mov $nr, %eax before the syscall, that trapped with that number. ORDER_LOAD may have a list of such sites to rewrite.
+ */
+#define STUB_SEEN_OFFSET 0xb80
+#define SITES_LOADED_MAX 48
+struct stub_seen {
+    uint64_t address : 48; /* behind the syscall; 0: none */
+    uint64_t nr : 16;
+};
+struct stub_seen_sites {
+    struct stub_seen sites[HOT_SITES];
+    uint8_t traps[HOT_SITES];
+};
+_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
+                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_EXIT_OFFSET,
+               "one page");
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
 static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,

@@ -123,13 +123,11 @@ static uint64_t trampoline_punned(uint64_t base)
     return 0;
 }
 
-static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+/* at can be written. */
+static void trampoline_fill(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
 {
     uint8_t code[TRAMPOLINE] = {0};
     int n = 0;
-    if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
-        return -1;
-    }
     if (with_nr) {
         code[n++] = 0xb8; /* mov $nr, %eax */
         __builtin_memcpy(code + n, &nr, 4);
@@ -147,6 +145,14 @@ static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
     for (uint64_t i = 0; i < TRAMPOLINE; i++) {
         ((volatile uint8_t *)at)[i] = code[i];
     }
+}
+
+static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+{
+    if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
+        return -1;
+    }
+    trampoline_fill(at, with_nr, nr, ret);
     return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
 }
 
@@ -312,21 +318,99 @@ static struct stub_site *site_record(uint64_t ip)
     return victim;
 }
 
+/* Is it mov $nr, %eax; syscall, with ip behind it? */
+static int is_mov_site(uint64_t ip, uint64_t nr)
+{
+    uint8_t b[SITE_SPAN];
+    uint32_t imm;
+    if (guarded_copy(b, (const void *)(ip - SITE_SPAN), sizeof(b)) != 0) {
+        return 0;
+    }
+    __builtin_memcpy(&imm, b + 1, 4);
+    return b[0] == 0xb8 && imm == nr && nr < PLATFORM_COPY_NR_COUNT && b[5] == 0x0f && b[6] == 0x05;
+}
+
+/* For the sentry, that has it rewritten in other processes from the start. */
+static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t rax)
+{
+    struct stub_seen_sites *seen = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
+    long i = s - HOT->sites;
+    if (i < 0 || i >= HOT_SITES) {
+        return;
+    }
+    if (seen->sites[i].address != ip) {
+        if (!is_mov_site(ip, rax)) {
+            return;
+        }
+        seen->sites[i] = (struct stub_seen){.address = ip, .nr = rax};
+    }
+    seen->traps[i] = seen->traps[i] < 255 ? seen->traps[i] + 1 : 255;
+}
+
+static void sites_extend(uint64_t ip)
+{
+    HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
+    HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
+    stub_sites_publish();
+}
+
+void stub_patch_known(const struct stub_seen *list, uint64_t count)
+{
+    uint64_t code_page = 0, tramp_page = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t ip = list[i].address, site = ip - SITE_SPAN, page = site & ~4095UL;
+        struct stub_site *s = is_mov_site(ip, list[i].nr) ? site_record(ip) : 0;
+        uint64_t at = s ? trampoline_near(site) : 0;
+        if (!at) {
+            continue;
+        }
+        if (page != code_page) {
+            if (code_page) {
+                mem_protect(code_page, 4096, PROT_RX);
+            }
+            code_page = mem_protect(page, 4096, PROT_RWX) == 0 ? page : 0;
+        }
+        if ((at & ~4095UL) != tramp_page) {
+            if (tramp_page) {
+                mem_protect(tramp_page, 4096, PROT_RX);
+            }
+            tramp_page = mem_protect(at, TRAMPOLINE, PROT_RWX) == 0 ? at & ~4095UL : 0;
+        }
+        if (!code_page || !tramp_page) {
+            continue;
+        }
+        trampoline_fill(at, 1, list[i].nr, ip);
+        int32_t distance = (int32_t)(at - (ip - 2));
+        uint8_t code[5] = {0xe9};
+        __builtin_memcpy(code + 1, &distance, 4);
+        for (int k = 0; k < 5; k++) {
+            ((volatile uint8_t *)site)[k] = code[k];
+        }
+        s->state = SITE_MOV - (int)list[i].nr;
+        sites_extend(ip);
+    }
+    if (code_page) {
+        mem_protect(code_page, 4096, PROT_RX);
+    }
+    if (tramp_page) {
+        mem_protect(tramp_page, 4096, PROT_RX);
+    }
+}
+
 void stub_count_trap(uint64_t ip, uint64_t rax)
 {
     struct stub_site *s = rax == __NR_rt_sigreturn ? 0 : site_record(ip);
     if (!s) {
         return; /* unwinders know a signal frame by rt_sigreturn's bytes */
     }
+    site_seen(s, ip, rax);
     if (s->state < 0 || ++s->state < PATCH_AFTER) {
         return;
     }
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
-    HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
-    stub_sites_publish();
+    sites_extend(ip);
     s->state = patch_site(ip, rax);
     __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }

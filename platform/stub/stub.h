@@ -140,6 +140,8 @@ int stub_single_threaded(void);
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
+/* Rewrites the sites of a program that has not begun; those of a page follow each other. */
+void stub_patch_known(const struct stub_seen *list, uint64_t count);
 int stub_trap_is_ours(uint64_t ip);
 extern struct stub_site stub_sites[];
 void stub_sites_publish(void);

@@ -160,7 +160,7 @@ void task_set_cred(struct task *t, struct cred *cred)
     }
     t->cred = cred;
     task_forget_answers(t);
-    if (t->pt) {
+    if (t->pt && !cred_same(old, cred)) {
         platform_forget_files(t->pt); /* may block: the new credentials count already */
     }
     cred_put(old);

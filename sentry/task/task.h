@@ -99,6 +99,7 @@ struct thread_group {
     bool host_killed; /* the host process was told to die: no guest memory any more */
     bool thp_disable;
     struct rusage usage;         /* of the process itself, filled at exit */
+    int64_t cpu_before_ns;       /* CPU time in host processes that exec has left behind */
     struct itimer cpu_timers[3]; /* ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU: sentry/task/itimer.c */
     int64_t cpu_timer_expiry_ns[3]; /* CPU time at which they fire; 0: not armed */
     int next_timer_id;

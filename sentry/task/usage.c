@@ -1,6 +1,7 @@
 /*
  * Accounting. A guest process's CPU time is its stub's, as the host counts it; what the sentry does
- * for it is not in it.
+ * for it is not in it. An exec may go on in another host process: the time in the old one is remembered, as system time.
+ * DEVIATION: page faults and context switches there are forgotten.
  */
 #include "sentry/task/usage.h"
 
@@ -54,6 +55,17 @@ static struct task *any_living(struct thread_group *tg)
     return NULL;
 }
 
+static struct timeval ns_timeval(int64_t ns)
+{
+    return (struct timeval){.tv_sec = (time_t)(ns / NSEC_PER_SEC),
+                            .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC)};
+}
+
+static void add_before(const struct thread_group *tg, struct rusage *out)
+{
+    out->ru_stime = ns_timeval(timeval_ns(&out->ru_stime) + tg->cpu_before_ns);
+}
+
 void usage_collect(struct thread_group *tg)
 {
     struct task *t = any_living(tg);
@@ -62,20 +74,25 @@ void usage_collect(struct thread_group *tg)
         return;
     }
     parse_stat(text.text, &tg->usage);
+    add_before(tg, &tg->usage);
     tg->utime = tg->usage.ru_utime;
     tg->stime = tg->usage.ru_stime;
-}
-
-static struct timeval ns_timeval(int64_t ns)
-{
-    return (struct timeval){.tv_sec = (time_t)(ns / NSEC_PER_SEC),
-                            .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC)};
 }
 
 /* The CPU-time clock of another process, as clock_getcpuclockid(3) makes it: readable for everybody on Linux. */
 static clockid_t process_clock(int host_pid)
 {
     return (clockid_t)(~(unsigned)host_pid << 3 | 2);
+}
+
+int64_t usage_exec_begin(const struct task *t)
+{
+    return host_clock_ns(process_clock(platform_host_pid(t->pt)));
+}
+
+void usage_exec_moved(struct task *t, int64_t before_ns)
+{
+    t->tg->cpu_before_ns += MAX(before_ns, 0);
 }
 
 /* The host says how much CPU time it was, the guest how much of that was user time. */
@@ -101,6 +118,7 @@ static bool collect_said(struct thread_group *tg, struct task *t)
                                 .ru_nivcsw = info.usage.ru_nivcsw,
                                 .ru_utime = ns_timeval(user_ns),
                                 .ru_stime = ns_timeval(total - user_ns)};
+    add_before(tg, &tg->usage);
     tg->utime = tg->usage.ru_utime;
     tg->stime = tg->usage.ru_stime;
     return true;
@@ -151,7 +169,7 @@ int64_t usage_cpu_ns(struct thread_group *tg)
     int pid = t ? platform_host_pid(t->pt) : -1;
     int64_t ns = pid > 0 ? host_clock_ns(process_clock(pid)) : -1;
     if (ns > 0) {
-        return ns;
+        return ns + tg->cpu_before_ns;
     }
     usage_collect(tg);
     return timeval_ns(&tg->usage.ru_utime) + timeval_ns(&tg->usage.ru_stime);
@@ -175,7 +193,7 @@ int64_t usage_thread_cpu_ns(struct task *t)
     AUTO_STRBUF text = {0};
     unsigned long ns;
     if (thread_text(t, "schedstat", &text) == 0 && sscanf(text.text, "%lu", &ns) == 1) {
-        return (int64_t)ns;
+        return (int64_t)ns + (t == t->tg->leader ? t->tg->cpu_before_ns : 0);
     }
     return usage_cpu_ns(t->tg); /* a host without schedstat */
 }
@@ -186,6 +204,9 @@ void task_usage(struct task *t, struct rusage *out)
     thread_group_usage(t->tg, out);
     if (thread_text(t, "stat", &text) == 0) {
         parse_stat(text.text, out);
+        if (t == t->tg->leader) {
+            add_before(t->tg, out);
+        }
     }
 }
 

@@ -7,6 +7,9 @@
 void usage_collect(struct thread_group *tg);
 /* The same, for the last time: what a thread said with its exit spares a look at the host's procfs. */
 void usage_collect_last(struct thread_group *tg);
+/* exec: CPU time of t's host process so far, which counts on if t has left that for another one. */
+int64_t usage_exec_begin(const struct task *t);
+void usage_exec_moved(struct task *t, int64_t before_ns);
 /* A reaped child's usage, with its own children's, becomes its parent's children_usage. */
 void usage_add_child(struct thread_group *parent, const struct thread_group *child);
 void rusage_add(struct rusage *to, const struct rusage *add);

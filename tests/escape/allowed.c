@@ -102,6 +102,7 @@ static void *closer(void *arg)
     while (!g_stop) {
         for (uint64_t fd = 0; fd < 16; fd++) {
             GATE(SYS_close, fd);
+            GATE(SYS_close, STUB_FD_MAP + fd);
             GATE(SYS_close, STUB_FD_GIVEN + fd);
         }
     }

@@ -197,8 +197,8 @@ static void every_fd(void)
 {
     static const int prots[] = {PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC, 7, 0};
     static char buf[4096];
-    for (uint64_t fd = 0; fd < STUB_FD_KEPT + 1000; fd++) {
-        bool given = fd >= STUB_FD_KEPT;
+    for (uint64_t fd = 0; fd < STUB_FD_GIVEN + 3000; fd++) {
+        bool given = fd >= STUB_FD_KEPT && fd < STUB_FD_KEPT + STUB_KEPT_MAX;
         GATE_MUST_FAIL(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         GATE_MUST_FAIL(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE, fd, 0);
         for (size_t p = 0; p < 5 && !given; p++) {

@@ -349,7 +349,7 @@ static void altered_map(void)
             for (unsigned bit = 0; bit < 64; bit++) {
                 uint64_t b[6] = {a[0], a[1], a[2], a[3], a[4], a[5]};
                 b[k] ^= 1UL << bit;
-                if (b[4] >= STUB_FD_GIVEN && (uint32_t)b[4] < 1UL << 31) {
+                if (STUB_FD_IS_MAPPABLE(b[4])) {
                     continue;
                 }
                 must_be_refused(gate(0, m.nr, b[0], b[1], b[2], b[3], b[4], b[5]),

@@ -24,7 +24,7 @@ static void altered_mmap(void)
         for (unsigned bit = 0; bit < 64; bit++) {
             uint64_t b[6] = {a[0], a[1], a[2], a[3], a[4], a[5]};
             b[i] ^= 1UL << bit;
-            if (b[4] >= STUB_FD_GIVEN && (uint32_t)b[4] < 1UL << 31) {
+            if (STUB_FD_IS_MAPPABLE(b[4])) {
                 continue; /* those the guest may map as it likes; there are none */
             }
             must_be_refused(gate(0, m.nr, b[0], b[1], b[2], b[3], b[4], b[5]),
@@ -66,7 +66,7 @@ static void leftover(const char *path, int flags)
     for (uint64_t n = 0; n < 2300; n++) {
         must_be_refused(GATE(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, n, 0), (long)n);
         must_be_refused(GATE(SYS_mmap, 0, 4096, PROT_WRITE, MAP_SHARED_VALIDATE, n, 0), (long)n);
-        if (n < STUB_FD_GIVEN) {
+        if (!STUB_FD_IS_MAPPABLE(n)) {
             must_be_refused(GATE(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE, n, 0), (long)n);
             must_be_refused(GATE(SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED, n, 0), (long)n);
         } else if (m.args[4] == n) {

@@ -388,6 +388,65 @@ static void tables(void)
     }
 }
 
+/*
+ * What a process says of its traps has call sites of other programs rewritten (platform/seccomp/sites.c): said of bytes that are
+ * none, with other numbers, and of no address at all. Programs started afterwards must be as ever.
+ */
+static void start_nothing(void)
+{
+    char *const argv[] = {"nothing", NULL}, *const envp[] = {NULL};
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execve("/proc/self/exe", argv, envp);
+        _exit(1);
+    }
+    if (waitpid(pid, &status, 0) != pid || status != 0) {
+        BREACH("a program was rewritten where it should not: status %#x", status);
+    }
+}
+static void lies_about_traps(void)
+{
+    extern const char __executable_start[], etext[];
+    struct stub_seen_sites *seen = (void *)(CHAN_BASE + STUB_SEEN_OFFSET);
+    uint64_t size = (uint64_t)(etext - __executable_start);
+    for (int round = 0; round < 12; round++) {
+        for (int i = 0; i < HOT_SITES; i++) {
+            uint64_t at = (uint64_t)__executable_start + rnd() % size;
+            seen->sites[i] = (struct stub_seen){.address = i % 8 ? at : rnd(), .nr = rnd() % 600};
+            seen->traps[i] = 255;
+        }
+        start_nothing();
+    }
+}
+/* The same from programs, since only what they say is looked at. */
+__attribute__((constructor)) static void liar(int argc, char **argv)
+{
+    if (argc == 1 && !strcmp(argv[0], "liar")) {
+        lies_about_traps();
+        _exit(0);
+    }
+}
+static void liars(void)
+{
+    char *const argv[] = {"liar", NULL}, *const envp[] = {NULL};
+    for (int i = 0; i < 6; i++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            execve("/proc/self/exe", argv, envp);
+            _exit(1);
+        }
+        (void)!waitpid(pid, &status, 0);
+        if (status != 0) {
+            BREACH("a liar ended with %#x", status);
+        }
+    }
+    for (int i = 0; i < 6; i++) {
+        start_nothing();
+    }
+}
+
 static const struct attack g_attacks[] = {
     {"site: every byte of mov; syscall", middle_of_mov_form},
     {"site: every byte of syscall; cmp", middle_of_cmp_form},
@@ -399,6 +458,7 @@ static const struct attack g_attacks[] = {
     {"site: pages of a JIT, in turn", jit_pages_in_turn},
     {"site: pages that move", moving_sites},
     {"site: code that others read", shared_code},
+    {"site: lies about traps", liars},
     {"site: the stub's tables", tables},
 };
 
@@ -407,5 +467,5 @@ int main(void)
     size_t count = sizeof(g_attacks) / sizeof(g_attacks[0]);
     g_may_hang = true;
     /* with the ptrace engine nothing is rewritten, and there is no stub whose tables could be spoiled */
-    return run_attacks(g_attacks, getenv("NO_GATE") ? count - 1 : count);
+    return run_attacks(g_attacks, getenv("NO_GATE") ? count - 2 : count);
 }

@@ -138,7 +138,7 @@ static void look_at_fds(int pid)
             violation(pid, "fd %d is %s", fd, link);
         }
         snprintf(name, sizeof(name), "fdinfo/%d", fd);
-        if (fd >= STUB_FD_GIVEN && slurp(pid, name, info, sizeof(info)) &&
+        if (STUB_FD_IS_MAPPABLE(fd) && slurp(pid, name, info, sizeof(info)) &&
             (field(info, "\nflags:", 8) & O_ACCMODE) != O_RDONLY) {
             violation(pid, "fd %d, %s, is writable", fd, link);
         }

@@ -1,0 +1,199 @@
+/*
+ * Spare host processes for exec, in the manner of a zygote. When programs are started often, a *template* is kept: a booted
+ * stub that has never run guest code, and waits at the gate. It forks spares ahead of time, each of which
+ * waits in its hello. An exec then takes the ready spare instead of making the host's execve and booting a stub: the guest
+ * thread moves over to the spare's host process, and the old one is killed. That spares 150 us of every exec, a vfork
+ * child's included, and what the template was given once (given.c) all programs have.
+ *
+ *      first frequent exec   the fresh stub is told to fork before it loads: the child becomes the template
+ *      later                 template: ORDER_SPARE -> fork, RESULT, waits; child: hello, waits in it
+ *      exec                  the guest thread takes the child's place; its hello is answered with ORDER_LOAD
+ *
+ * A spare has no memory, registers or descriptors of any guest's, so there is nothing that a guest could prepare for the program
+ * that comes after it. What it has been given are files that the processes of one class could open (given_table.class): only they take
+ * it. Spares are nobody's: no task knows them, and they count as no process of the guests'.
+ *
+ * DEVIATION: programs that come from one template have their vDSO at one address. A template serves TEMPLATE_USES programs.
+ */
+#include <errno.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+#define OFTEN_COUNT   4 /* this many execs ... */
+#define OFTEN_NS      (500 * NSEC_PER_MSEC)
+#define TEMPLATE_USES 256 /* then another vDSO's place is due */
+#define MISSES_MAX    8   /* execs in a row for which the template was of no use */
+#define GIVEN_MISSES  8
+
+static struct {
+    struct platform_thread *template; /* owned; NULL: none */
+    struct platform_thread *spare;    /* owned; NULL: none; it may not have said hello yet */
+    struct platform_boot boot;
+    uint64_t strangers; /* reaped when the spare was ordered */
+    bool wanted;        /* a spare is to be made when there is nothing else to do */
+    unsigned uses, misses, exec_next, missed_next;
+    int64_t execs[OFTEN_COUNT];             /* when the last ones were */
+    struct given_file missed[GIVEN_MISSES]; /* what spares had to be given */
+} g;
+
+/* Context: baton held. */
+static void forget(struct platform_thread **th)
+{
+    struct platform_thread *old = take(th);
+    if (old) {
+        seccomp_kill(old);
+        seccomp_thread_free(old);
+    }
+}
+
+static void forget_all(void)
+{
+    forget(&g.spare);
+    forget(&g.template);
+    g.wanted = false;
+}
+
+static bool is_frequent(void)
+{
+    int64_t now = host_clock_ns(CLOCK_MONOTONIC);
+    int64_t oldest = g.execs[g.exec_next % OFTEN_COUNT];
+    g.execs[g.exec_next++ % OFTEN_COUNT] = now;
+    return oldest && now - oldest < OFTEN_NS;
+}
+
+/* It waits in its hello, and can be taken over. */
+static bool is_ready(const struct platform_thread *spare)
+{
+    return spare && !spare->dead && spare->tid && spare->notify_id;
+}
+
+/* It is back from its last fork. */
+static bool template_waits(void)
+{
+    struct platform_thread *t = g.template;
+    return t && !t->dead && t->in_request && t->notify_id &&
+           (!t->event || t->nr == STUB_REQ_RESULT);
+}
+
+/* Throws away what died, or did not come about. */
+static void look_after(void)
+{
+    if (g.template && g.template->dead) {
+        forget_all();
+    }
+    if (g.spare && (g.spare->dead || (g.template && !g.spare->tid && template_waits() &&
+                                      (g.template->event && (int)g.template->args[0] < 0)))) {
+        forget(&g.spare);
+    }
+    if (g.spare && !g.spare->tid && clone_died_nameless(g.template, g.strangers)) {
+        forget(&g.spare);
+    }
+}
+
+static int order_fork(struct platform_thread *parent, struct platform_thread **out)
+{
+    static const struct platform_clone plain;
+    g.strangers = g_seccomp.strangers_reaped;
+    int r = clone_order(parent, &plain, ORDER_SPARE, out);
+    if (r == 0) {
+        (*out)->cloner = parent; /* neither points to the other when that is gone */
+    }
+    return r;
+}
+
+void spare_make(void)
+{
+    if (!g.wanted) {
+        return;
+    }
+    look_after();
+    if (g.spare || !template_waits()) {
+        return; /* under way, or there already; what brings the template back brings us here again */
+    }
+    g.wanted = false;
+    g.template->event = false;
+    handoff_keep_away(g.template->tid);
+    if (order_fork(g.template, &g.spare) < 0) {
+        g.spare = NULL;
+        forget_all();
+    }
+}
+
+void spare_exec_done(struct platform_thread *th, const struct platform_boot *boot)
+{
+    bool frequent = is_frequent();
+    if (g.template && g.template->dead) {
+        forget_all();
+    }
+    if (!frequent || (g.template && ++g.misses < MISSES_MAX)) {
+        return;
+    }
+    forget_all();
+    struct platform_thread *child;
+    if (order_fork(th, &child) < 0) {
+        return;
+    }
+    int r = channel_wait(th);
+    th->expect = EXPECT_NONE;
+    th->child = child->cloner = NULL;
+    if (r < 0 || th->nr != STUB_REQ_RESULT || (int)th->args[0] < 0 || g.template) {
+        forget(&child);
+        return;
+    }
+    g.template = child;
+    g.boot = *boot;
+    g.uses = g.misses = 0;
+    g.wanted = true;
+}
+
+bool spare_take(struct platform_thread *th, struct platform_boot *out_boot)
+{
+    look_after();
+    struct platform_thread *spare = g.spare;
+    if (!is_ready(spare) || !th->proc || spare->proc->given.class != th->proc->given.class) {
+        g.wanted |= g.template && !g.spare;
+        return false;
+    }
+    g.spare = NULL;
+    g.misses = 0;
+    seccomp_kill(th);
+    thread_move(th, spare);
+    handoff_keep_near(th->tid);
+    th->placed = true;
+    *out_boot = g.boot;
+    if (++g.uses >= TEMPLATE_USES) {
+        forget_all();
+    } else {
+        g.wanted = true;
+    }
+    return true;
+}
+
+void spare_missed_file(struct platform_thread *th, int host_fd, const struct given_file *f)
+{
+    struct platform_thread *t = g.template;
+    if (!template_waits() || th->proc->given.class != t->proc->given.class ||
+        t->proc->given.count == GIVEN_MAX) {
+        return;
+    }
+    bool before = false;
+    for (unsigned i = 0; i < GIVEN_MISSES; i++) {
+        before |= g.missed[i].ino == f->ino && g.missed[i].dev == f->dev;
+    }
+    if (!before) {
+        g.missed[g.missed_next++ % GIVEN_MISSES] = *f;
+        return;
+    }
+    struct given_table *given = &t->proc->given;
+    for (uint32_t i = 0; i < given->count; i++) {
+        if (given->files[i].ino == f->ino && given->files[i].dev == f->dev) {
+            return;
+        }
+    }
+    handoff_keep_near(t->tid); /* this waits for it */
+    if (notify_install(t->notify_id, host_fd, (int)(STUB_FD_KEPT + given->count), false) == 0) {
+        given->files[given->count++] = *f;
+    }
+}
