@@ -206,6 +206,7 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     }
     area->rip = entry;
     area->rsp = sp;
+    area->flags = 0;
     go_guest(area);
 }
 

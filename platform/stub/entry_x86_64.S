@@ -171,6 +171,8 @@ stub_entry:
     mov %rcx, AREA_RIP(%r11)
     mov %rax, AREA_NR(%r11)
     mov %r11, %rsp
+    pushfq
+    popq AREA_FLAGS(%r11)
     mov %rdi, AREA_ARGS(%r11)
     mov %rsi, AREA_ARGS + 8(%r11)
     mov %rdx, AREA_ARGS + 16(%r11)
@@ -198,6 +200,9 @@ restore:
     mov AREA_ARGS + 40(%r11), %r9
     mov AREA_RIP(%r11), %rcx
     mov AREA_RSP(%r11), %rsp
+    testl $EFLAGS_DIRECTION, AREA_FLAGS(%r11)
+    jz exit_check
+    std
 /* From exit_check to exit_kick the registers are the guest's already. */
     .globl exit_check
 exit_check:

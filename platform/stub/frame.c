@@ -149,7 +149,7 @@ static void area_regs(const struct area *area, uint64_t rax, uint64_t *regs)
     regs[REG_R14_] = callee[4], regs[REG_R15_] = callee[5];
     regs[REG_RAX_] = rax;
     regs[REG_RCX_] = regs[REG_RIP_] = area->rip;
-    regs[REG_R11_] = regs[REG_EFLAGS_] = EFLAGS_KEPT;
+    regs[REG_R11_] = regs[REG_EFLAGS_] = EFLAGS_KEPT | (area->flags & EFLAGS_DIRECTION);
     regs[REG_RSP_] = area->rsp;
 }
 
@@ -174,6 +174,7 @@ void stub_enter_from_call(struct area *area, const struct stub_order_signal *o, 
     fp_load(&g_xsave_initial, (uint32_t)features, (uint32_t)(features >> 32));
     area->rip = o->handler;
     area->rsp = at;
+    area->flags = 0;
     area->args[0] = o->sig;
     area->args[1] = at + offsetof(struct frame, info);
     area->args[2] = at + offsetof(struct frame, uc);

@@ -162,7 +162,7 @@ static void go_to_entry(struct area *area, struct stub_ucontext *u, uint64_t ip)
     u->regs[REG_RCX_] = ip;
     u->regs[REG_R11_] = ptr(area);
     u->regs[REG_RIP_] = ptr(stub_entry);
-    u->regs[REG_EFLAGS_] &= ~0x500UL; /* no single step, no reversed copies in the stub */
+    u->regs[REG_EFLAGS_] &= ~0x100UL; /* no single step in the stub */
 }
 
 static void on_sigreturn(struct area *area, struct stub_ucontext *u)

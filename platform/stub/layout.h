@@ -93,14 +93,16 @@
 #define STUB_KICK 33
 
 /* Offsets into struct area for the assembly. */
-#define AREA_SELF   0
-#define AREA_CHAN   8
-#define AREA_KICK   16
-#define AREA_RIP    24
-#define AREA_RSP    32
-#define AREA_NR     40
-#define AREA_ARGS   48
-#define AREA_CALLEE 96
+#define AREA_SELF        0
+#define AREA_CHAN        8
+#define AREA_KICK        16
+#define AREA_RIP         24
+#define AREA_RSP         32
+#define AREA_NR          40
+#define AREA_ARGS        48
+#define AREA_CALLEE      96
+#define AREA_FLAGS       144
+#define EFLAGS_DIRECTION 0x400
 /* And into struct chan and struct stub_ro. */
 #define CHAN_ANSWERS 352
 #define STUB_RO_KEPT 0x5000

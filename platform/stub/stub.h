@@ -17,6 +17,7 @@ struct area {
     uint64_t rip, rsp, nr; /* of the guest, during a system call */
     uint64_t args[6];
     uint64_t callee[6]; /* rbx rbp r12-r15 */
+    uint64_t flags;     /* of which the direction goes back to the guest */
     uint64_t slot;
     uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
     uint64_t nonce;
@@ -42,6 +43,7 @@ _Static_assert(offsetof(struct area, rsp) == AREA_RSP, "assembly offset");
 _Static_assert(offsetof(struct area, nr) == AREA_NR, "assembly offset");
 _Static_assert(offsetof(struct area, args) == AREA_ARGS, "assembly offset");
 _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
+_Static_assert(offsetof(struct area, flags) == AREA_FLAGS, "assembly offset");
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
