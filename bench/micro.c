@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -11,10 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +28,7 @@
 
 static char g_dir[256], g_file[300], g_self[4096];
 static char g_buf[65536];
-static int g_rfd, g_wfd, g_pipe[2], g_watched[2], g_epoll;
+static int g_rfd, g_wfd, g_pipe[2], g_watched[2], g_epoll, g_eventfd;
 static volatile sig_atomic_t g_signals;
 
 static double now_ns(void)
@@ -97,6 +101,67 @@ static void run_epoll0(void)
 static void run_pipe(void)
 {
     check(write(g_pipe[1], g_buf, 64) == 64 && read(g_pipe[0], g_buf, 64) == 64, "pipe");
+}
+static void run_umask(void)
+{
+    umask(022);
+}
+static void run_getcwd(void)
+{
+    check(syscall(SYS_getcwd, g_buf, sizeof(g_buf)) > 0, "getcwd");
+}
+static void run_uname(void)
+{
+    struct utsname u;
+    check(uname(&u) == 0, "uname");
+}
+static void run_getrlimit(void)
+{
+    struct rlimit r;
+    check(getrlimit(RLIMIT_NOFILE, &r) == 0, "getrlimit");
+}
+static void run_getcpu(void)
+{
+    unsigned cpu;
+    check(syscall(SYS_getcpu, &cpu, NULL, NULL) == 0, "getcpu");
+}
+static void run_clock(void)
+{
+    struct timespec t;
+    check(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t) == 0, "clock_gettime");
+}
+static void run_cpu_clock(void)
+{
+    struct timespec t;
+    check(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0, "clock_gettime");
+}
+static void run_getrandom(void)
+{
+    check(syscall(SYS_getrandom, g_buf, 32, 0) == 32, "getrandom");
+}
+static void run_fcntl(void)
+{
+    check(fcntl(g_rfd, F_GETFL) >= 0, "fcntl");
+}
+static void run_poll0(void) /* of a file and a pipe */
+{
+    struct pollfd p[2] = {{.fd = g_rfd, .events = POLLIN}, {.fd = g_pipe[0], .events = POLLIN}};
+    check(poll(p, 2, 0) == 1, "poll");
+}
+static void run_writev(void)
+{
+    const struct iovec v[2] = {{g_buf, 8}, {g_buf + 100, 56}};
+    check(writev(g_pipe[1], v, 2) == 64 && readv(g_pipe[0], v, 2) == 64, "writev");
+}
+static void run_pwritev(void)
+{
+    const struct iovec v[2] = {{g_buf, 2048}, {g_buf + 4096, 2048}};
+    check(pwritev(g_wfd, v, 2, 0) == 4096, "pwritev");
+}
+static void run_eventfd(void)
+{
+    uint64_t one = 1;
+    check(write(g_eventfd, &one, 8) == 8 && read(g_eventfd, &one, 8) == 8, "eventfd");
 }
 static void run_mmap(void)
 {
@@ -188,7 +253,7 @@ static void run_thread(void)
 /* Calls that only the sentry can answer: one after the other, by two threads, by eight processes. */
 static void run_handoff(void)
 {
-    syscall(SYS_getpriority, PRIO_PROCESS, 0);
+    syscall(SYS_ioprio_get, 1, 0);
 }
 static void *handoffs(void *count)
 {
@@ -237,6 +302,19 @@ static const struct {
     {"lseek", run_lseek, 10000},
     {"epoll_wait-0", run_epoll0, 10000},
     {"pipe-write+read", run_pipe, 10000},
+    {"writev+readv", run_writev, 10000},
+    {"pwritev-4k", run_pwritev, 10000},
+    {"eventfd-write+read", run_eventfd, 10000},
+    {"poll-0", run_poll0, 10000},
+    {"umask", run_umask, 20000},
+    {"getcwd", run_getcwd, 10000},
+    {"uname", run_uname, 10000},
+    {"getrlimit", run_getrlimit, 10000},
+    {"getcpu", run_getcpu, 10000},
+    {"clock_gettime", run_clock, 10000},
+    {"clock_gettime-cpu", run_cpu_clock, 10000},
+    {"getrandom", run_getrandom, 5000},
+    {"fcntl-getfl", run_fcntl, 10000},
     {"mmap+munmap", run_mmap, 5000},
     {"fault-1MiB", run_fault_mib, 50},
     {"futex-wake", run_futex_wake, 20000},
@@ -285,6 +363,7 @@ static void set_up(void)
     g_rfd = open(g_self, O_RDONLY); /* a file that nobody writes: cached from the host */
     check(g_rfd >= 0 && pipe(g_pipe) == 0 && pipe(g_watched) == 0, "pipe");
     g_epoll = epoll_create1(0);
+    g_eventfd = eventfd(0, 0);
     struct epoll_event e = {.events = EPOLLIN};
     epoll_ctl(g_epoll, EPOLL_CTL_ADD, g_watched[0], &e);
     signal(SIGUSR1, on_signal);

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 
 #include "loader/loader.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/lease.h"
 #include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
@@ -149,6 +150,7 @@ static int exec_commit(struct task *t, struct exec_state *s)
     }
     if (!t->tg->vm_borrowed) {
         lease_end_all(t->mm);
+        facts_end(t->mm);
     }
     if (!cred_same(t->cred, exec_plan_cred(s->plan)->cred)) {
         platform_forget_files(t->pt);

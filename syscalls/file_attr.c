@@ -6,6 +6,7 @@
 #include <utime.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/facts.h"
 #include "sentry/vfs/seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -80,9 +81,7 @@ long sys_fchown(struct task *t, int fd, unsigned owner, unsigned group)
 
 long sys_umask(struct task *t, int mask)
 {
-    unsigned old = t->fs->umask;
-    t->fs->umask = (unsigned)mask & 0777;
-    return old;
+    return facts_set_umask(t, (unsigned)mask);
 }
 
 /* --- times --- */

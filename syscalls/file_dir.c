@@ -7,6 +7,7 @@
 
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
+#include "sentry/task/facts.h"
 #include "sentry/vfs/notify.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -135,6 +136,7 @@ static long set_cwd(struct task *t, const struct path *p)
     }
     path_put(&t->fs->cwd);
     path_copy(&t->fs->cwd, p);
+    facts_forget_at(t->fs, FACT_CWD);
     return 0;
 }
 
@@ -168,6 +170,7 @@ long sys_chroot(struct task *t, uaddr_t path)
     }
     path_put(&t->fs->root);
     path_copy(&t->fs->root, &p);
+    facts_forget_at(t->fs, FACT_CWD);
     return 0;
 }
 
@@ -219,5 +222,9 @@ long sys_getcwd(struct task *t, uaddr_t buf, size_t size)
         return -ERANGE;
     }
     r = copy_out(t->mm, buf, name.text, name.size + 1);
-    return r < 0 ? r : (long)name.size + 1;
+    if (r < 0) {
+        return r;
+    }
+    facts_keep(t, FACT_CWD, name.text, name.size + 1);
+    return (long)name.size + 1;
 }

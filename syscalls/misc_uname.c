@@ -9,7 +9,7 @@
 
 #include "sentry/base/errno.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/task/task.h"
+#include "sentry/task/facts.h"
 #include "syscalls/syscalls.h"
 
 #define UTS_NAME_MAX 64 /* Linux's __NEW_UTS_LEN */
@@ -46,7 +46,11 @@ long sys_uname(struct task *t, uaddr_t buf)
     if (t->tg->personality & UNAME26) {
         old_release(u.release, g_kernel->machine_release);
     }
-    return put_user(t->mm, buf, &u);
+    int r = put_user(t->mm, buf, &u);
+    if (r == 0) {
+        facts_keep(t, FACT_UNAME, &u, sizeof(u));
+    }
+    return r;
 }
 
 static long set_name(struct task *t, uaddr_t name, int len, char field[65])
@@ -62,6 +66,7 @@ static long set_name(struct task *t, uaddr_t name, int len, char field[65])
         return -EFAULT;
     }
     memcpy(field, text, sizeof(text));
+    facts_forget_all(FACT_UNAME);
     return 0;
 }
 
@@ -86,6 +91,7 @@ long sys_personality(struct task *t, unsigned persona)
     long old = (long)t->tg->personality;
     if (persona != 0xffffffff) {
         t->tg->personality = persona;
+        facts_forget_of(t->tg, FACT_UNAME);
     }
     return old;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sentry/mm/usercopy.h"
-#include "sentry/task/task.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/usage.h"
 #include "syscalls/syscalls.h"
 
@@ -30,12 +30,14 @@ long sys_getrlimit(struct task *t, unsigned resource, uaddr_t rlim)
     if (resource >= RLIM_NLIMITS) {
         return -EINVAL;
     }
+    facts_keep(t, FACT_RLIMITS, t->tg->limits, sizeof(t->tg->limits));
     return put_user(t->mm, rlim, &t->tg->limits[resource]);
 }
 
 static void store_limit(struct thread_group *tg, unsigned resource, const struct rlimit *new)
 {
     tg->limits[resource] = *new;
+    facts_forget_of(tg, FACT_RLIMITS);
     if (resource == RLIMIT_CPU) {
         thread_group_cpu_limit_changed(tg);
     }
@@ -96,6 +98,9 @@ long sys_prlimit64(struct task *t, int pid, unsigned resource, uaddr_t new_limit
             return r;
         }
         store_limit(other->tg, resource, &new);
+    }
+    if (other == t && !new_limit) {
+        facts_keep(t, FACT_RLIMITS, t->tg->limits, sizeof(t->tg->limits));
     }
     return old_limit ? put_user(t->mm, old_limit, &old) : 0;
 }

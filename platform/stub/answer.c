@@ -160,6 +160,14 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_epoll_pwait:
         r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
         break;
+    case __NR_uname:
+    case __NR_getcwd:
+    case __NR_getrlimit:
+    case __NR_prlimit64:
+    case __NR_umask:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_FACTS) ? stub_facts(nr, area->args)
+                                                              : NOT_OURS;
+        break;
     case __NR_mmap:
     case __NR_munmap:
     case __NR_mprotect:

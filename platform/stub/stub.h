@@ -117,6 +117,9 @@ void stub_brk_unlock(void);
 long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n,
                int write); /* or NOT_OURS */
 
+/* facts.c */
+long stub_facts(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
+
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 

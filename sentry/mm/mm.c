@@ -55,6 +55,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     copy->space = NULL;
     refcount_init(&copy->ref);
     copy->leases = NULL;
+    copy->facts = NULL;
     list_init(&copy->mapped_files);
     const struct mapped_file *f;
     list_for_each_entry (f, &mm->mapped_files, link) {

@@ -10,6 +10,7 @@
 #include "lib/macros.h"
 #include "lib/refcount.h"
 
+struct fact_table;
 struct lease_table;
 struct platform_space;
 
@@ -24,6 +25,7 @@ struct mm {
     uaddr_t vdso;
     uint64_t auxv[64];          /* as the program got it; AT_NULL-terminated */
     struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
+    struct fact_table *facts;   /* owned: sentry/task/facts.c; likewise */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */

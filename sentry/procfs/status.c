@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "sentry/fs/tty.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/usage.h"
 
 #define KB_PER_PAGE (PAGE_SIZE / 1024)
@@ -70,7 +71,7 @@ static void show_identity(const struct task *t, struct strbuf *out)
     add_escaped(out, t->comm);
     strbuf_addc(out, '\n');
     if (t->fs) {
-        strbuf_printf(out, "Umask:\t%04o\n", t->fs->umask);
+        strbuf_printf(out, "Umask:\t%04o\n", facts_umask(t->fs));
     }
     strbuf_printf(out, "State:\t%c (%s)\n", state, state_word(state));
     strbuf_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", task_tgid(t),

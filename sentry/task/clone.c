@@ -7,6 +7,7 @@
  * may have been killed when it returns, the child lives on then as after any fork.
  */
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/pidfd.h"
 
@@ -87,6 +88,9 @@ static int copy_objects(struct task *t, struct task *child, uint64_t flags)
         return r;
     }
     if (flags & CLONE_FS) {
+        if (!(flags & CLONE_THREAD)) {
+            facts_end_at(t->fs); /* what two processes share, neither can know */
+        }
         child->fs = fs_context_get(t->fs);
     } else {
         r = fs_context_copy(t->fs, &child->fs);

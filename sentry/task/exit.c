@@ -9,6 +9,7 @@
  */
 #include "sentry/base/events.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
 #include "sentry/task/robust.h"
@@ -265,6 +266,7 @@ static void leave_memory(struct task *t, bool last)
     lease_call_done(t, -1, -1);
     if (last && !tg->vm_borrowed) {
         lease_end_all(t->mm);
+        facts_end(t->mm);
     }
     struct platform_thread *pt = take(&t->pt);
     if (pt && tg->host_killed) {

@@ -3,6 +3,7 @@
  * the walk that a task's system calls start from it.
  */
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/vfs/vfs.h"
 
@@ -25,7 +26,7 @@ int fs_context_new(const struct path *root, const struct path *cwd, uint32_t uma
 
 int fs_context_copy(const struct fs_context *fs, struct fs_context **out)
 {
-    return fs_context_new(&fs->root, &fs->cwd, fs->umask, out);
+    return fs_context_new(&fs->root, &fs->cwd, facts_umask(fs), out);
 }
 
 struct fs_context *fs_context_get(struct fs_context *fs)
@@ -37,6 +38,7 @@ struct fs_context *fs_context_get(struct fs_context *fs)
 void fs_context_put(struct fs_context *fs)
 {
     if (refcount_put(&fs->ref)) {
+        facts_end_at(fs);
         path_put(&fs->root);
         path_put(&fs->cwd);
         free(fs);
@@ -66,7 +68,7 @@ int task_walk(struct task *t, int dirfd, unsigned flags, struct walk *w, struct 
     *w = (struct walk){.cred = t->cred,
                        .root = &t->fs->root,
                        .start = start,
-                       .umask = t->fs->umask,
+                       .umask = facts_umask(t->fs),
                        .flags = flags};
     return 0;
 }

@@ -4,6 +4,7 @@
  * References: the task's own kthread holds one while it runs, thread_group.leader one, and whoever
  * looked it up one. Lists (threads of a group, all tasks) hold none: task_exit takes a task off them.
  */
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
 
@@ -144,6 +145,7 @@ void task_update_asks(struct task *t)
                     (t->restart ? PLATFORM_ASK_SIGRETURN : 0u) |
                     (limited ? PLATFORM_ASK_MEMORY : 0u) |
                     (lease_is_foreign(t) ? PLATFORM_ASK_FILES : 0u) |
+                    (facts_are_foreign(t) ? PLATFORM_ASK_FACTS : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
                     (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
     platform_ask(t->pt, asks, ~0u);

@@ -20,7 +20,9 @@ struct tty;
 struct fs_context { /* CLONE_FS: Linux's fs_struct */
     struct refcount ref;
     struct path root, cwd;
-    uint32_t umask;
+    uint32_t umask; /* by facts_umask: the process may change it by itself */
+    struct fact_table
+        *facts; /* borrowed, or NULL: what the one process that uses this knows of it */
 };
 MUST_CHECK int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask,
                               struct fs_context **out);

@@ -35,6 +35,8 @@ MUST_CHECK int dentry_move(struct dentry *d, struct dentry *target);
 MUST_CHECK int dentry_exchange(struct dentry *a, struct dentry *b);
 /* Puts d into the table though its file system does not cache: it is becoming a mount point. */
 MUST_CHECK int dentry_pin(struct dentry *d);
+/* Or NULL. A directory got another name, or lost its name, or a mount went: paths to directories are no longer the same. */
+extern void (*g_directory_renamed)(void);
 /* Is a an ancestor of d, or d itself? */
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d);
 /* Forgets all unused names of a file system that goes away. */

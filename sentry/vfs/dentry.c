@@ -21,6 +21,8 @@
 
 #define DEFAULT_LIMIT 16384
 
+void (*g_directory_renamed)(void);
+
 static uint64_t dentry_hash(const struct dentry *parent, const char *name, size_t size)
 {
     return hash_bytes(name, size, (uintptr_t)parent);
@@ -267,8 +269,17 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
     d->inode = inode;
 }
 
+/* d, whose name changes, is a directory, if it is anything. */
+static void name_changes(const struct dentry *d)
+{
+    if (g_directory_renamed && d->inode && S_ISDIR(d->inode->mode)) {
+        g_directory_renamed();
+    }
+}
+
 void dentry_delete(struct dentry *d)
 {
+    name_changes(d);
     d->unhashed = true;
     dentry_unhash(d);
     drop_unused_children(d);
@@ -304,6 +315,7 @@ static void dentry_rename(struct dentry *d, struct dentry *parent, char *name, s
 int dentry_move(struct dentry *d, struct dentry *target)
 {
     char *name = strdup(target->name);
+    name_changes(d);
     if (!name) {
         /* The rename is done; what the cache believes of both names is wrong now. */
         dentry_unhash(d);
@@ -320,6 +332,8 @@ int dentry_move(struct dentry *d, struct dentry *target)
 int dentry_exchange(struct dentry *a, struct dentry *b)
 {
     char *a_name = strdup(a->name), *b_name = strdup(b->name);
+    name_changes(a);
+    name_changes(b);
     if (!a_name || !b_name) {
         free(a_name);
         free(b_name);

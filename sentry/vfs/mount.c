@@ -158,6 +158,9 @@ int mount_remove(struct mount_ns *ns, struct mount *m, bool detach)
         ns->root = NULL;
     }
     m->parent = NULL;
+    if (g_directory_renamed) {
+        g_directory_renamed();
+    }
     struct dentry *mountpoint = take(&m->mountpoint);
     if (mountpoint) {
         mountpoint->mount_count--;

@@ -1,0 +1,51 @@
+/*
+ * What a guest process knows of itself, so that it need not ask again: its name for the machine, its limits, its working
+ * directory's path, and its umask. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
+ * all of it is hostile. See sentry/task/facts.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "platform/lease_page.h"
+
+/* A fact's word: FACT_VALID, a generation, and how many bytes there are. 0: ask. */
+#define FACT_VALID      (1UL << 63)
+#define FACT_GENERATION (1UL << 16)
+#define FACT_SIZE       (FACT_GENERATION - 1)
+#define FACT_UNAME_SIZE 390 /* struct utsname */
+#define FACT_LIMITS     16
+#define FACT_CWD_MAX    4096
+
+enum platform_fact { FACT_UNAME, FACT_RLIMITS, FACT_CWD, FACT_COUNT };
+
+struct platform_facts {
+    /* FACT_VALID and the mask, which the process changes by itself; the sentry reads it where it needs it. 0: ask. */
+    uint64_t umask;
+    uint64_t words[FACT_COUNT];
+    uint64_t limits[FACT_LIMITS][2]; /* struct rlimit */
+    uint8_t uname[FACT_UNAME_SIZE + 2];
+    uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
+};
+_Static_assert(sizeof(struct platform_lease_page) + sizeof(struct platform_facts) <= 0x8000,
+               "their room in the lease page's slot");
+
+static inline struct platform_facts *platform_facts_behind(struct platform_lease_page *page)
+{
+    return (struct platform_facts *)(void *)(page + 1);
+}
+static inline uint8_t *platform_fact_bytes(struct platform_facts *f, enum platform_fact fact,
+                                           uint64_t *out_room)
+{
+    switch (fact) {
+    case FACT_UNAME:
+        *out_room = FACT_UNAME_SIZE;
+        return f->uname;
+    case FACT_RLIMITS:
+        *out_room = sizeof(f->limits);
+        return (uint8_t *)f->limits;
+    default:
+        *out_room = sizeof(f->cwd);
+        return f->cwd;
+    }
+}
