@@ -148,8 +148,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_read:
     case __NR_pread64:
     case __NR_readv:
+    case __NR_preadv:
+    case __NR_preadv2:
     case __NR_write:
     case __NR_pwrite64:
+    case __NR_writev:
+    case __NR_pwritev:
+    case __NR_pwritev2:
     case __NR_lseek:
     case __NR_fstat:
     case __NR_close:

@@ -12,15 +12,11 @@
 #include "platform/stub/stub.h"
 
 #define AT_EMPTY_PATH_ 0x1000
+#define OWN_POSITION   UINT64_MAX /* of preadv2 and pwritev2 */
 #define IOV_MAX_       8
-#define TRANSFER_MAX   0x7ffff000UL
 #define TCGETS_        0x5401
 #define ENOTTY_        25
 #define USER_END       0x7ffffffff000UL
-
-struct iov {
-    uint64_t base, size;
-};
 
 static struct platform_lease_page *lease_page(void)
 {
@@ -60,7 +56,7 @@ static int is_still(const struct platform_lease *l, uint64_t word)
     return (word_load(&l->position) & ~LEASE_POSITION) == (word & ~LEASE_POSITION);
 }
 
-static uint64_t iov_size(const struct iov *v, uint64_t count)
+uint64_t stub_iov_size(const struct iov *v, uint64_t count)
 {
     uint64_t total = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -72,19 +68,24 @@ static uint64_t iov_size(const struct iov *v, uint64_t count)
     return total;
 }
 
-/* Between the mapping at address at and the buffers, n bytes. Return: 0, or -EFAULT. */
-static long transfer(uint64_t at, const struct iov *v, uint64_t n, int write)
+long stub_transfer(uint64_t at, const struct iov *v, uint64_t skip, uint64_t n, int write)
 {
-    for (long r = 0; n; v++) {
-        uint64_t part = v->size < n ? v->size : n;
-        r = write ? guarded_copy((void *)at, (const void *)v->base, part)
-                  : guarded_copy((void *)v->base, (const void *)at, part);
+    for (; n; v++) {
+        if (skip >= v->size) {
+            skip -= v->size;
+            continue;
+        }
+        uint64_t base = v->base + skip, size = v->size - skip;
+        uint64_t part = size < n ? size : n;
+        long r = write ? guarded_copy((void *)at, (const void *)base, part)
+                       : guarded_copy((void *)base, (const void *)at, part);
         if (r != 0) {
             return r;
         }
         if (write) {
-            stub_show_original((void *)at, v->base, part);
+            stub_show_original((void *)at, base, part);
         }
+        skip = 0;
         at += part;
         n -= part;
     }
@@ -107,7 +108,7 @@ static long lease_read(struct area *area, uint64_t fd, const struct iov *v, uint
                        uint64_t pos)
 {
     struct platform_lease *l;
-    uint64_t word, map, n = iov_size(v, count);
+    uint64_t word, map, n = stub_iov_size(v, count);
     while (n && n < TRANSFER_MAX && (l = lease_of(fd, LEASE_READ, &word, &map))) {
         uint64_t size = word_load(&l->size), capacity = l->capacity;
         pos = own ? word & LEASE_POSITION : pos;
@@ -120,7 +121,7 @@ static long lease_read(struct area *area, uint64_t fd, const struct iov *v, uint
             area->out_limit = left; /* all that the sentry can have for us */
             break;
         }
-        if (part ? transfer(map + pos, v, part, 0) != 0 : !iov_plausible(v, count)) {
+        if (part ? stub_transfer(map + pos, v, 0, part, 0) != 0 : !iov_plausible(v, count)) {
             break;
         }
         if (own ? word_replace(&l->position, word, word + part) : is_still(l, word)) {
@@ -161,20 +162,31 @@ static uint64_t timestamp(void)
     return (uint64_t)high << 32 | low;
 }
 
-static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int own,
-                        uint64_t pos)
+/* They can be read at both ends; what lies between shows when it is copied. */
+static int are_there(const struct iov *v, uint64_t count)
 {
-    const struct iov v = {buf, n};
-    uint64_t word, map;
+    for (uint64_t i = 0; i < count; i++) {
+        if (v[i].size && (guarded_probe((const void *)v[i].base) != 0 ||
+                          guarded_probe((const void *)(v[i].base + v[i].size - 1)) != 0)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* vector: where v comes from, for a call with more than one; else 0. */
+static long lease_write(struct area *area, uint64_t fd, const struct iov *v, uint64_t count,
+                        uint64_t vector, int own, uint64_t pos)
+{
+    uint64_t word, map, n = stub_iov_size(v, count);
     struct platform_lease *l = lease_of(fd, LEASE_WRITE, &word, &map);
     if (!l || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
-        guarded_probe((const void *)buf) != 0 || guarded_probe((const void *)(buf + n - 1)) != 0 ||
-        !take_range(l, word, own, n, &pos)) {
+        !are_there(v, count) || !take_range(l, word, own, n, &pos)) {
         return NOT_OURS;
     }
     l->stat_valid = 0;
     l->written_at = timestamp();
-    long r = transfer(map + pos, &v, n, 1);
+    long r = stub_transfer(map + pos, v, 0, n, 1);
     if (l->flags & LEASE_APPEND) {
         /* The size already says so; only the position is still to follow. */
         while (is_still(l, word)) {
@@ -192,7 +204,8 @@ static long lease_write(struct area *area, uint64_t fd, uint64_t buf, uint64_t n
         return (long)n;
     }
     /* Taken back meanwhile, or a buffer with a hole: the position stands, the rest is the sentry's, in the same place. */
-    return stub_ask(area, __NR_pwrite64, fd, buf, n, pos);
+    return vector ? stub_ask(area, __NR_pwritev, fd, vector, count, pos)
+                  : stub_ask(area, __NR_pwrite64, fd, v->base, n, pos);
 }
 
 static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
@@ -263,38 +276,55 @@ static int is_empty_string(uint64_t addr)
     return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
 }
 
-long stub_file(struct area *area, uint64_t nr)
+static int has_vector(uint64_t nr)
+{
+    switch (nr) {
+    case __NR_readv:
+    case __NR_writev:
+    case __NR_preadv:
+    case __NR_pwritev:
+    case __NR_preadv2:
+    case __NR_pwritev2:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* The call's buffers. Return: how many; 0: it is the sentry's. */
+static uint64_t buffers(uint64_t nr, const uint64_t *a, struct iov *v)
+{
+    if (!has_vector(nr)) {
+        *v = (struct iov){a[1], a[2]};
+        return 1;
+    }
+    return a[2] <= IOV_MAX_ && guarded_copy(v, (const void *)a[1], a[2] * sizeof(*v)) == 0 ? a[2]
+                                                                                           : 0;
+}
+
+static long regular(struct area *area, uint64_t nr, uint64_t fd, const struct iov *v,
+                    uint64_t count)
 {
     const uint64_t *a = area->args;
-    const struct iov one = {a[1], a[2]};
-    uint64_t fd = (uint32_t)a[0];
-    struct iov v[IOV_MAX_];
-    uint32_t lease = lease_number(fd);
-    if (lease == 0) {
-        return NOT_OURS;
-    }
-    if (LEASE_DEVICE(lease)) {
-        return device(nr, lease, a[1], a[2]);
-    }
-    if (lease >= LEASE_RING && lease != LEASE_IDLE) {
-        return nr == __NR_read || nr == __NR_write
-                   ? stub_pipe(area, fd, a[1], a[2], nr == __NR_write)
-                   : NOT_OURS;
-    }
+    uint64_t vector = has_vector(nr) ? a[1] : 0;
     switch (nr) {
     case __NR_read:
-        return lease_read(area, fd, &one, 1, 1, 0);
-    case __NR_pread64:
-        return lease_read(area, fd, &one, 1, 0, a[3]);
     case __NR_readv:
-        if (a[2] > IOV_MAX_ || guarded_copy(v, (const void *)a[1], a[2] * sizeof(v[0])) != 0) {
-            return NOT_OURS;
-        }
-        return lease_read(area, fd, v, a[2], 1, 0);
+        return lease_read(area, fd, v, count, 1, 0);
+    case __NR_pread64:
+    case __NR_preadv:
+        return lease_read(area, fd, v, count, 0, a[3]);
+    case __NR_preadv2:
+        return (uint32_t)a[5] ? NOT_OURS : lease_read(area, fd, v, count, a[3] == OWN_POSITION, a[3]);
     case __NR_write:
-        return lease_write(area, fd, a[1], a[2], 1, 0);
+    case __NR_writev:
+        return lease_write(area, fd, v, count, vector, 1, 0);
     case __NR_pwrite64:
-        return lease_write(area, fd, a[1], a[2], 0, a[3]);
+    case __NR_pwritev:
+        return lease_write(area, fd, v, count, vector, 0, a[3]);
+    case __NR_pwritev2:
+        return (uint32_t)a[5] ? NOT_OURS
+                              : lease_write(area, fd, v, count, vector, a[3] == OWN_POSITION, a[3]);
     case __NR_lseek:
         return lease_seek(fd, a[1], (uint32_t)a[2]);
     case __NR_fstat:
@@ -305,13 +335,45 @@ long stub_file(struct area *area, uint64_t nr)
         return (uint32_t)a[3] <= 5 && (int64_t)a[2] >= 0 && is_leased(fd) ? 0 : NOT_OURS;
     case __NR_ioctl: /* is it a terminal? */
         return (uint32_t)a[1] == TCGETS_ && is_leased(fd) ? -ENOTTY_ : NOT_OURS;
-    case __NR_epoll_wait:
-        return idle_wait(fd, a[2], a[3]);
-    case __NR_epoll_pwait:
-        return a[4] ? NOT_OURS : idle_wait(fd, a[2], a[3]);
     case __NR_newfstatat:
         return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1]) ? lease_stat(fd, a[2])
                                                                          : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}
+
+long stub_file(struct area *area, uint64_t nr)
+{
+    const uint64_t *a = area->args;
+    uint64_t fd = (uint32_t)a[0];
+    uint32_t lease = lease_number(fd);
+    struct iov v[IOV_MAX_];
+    if (lease == 0) {
+        return NOT_OURS;
+    }
+    if (lease == LEASE_IDLE) {
+        return nr == __NR_epoll_wait || (nr == __NR_epoll_pwait && !a[4])
+                   ? idle_wait(fd, a[2], a[3])
+                   : NOT_OURS;
+    }
+    if (LEASE_DEVICE(lease)) {
+        return device(nr, lease, a[1], a[2]);
+    }
+    uint64_t count = buffers(nr, a, v);
+    if (!count) {
+        return NOT_OURS;
+    }
+    if (lease < LEASE_RING) {
+        return regular(area, nr, fd, v, count);
+    }
+    switch (nr) {
+    case __NR_read:
+    case __NR_readv:
+        return stub_pipe(area, fd, v, count, 0);
+    case __NR_write:
+    case __NR_writev:
+        return stub_pipe(area, fd, v, count, 1);
     default:
         return NOT_OURS;
     }

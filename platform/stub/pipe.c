@@ -57,25 +57,13 @@ static uint64_t filled(uint64_t write_word, uint64_t read_word)
     return (write_word - read_word) & RING_POSITION;
 }
 
-static long copy_in(uint8_t *to, uint64_t buf, uint64_t n)
-{
-    long e = guarded_copy(to, (const void *)buf, n);
-    if (e == 0) {
-        stub_show_original(to, buf, n);
-    }
-    return e;
-}
-
-static long copy(struct platform_ring *r, uint64_t pos, uint64_t buf, uint64_t n, int write)
+/* n bytes of the buffers behind skip, from or to position pos of the ring. */
+static long copy(struct platform_ring *r, uint64_t pos, const struct iov *v, uint64_t skip,
+                 uint64_t n, int write)
 {
     uint64_t at = pos % RING_DATA, first = n < RING_DATA - at ? n : RING_DATA - at;
-    long e =
-        write ? copy_in(r->data + at, buf, first) : guarded_copy((void *)buf, r->data + at, first);
-    if (e == 0 && n > first) {
-        e = write ? copy_in(r->data, buf + first, n - first)
-                  : guarded_copy((void *)(buf + first), r->data, n - first);
-    }
-    return e;
+    long e = stub_transfer(ptr(r->data) + at, v, skip, first, write);
+    return e == 0 && n > first ? stub_transfer(ptr(r->data), v, skip + first, n - first, write) : e;
 }
 
 static void signal_change(uint32_t *seq, const uint32_t *waiting)
@@ -106,7 +94,7 @@ static long wait_change(struct area *area, const uint64_t *word, uint64_t was, u
     return r;
 }
 
-static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, uint64_t n)
+static long pipe_read(struct area *area, struct platform_ring *r, const struct iov *v, uint64_t n)
 {
     for (;;) {
         uint64_t read = word_load(&r->read_word), written = word_load(&r->write_word);
@@ -130,7 +118,7 @@ static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, 
             return NOT_OURS;
         }
         uint64_t part = n < there ? n : there;
-        long e = part ? copy(r, read & RING_POSITION, buf, part, 0) : 0;
+        long e = part ? copy(r, read & RING_POSITION, v, 0, part, 0) : 0;
         if (!unlock(&r->read_word, read, e == 0 ? part : 0) || e != 0) {
             return NOT_OURS;
         }
@@ -141,8 +129,12 @@ static long pipe_read(struct area *area, struct platform_ring *r, uint64_t buf, 
     }
 }
 
-/* One piece of a write. Return: bytes; 0 no room: *written, *read are what was seen; NOT_OURS. */
-static long write_some(struct platform_ring *r, uint64_t buf, uint64_t n, uint64_t *read)
+/*
+ * One piece of a write: bytes [done, n) of the buffers, or the first of them. Return: bytes; 0 no room: *read is what was seen;
+ * NOT_OURS.
+ */
+static long write_some(struct platform_ring *r, const struct iov *v, uint64_t done, uint64_t n,
+                       uint64_t *read)
 {
     uint64_t written = lock(&r->write_word);
     if (!written) {
@@ -151,15 +143,15 @@ static long write_some(struct platform_ring *r, uint64_t buf, uint64_t n, uint64
     *read = word_load(&r->read_word);
     uint64_t there = filled(written, *read);
     uint64_t room = there <= RING_DATA ? RING_DATA - there : 0;
-    uint64_t part = n < room ? n : room;
+    uint64_t part = n - done < room ? n - done : room;
     if (!same_lease(*read, written) || there > RING_DATA) {
         unlock(&r->write_word, written, 0);
         return NOT_OURS;
     }
-    if (part < n && n <= PIPE_BUF_) {
+    if (part < n - done && n - done <= PIPE_BUF_) {
         part = 0; /* whole or not at all */
     }
-    long e = part ? copy(r, written & RING_POSITION, buf, part, 1) : 0;
+    long e = part ? copy(r, written & RING_POSITION, v, done, part, 1) : 0;
     if (!unlock(&r->write_word, written, e == 0 ? part : 0) || e != 0) {
         return NOT_OURS;
     }
@@ -169,15 +161,25 @@ static long write_some(struct platform_ring *r, uint64_t buf, uint64_t n, uint64
     return (long)part;
 }
 
-static long pipe_write(struct area *area, struct platform_ring *r, uint64_t fd, uint64_t buf,
+/* The buffer where done lies, from there on: the sentry writes it, having been told what was written before. */
+static long write_rest(struct area *area, uint64_t fd, const struct iov *v, uint64_t done)
+{
+    uint64_t skip = done;
+    for (; skip >= v->size; v++) {
+        skip -= v->size;
+    }
+    area->done = done;
+    return stub_ask(area, __NR_write, fd, v->base + skip, v->size - skip, 0);
+}
+
+static long pipe_write(struct area *area, struct platform_ring *r, uint64_t fd, const struct iov *v,
                        uint64_t n)
 {
     uint64_t done = 0, read = 0;
     while (done < n) {
-        long part = write_some(r, buf + done, n - done, &read);
+        long part = write_some(r, v, done, n, &read);
         if (part == NOT_OURS) {
-            area->done = done;
-            return done ? stub_ask(area, __NR_write, fd, buf + done, n - done, 0) : NOT_OURS;
+            return done ? write_rest(area, fd, v, done) : NOT_OURS;
         }
         done += (uint64_t)part;
         if (part == 0 &&
@@ -189,11 +191,12 @@ static long pipe_write(struct area *area, struct platform_ring *r, uint64_t fd, 
     return (long)done;
 }
 
-long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n, int write)
+long stub_pipe(struct area *area, uint64_t fd, const struct iov *v, uint64_t count, int write)
 {
     struct platform_ring *r = ring_of(fd, write);
-    if (!r || !n || n > 0x7ffff000UL) {
-        return NOT_OURS;
+    uint64_t n = stub_iov_size(v, count);
+    if (!r || !n || n >= TRANSFER_MAX || (write && count > 1 && n > PIPE_BUF_)) {
+        return NOT_OURS; /* a rest would have to go on in the next buffer */
     }
-    return write ? pipe_write(area, r, fd, buf, n) : pipe_read(area, r, buf, n);
+    return write ? pipe_write(area, r, fd, v, n) : pipe_read(area, r, v, n);
 }

@@ -113,8 +113,18 @@ long stub_brk(uint64_t addr);
 void stub_brk_lock(void);
 void stub_brk_unlock(void);
 
+/* Buffers of a call, as readv(2) has them. */
+#define TRANSFER_MAX 0x7ffff000UL
+struct iov {
+    uint64_t base, size;
+};
+/* All of them; TRANSFER_MAX stands for more than that. */
+uint64_t stub_iov_size(const struct iov *v, uint64_t count);
+/* Bytes [skip, skip + n) of the buffers, from or to address at. Return: 0, or -EFAULT. */
+long stub_transfer(uint64_t at, const struct iov *v, uint64_t skip, uint64_t n, int write);
+
 /* pipe.c */
-long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n,
+long stub_pipe(struct area *area, uint64_t fd, const struct iov *v, uint64_t count,
                int write); /* or NOT_OURS */
 
 /* facts.c */

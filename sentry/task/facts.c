@@ -38,7 +38,8 @@ static bool allowed(const struct task *t)
 {
     unsigned users = 0;
     const struct task *other;
-    if (t->tg->vm_borrowed || facts_are_foreign(t) || t->fs->ref.n != (unsigned)t->tg->live_threads) {
+    if (t->tg->vm_borrowed || facts_are_foreign(t) ||
+        t->fs->ref.n != (unsigned)t->tg->live_threads) {
         return false;
     }
     list_for_each_entry (other, &t->tg->threads, group_link) {
@@ -158,8 +159,7 @@ void facts_end(struct mm *mm)
         forget(table, i);
     }
     if (table->umask_given) {
-        table->fs->umask =
-            __atomic_exchange_n(&table->page->umask, 0, __ATOMIC_SEQ_CST) & 0777;
+        table->fs->umask = __atomic_exchange_n(&table->page->umask, 0, __ATOMIC_SEQ_CST) & 0777;
     }
     table->fs->facts = NULL;
     list_del(&table->link);

@@ -245,8 +245,16 @@ void lease_end_all(struct mm *mm)
 static long call_of(const struct task *t, long nr, long result)
 {
     switch (nr) {
-    case SYS_read:
+    case SYS_preadv:
+    case SYS_pwritev:
+    case SYS_preadv2:
+    case SYS_pwritev2:
+        return result > 0 ? SYS_pread64 : -1;
     case SYS_readv:
+        return SYS_read;
+    case SYS_writev:
+        return SYS_write;
+    case SYS_read:
     case SYS_write:
     case SYS_pread64:
     case SYS_pwrite64:
