@@ -8,6 +8,7 @@
 #define PLATFORM_ANSWER_MAX     16
 #define PLATFORM_ANSWER_OF_SELF 0x80 /* only when the first argument is 0 */
 #define PLATFORM_COPY_NR_COUNT  512
+#define PLATFORM_POLL_MAX       16 /* files that the guest's side looks at in one poll */
 
 /* What the guest's side does not serve by itself for now (platform_ask). */
 #define PLATFORM_ASK_MASK   1 /* changes of the signal mask: a signal is pending */

@@ -200,3 +200,25 @@ long stub_pipe(struct area *area, uint64_t fd, const struct iov *v, uint64_t cou
     }
     return write ? pipe_write(area, r, fd, v, n) : pipe_read(area, r, v, n);
 }
+
+int stub_pipe_ready(uint64_t fd, int write)
+{
+    const struct platform_ring *r = ring_of(fd, write);
+    if (!r) {
+        return -1;
+    }
+    /* In this order a writer's view can't have more room, nor a reader's fewer bytes, than there was. */
+    uint64_t read, written;
+    if (write) {
+        written = word_load(&r->write_word);
+        read = word_load(&r->read_word);
+    } else {
+        read = word_load(&r->read_word);
+        written = word_load(&r->write_word);
+    }
+    uint64_t there = filled(written, read);
+    if (!(read & RING_VALID) || !same_lease(read, written) || there > RING_DATA) {
+        return -1;
+    }
+    return write ? RING_DATA - there >= PIPE_BUF_ : there > 0;
+}

@@ -141,10 +141,11 @@ void task_update_asks(struct task *t)
     const struct rlimit *limits = t->tg->limits;
     bool limited = limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                    limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY;
+    bool few_files = limits[RLIMIT_NOFILE].rlim_cur < PLATFORM_POLL_MAX; /* poll looks at that */
     unsigned asks = (t->pending.set | t->tg->pending.set ? PLATFORM_ASK_MASK : 0u) |
                     (t->restart ? PLATFORM_ASK_SIGRETURN : 0u) |
                     (limited ? PLATFORM_ASK_MEMORY : 0u) |
-                    (lease_is_foreign(t) ? PLATFORM_ASK_FILES : 0u) |
+                    (lease_is_foreign(t) || few_files ? PLATFORM_ASK_FILES : 0u) |
                     (facts_are_foreign(t) ? PLATFORM_ASK_FACTS : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
                     (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
