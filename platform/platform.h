@@ -20,7 +20,7 @@
 #include "lib/macros.h"
 #include "lib/strbuf.h"
 #include "platform/copy_plan.h"
-#include "platform/lease_page.h"
+#include "platform/facts.h"
 
 struct platform_thread; /* one guest thread */
 struct platform_space;  /* one guest address space; threads (and a vfork child) share it */

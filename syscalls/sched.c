@@ -22,7 +22,10 @@ long sys_sched_yield(struct task *t)
 
 long sys_getcpu(struct task *t, uaddr_t cpu, uaddr_t node, uaddr_t tcache)
 {
-    /* Where the sentry runs now; the guest ran somewhere a moment ago, and may go on elsewhere. */
+    /*
+     * Where the sentry runs now; the guest ran somewhere a moment ago, and may go on elsewhere. DEVIATION: the vDSO's getcpu
+     * gives the host's number, which may be beyond the guest's processors when the sandbox may not use all of the host's.
+     */
     int here = sched_getcpu();
     uint32_t now = (uint32_t)MAX(here, 0) % (uint32_t)MAX(g_kernel->cpu_count, (size_t)1), zero = 0;
     (void)tcache;

@@ -48,7 +48,8 @@ void syscalls_print_markdown(FILE *out)
         "Where: empty, the sentry serves it; *kept*, the stub repeats the sentry's last answer "
         "until "
         "that is taken back;\n*stub*, the stub has what is asked; *gate*, the guest's own thread "
-        "makes the host's call, under the host filter.\nIn every case the sentry serves it when "
+        "makes the host's call, under the host filter; *lease*, the stub moves the bytes, once a "
+        "process has used a file some times.\nIn every case the sentry serves it when "
         "the stub can't.\n\n"
         "| number | call | class | support | where | note |\n|---|---|---|---|---|---|\n",
         counts[LEVEL_FULL], counts[LEVEL_PARTIAL], counts[LEVEL_STUB], counts[LEVEL_UNSUPPORTED]);

@@ -8,7 +8,8 @@
  *
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
- *   set_tid_address close exit exit_group getrusage, membarrier's private commands
+ *   set_tid_address close exit exit_group getrusage getrandom, membarrier's private commands
+ *   clock_gettime of the clocks that have a name of their own           no other process's
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
  *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
  *     its own channels and the read-only page at their places
@@ -149,11 +150,27 @@ static void filter_harmless(struct builder *b)
     static const uint32_t calls[] = {
         SYS_rt_sigreturn,    SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
         SYS_set_tid_address, SYS_close,        SYS_exit_group,  SYS_getrusage,   SYS_exit,
+        SYS_getrandom,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);
         ret(b, SECCOMP_RET_ALLOW);
     }
+}
+
+static void filter_clock(struct builder *b)
+{
+    size_t block = block_if_equal(b, SYS_clock_gettime);
+    load(b, ARG_LO(0));
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 32);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
+    emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
+    emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
+    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, GATE_CLOCKS);
+    ret(b, SECCOMP_RET_ALLOW);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    block_end(b, block);
 }
 
 static void filter_membarrier(struct builder *b)
@@ -260,6 +277,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     load(&b, DATA(nr));
     filter_harmless(&b);
     filter_futex(&b);
+    filter_clock(&b);
     filter_membarrier(&b);
     filter_memory(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);

@@ -110,6 +110,7 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
             aux[p[0]] = p[1];
         }
     }
+    HOT->vdso = aux[33];
     unmap_host_stack(ptr(sp), aux[31]);
     uint64_t boot[5] = {aux[33] /* AT_SYSINFO_EHDR */, aux[16] /* AT_HWCAP */,
                         aux[26] /* AT_HWCAP2 */, aux[51] /* AT_MINSIGSTKSZ */,

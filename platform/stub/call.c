@@ -16,14 +16,6 @@ __attribute__((noreturn)) void stub_die(void)
     }
 }
 
-/* The limit of the segment that Linux keeps per CPU for its vDSO's getcpu: needs no RDPID. */
-static inline uint32_t this_cpu(void)
-{
-    uint32_t v;
-    __asm__ volatile("lsl %1, %0" : "=r"(v) : "r"(0x7b));
-    return v & 0xfff;
-}
-
 /* Sleeps until the sentry bumps our word; the state is re-checked after the mark, so no wake-up is lost. */
 static void chan_park(struct chan *c, uint32_t state)
 {

@@ -138,6 +138,8 @@ enum stub_request {
 /* madvise's advice that the filter allows there, a bit each: what only touches one's own pages. */
 #define GATE_ADVICE       0x00ffcd1fU
 #define GATE_ADVICE_COUNT 32
+/* Clocks that clock_gettime may read there, a bit each: time, and CPU time of oneself. No ids of others, nor of fds. */
+#define GATE_CLOCKS 0x8ffU
 /* Pseudo system calls at the gate; all are notified. */
 #define GATE_DOORBELL 0x2000 /* args: slot, nonce (0 but for threads and vfork's children) */
 /*
@@ -344,7 +346,8 @@ struct stub_ro {           /* read-only to guests */
     uint32_t patch;        /* rewrite call sites */
     uint32_t answer;       /* calls may be answered in the stub */
     uint32_t spin_pipe;    /* loops before a full or empty pipe is slept on */
-    uint32_t pad[1018];
+    uint32_t cpu_count;    /* as guests see it */
+    uint32_t pad[1017];
     uint32_t wake[WAKE_COUNT];
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */

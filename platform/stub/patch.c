@@ -33,6 +33,7 @@
 #define MAP_ANON_HERE      0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
+#define VDSO_MAX           0x8000UL
 
 struct stub_site stub_sites[SITE_COUNT] __attribute__((aligned(4096)));
 static struct {
@@ -199,14 +200,27 @@ static int is_writable(uint64_t ip)
     return guarded_touch((void *)ip) == 0;
 }
 
+/* The host does not split the vDSO's mapping: that is changed as a whole, however large it is, or not at all. */
+static uint64_t text_protect(uint64_t addr, uint64_t size, uint64_t prot)
+{
+    uint64_t r = mem_protect(addr, size, prot);
+    if (addr - HOT->vdso >= VDSO_MAX) {
+        return r;
+    }
+    for (uint64_t all = 4096; r != 0 && all <= VDSO_MAX; all += 4096) {
+        r = mem_protect(HOT->vdso, all, prot);
+    }
+    return r;
+}
+
 static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
 {
     if (is_writable(site) || is_writable(site + size - 1) ||
-        mem_protect(site, size, PROT_RWX) != 0) {
+        text_protect(site, size, PROT_RWX) != 0) {
         return -1;
     }
     site_store(site, code, size);
-    mem_protect(site, size, PROT_RX);
+    text_protect(site, size, PROT_RX);
     return 0;
 }
 

@@ -52,6 +52,7 @@ _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for S
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64]; /* in use */
     uint64_t site_low, site_high;    /* bounds of the sites that patch.c looked at */
+    uint64_t vdso;                   /* where the host put it */
     volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
     uint32_t range_count;            /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
@@ -136,6 +137,9 @@ int stub_pipe_ready(uint64_t fd, int write);
 /* poll.c */
 #define POLL_NOW_MAX PLATFORM_POLL_MAX
 long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
+
+/* clock.c */
+long stub_clock(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
@@ -223,6 +227,13 @@ static inline uint8_t *chan_window(struct chan *c)
 static inline uint64_t ptr(const volatile void *p)
 {
     return (uint64_t)p;
+}
+/* The limit of the segment that Linux keeps per CPU for its vDSO's getcpu: needs no RDPID. */
+static inline uint32_t this_cpu(void)
+{
+    uint32_t v;
+    __asm__ volatile("lsl %1, %0" : "=r"(v) : "r"(0x7b));
+    return v & 0xfff;
 }
 /* The shared words of leases: files.c, pipe.c. */
 static inline uint64_t word_load(const uint64_t *word)

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "platform/facts.h"
+#include "platform/platform.h"
 #include "sentry/task/task.h"
 
 /* t was told this, as its call's answer: perhaps it asks so often that it shall know. bytes: borrowed. */

@@ -225,6 +225,43 @@ static void flood(void)
     }
 }
 
+/* Clocks of other processes and of fds, and answers that go where the guest may not write. */
+static void clocks_of_others(void)
+{
+    static const uint64_t closed[] = {STUB_TEXT, STUB_TEXT + 0x1000, STUB_RO, STUB_RO + 4096};
+    struct timespec t;
+    uint32_t ro_before = ((volatile struct stub_ro *)STUB_RO)->patch;
+    if (GATE(SYS_clock_gettime, CLOCK_MONOTONIC, &t) != 0) {
+        BREACH("no clock is admitted, so this attack is none");
+    }
+    for (int pid = 0; pid < 400; pid++) {
+        for (unsigned kind = 0; kind < 8; kind++) { /* of a process, a thread, an fd */
+            GATE_MUST_FAIL(SYS_clock_gettime, ~(unsigned)pid << 3 | kind, &t);
+            GATE_MUST_FAIL(SYS_clock_gettime, 1UL << 40 | (~(unsigned)pid << 3 | kind), &t);
+        }
+    }
+    for (unsigned id = 0; id < 200; id++) {
+        if (!(id < 32 && GATE_CLOCKS >> id & 1)) {
+            GATE_MUST_FAIL(SYS_clock_gettime, id, &t);
+        }
+    }
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        for (unsigned id = 0; id < 12; id++) {
+            GATE_MUST_FAIL(SYS_clock_gettime, id, closed[i]);
+        }
+        GATE_MUST_FAIL(SYS_getrandom, closed[i], 16, 0);
+        GATE_MUST_FAIL(SYS_getrusage, 0, closed[i]);
+    }
+    GATE_MUST_FAIL(SYS_getrandom, STUB_TEXT - 4096, 65536, 0);
+    GATE_MUST_FAIL(SYS_clock_settime, 0, &t);
+    GATE_MUST_FAIL(SYS_clock_adjtime, 0, g_page);
+    GATE_MUST_FAIL(SYS_adjtimex, g_page);
+    GATE_MUST_FAIL(SYS_settimeofday, &t, 0);
+    if (stub()->magic != STUB_MAGIC || ((volatile struct stub_ro *)STUB_RO)->patch != ro_before) {
+        BREACH("the slice was written");
+    }
+}
+
 static const struct attack g_attacks[] = {
     {"allowed: every advice for the slice", every_advice},
     {"allowed: every flag of mmap", every_mmap_flag},
@@ -233,6 +270,7 @@ static const struct attack g_attacks[] = {
     {"allowed: fds closed while they are needed", close_everything},
     {"allowed: sleepers of others", sleepers_of_others},
     {"allowed: words cleared at a thread's end", clear_words_of_others},
+    {"allowed: clocks of others, and random bytes", clocks_of_others},
     {"allowed: a flood", flood},
 };
 ATTACKS_MAIN(g_attacks)

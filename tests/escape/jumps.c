@@ -143,8 +143,8 @@ static const struct {
     {SYS_madvise, {STUB_TEXT, 4096, 4}},
     {453 /* map_shadow_stack */, {0, 4096, 1}},
     {SYS_wait4, {A(-1), 0, 1, 0}},
-    {SYS_getrandom, {A(g_buf), 16, 0}},
-    {SYS_clock_gettime, {0, A(g_buf)}},
+    {SYS_clock_gettime, {A(-6), A(g_buf)}},
+    {SYS_clock_settime, {0, A(g_buf)}},
 };
 #define TEMPTING_COUNT (sizeof(g_tempting) / sizeof(g_tempting[0]))
 

@@ -1,0 +1,85 @@
+/*
+ * Time, processors and random numbers, for programs that make the system calls instead of using the vDSO (or must: it has no
+ * CPU clocks). Guests live by the host's clocks, and a guest's process and threads are the host's, so the host's answers are
+ * the right ones, and give away nothing that the vDSO's code and the time stamp counter don't. The filter admits just these.
+ *
+ * The vDSO's own code is not called from here: where it does not know, it makes a system call, and it may be unmapped.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define CLOCK_REALTIME_        0
+#define CLOCK_REALTIME_COARSE_ 5
+#define RUSAGE_SELF_           0
+#define RUSAGE_THREAD_         1
+#define RANDOM_MAX             256 /* up to here, no signal ends it early */
+
+static int is_known_clock(uint32_t id)
+{
+    return id < 32 && (GATE_CLOCKS >> id & 1);
+}
+
+static long host_time(uint32_t clock, uint64_t *time)
+{
+    return gate(__NR_clock_gettime, clock, ptr(time), 0, 0, 0, 0) == 0 ? 0 : NOT_OURS;
+}
+
+static long time_of_day(uint64_t tv, uint64_t tz)
+{
+    uint64_t time[2];
+    static const uint64_t no_zone = 0;
+    long r = tv ? host_time(CLOCK_REALTIME_, time) : 0;
+    if (r == 0 && tv) {
+        time[1] /= 1000;
+        r = guarded_copy((void *)tv, time, sizeof(time));
+    }
+    if (r == 0 && tz) {
+        r = guarded_copy8((void *)tz, &no_zone);
+    }
+    return r == 0 ? 0 : NOT_OURS;
+}
+
+static long seconds(uint64_t to)
+{
+    uint64_t time[2];
+    if (host_time(CLOCK_REALTIME_COARSE_, time) != 0 ||
+        (to && guarded_copy8((void *)to, &time[0]) != 0)) {
+        return NOT_OURS;
+    }
+    return (long)time[0];
+}
+
+static long cpu_and_node(uint64_t cpu, uint64_t node)
+{
+    uint32_t count = RO->cpu_count, here = this_cpu() % (count ? count : 1);
+    static const uint32_t one_node = 0;
+    if ((cpu && guarded_copy((void *)cpu, &here, sizeof(here)) != 0) ||
+        (node && guarded_copy((void *)node, &one_node, sizeof(one_node)) != 0)) {
+        return NOT_OURS;
+    }
+    return 0;
+}
+
+long stub_clock(uint64_t nr, const uint64_t *a)
+{
+    switch (nr) {
+    case __NR_clock_gettime:
+        return is_known_clock((uint32_t)a[0]) ? gate(nr, (uint32_t)a[0], a[1], 0, 0, 0, 0)
+                                              : NOT_OURS;
+    case __NR_gettimeofday:
+        return time_of_day(a[0], a[1]);
+    case __NR_time:
+        return seconds(a[0]);
+    case __NR_getcpu:
+        return cpu_and_node(a[0], a[1]);
+    case __NR_getrusage:
+        return (uint32_t)a[0] == RUSAGE_SELF_ || (uint32_t)a[0] == RUSAGE_THREAD_
+                   ? gate(nr, a[0], a[1], 0, 0, 0, 0)
+                   : NOT_OURS;
+    case __NR_getrandom:
+        return a[1] <= RANDOM_MAX ? gate(nr, a[0], a[1], a[2], 0, 0, 0) : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}
