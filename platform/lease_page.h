@@ -34,7 +34,9 @@
 /* Pipes: LEASE_RING + 2 * index of the ring, + 1 for an end that writes. */
 #define LEASE_RING 128
 #define RING_MAX   16
-#define RING_DATA  65536UL
+/* Event counters: LEASE_COUNTER + index of the ring whose write_word has the count instead of a position. */
+#define LEASE_COUNTER 160
+#define RING_DATA     65536UL
 
 /* A position word of a ring: RING_VALID, RING_LOCKED while somebody copies, a generation, bytes moved so far. */
 #define RING_VALID       (1UL << 63)
@@ -43,10 +45,15 @@
 #define RING_GENERATIONS (1U << 14)
 #define RING_POSITION    ((1UL << RING_SHIFT) - 1)
 
+#define COUNTER_NONBLOCK  1U
+#define COUNTER_SEMAPHORE 2U
+
 struct platform_ring {
     uint64_t write_word;
     uint32_t data_seq, readers_waiting; /* futex: there are more bytes, or the lease ended */
-    uint8_t pad1[48];
+    uint32_t counter_flags;             /* COUNTER_... */
+    uint32_t counter_used;              /* by its processes, since it was given */
+    uint8_t pad1[40];
     uint64_t read_word;
     uint32_t space_seq, writers_waiting; /* futex: there is more room, or the lease ended */
     uint8_t pad2[4096 - 64 - 16];

@@ -367,6 +367,10 @@ long stub_file(struct area *area, uint64_t nr)
     if (lease < LEASE_RING) {
         return regular(area, nr, fd, v, count);
     }
+    if (lease >= LEASE_COUNTER) {
+        return nr == __NR_read || nr == __NR_write ? stub_counter(area, fd, v, nr == __NR_write)
+                                                   : NOT_OURS;
+    }
     switch (nr) {
     case __NR_read:
     case __NR_readv:

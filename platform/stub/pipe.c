@@ -10,15 +10,20 @@
 
 #include "platform/stub/stub.h"
 
-#define EINTR_     4
+#define EAGAIN_    11
+#define EFAULT_    14
 #define LOCK_SPINS 2000
 #define PIPE_BUF_  4096
 
-static struct platform_ring *ring_of(uint64_t fd, int write)
+static uint32_t lease_name(uint64_t fd)
 {
     const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
-    uint32_t lease = fd < LEASE_FD_MAX ? page->lease_of[fd] : 0;
-    uint32_t index = (lease - LEASE_RING) / 2;
+    return fd < LEASE_FD_MAX ? page->lease_of[fd] : 0;
+}
+
+static struct platform_ring *ring_of(uint64_t fd, int write)
+{
+    uint32_t lease = lease_name(fd), index = (lease - LEASE_RING) / 2;
     return lease >= LEASE_RING && index < RING_MAX && (int)(lease & 1) == write
                ? (struct platform_ring *)RING_ADDR(index)
                : 0;
@@ -221,4 +226,71 @@ int stub_pipe_ready(uint64_t fd, int write)
         return -1;
     }
     return write ? RING_DATA - there >= PIPE_BUF_ : there > 0;
+}
+
+/* --- event counters --- */
+
+static struct platform_ring *counter_of(uint64_t fd)
+{
+    uint32_t index = lease_name(fd) - LEASE_COUNTER;
+    return index < RING_MAX ? (struct platform_ring *)RING_ADDR(index) : 0;
+}
+
+static long counter_read(struct area *area, struct platform_ring *r, uint64_t buf)
+{
+    for (;;) {
+        uint64_t word = word_load(&r->write_word), count = word & RING_POSITION;
+        uint32_t flags = r->counter_flags;
+        if (!(word & RING_VALID)) {
+            return NOT_OURS;
+        }
+        if (count == 0) {
+            if (flags & COUNTER_NONBLOCK) {
+                return word_load(&r->write_word) == word ? -EAGAIN_ : NOT_OURS;
+            }
+            if (wait_change(area, &r->write_word, word, &r->data_seq, &r->readers_waiting) != 0) {
+                return -EINTR_;
+            }
+            continue;
+        }
+        uint64_t taken = flags & COUNTER_SEMAPHORE ? 1 : count;
+        if (word_replace(&r->write_word, word, word - taken)) {
+            r->counter_used = 1;
+            return guarded_copy8((void *)buf, &taken) == 0 ? 8 : -EFAULT_;
+        }
+    }
+}
+
+/* A count that would not fit is the sentry's, which knows whether to wait. */
+static long counter_write(struct platform_ring *r, uint64_t buf)
+{
+    uint64_t value, word;
+    if (guarded_copy8(&value, (const void *)buf) != 0) {
+        return NOT_OURS;
+    }
+    do {
+        word = word_load(&r->write_word);
+        if (!(word & RING_VALID) || value > RING_POSITION - (word & RING_POSITION)) {
+            return NOT_OURS;
+        }
+    } while (!word_replace(&r->write_word, word, word + value));
+    r->counter_used = 1;
+    signal_change(&r->data_seq, &r->readers_waiting);
+    return 8;
+}
+
+long stub_counter(struct area *area, uint64_t fd, const struct iov *v, int write)
+{
+    struct platform_ring *r = counter_of(fd);
+    if (!r || v->size != 8) {
+        return NOT_OURS;
+    }
+    return write ? counter_write(r, v->base) : counter_read(area, r, v->base);
+}
+
+int stub_counter_ready(uint64_t fd)
+{
+    const struct platform_ring *r = counter_of(fd);
+    uint64_t word = r ? word_load(&r->write_word) : 0;
+    return word & RING_VALID ? (word & RING_POSITION) != 0 : -1;
 }

@@ -32,6 +32,10 @@ static uint32_t ready(uint64_t fd)
     if (lease <= LEASE_MAX || LEASE_DEVICE(lease)) {
         return READ_EVENTS | WRITE_EVENTS;
     }
+    if (lease >= LEASE_COUNTER) {
+        int r = stub_counter_ready(fd);
+        return r < 0 ? UNKNOWN : r ? READ_EVENTS | WRITE_EVENTS : WRITE_EVENTS;
+    }
     int r = stub_pipe_ready(fd, lease & 1);
     return r < 0 ? UNKNOWN : !r ? 0 : lease & 1 ? WRITE_EVENTS : READ_EVENTS;
 }

@@ -134,6 +134,10 @@ long stub_facts(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 /* Does a read (write) of the ring behind fd not wait? Return: 0, 1, or -1: the sentry knows. */
 int stub_pipe_ready(uint64_t fd, int write);
 
+/* The same for a read of an event counter; a write never waits there. */
+int stub_counter_ready(uint64_t fd);
+long stub_counter(struct area *area, uint64_t fd, const struct iov *v, int write); /* or NOT_OURS */
+
 /* poll.c */
 #define POLL_NOW_MAX PLATFORM_POLL_MAX
 long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */

@@ -4,11 +4,14 @@
  * The counter goes up to 2^64 - 2; a write that would pass it waits. A read takes the whole counter,
  * or 1 with EFD_SEMAPHORE.
  */
+#include "sentry/fs/eventfd.h"
+
 #include <sys/eventfd.h>
 
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
+#include "sentry/vfs/lease.h"
 
 struct eventfd {
     struct waitq q;
@@ -84,6 +87,7 @@ static uint32_t eventfd_poll(struct file *f, struct waitq **out_q)
 
 static void eventfd_release(struct file *f)
 {
+    inode_end_leases(f->inode);
     free(f->private);
 }
 
@@ -103,6 +107,35 @@ static const struct file_ops eventfd_ops = {
     .release = eventfd_release,
     .show_fdinfo = eventfd_show_fdinfo,
 };
+
+bool file_is_eventfd(const struct file *f)
+{
+    return f->ops == &eventfd_ops;
+}
+
+bool eventfd_is_quiet(const struct file *f, uint64_t max)
+{
+    const struct eventfd *e = f->private;
+    return list_empty(&e->q.waiters) && e->count <= max;
+}
+
+bool eventfd_is_semaphore(const struct file *f)
+{
+    const struct eventfd *e = f->private;
+    return e->semaphore;
+}
+
+uint64_t eventfd_count(const struct file *f)
+{
+    const struct eventfd *e = f->private;
+    return e->count;
+}
+
+void eventfd_set_count(struct file *f, uint64_t count)
+{
+    struct eventfd *e = f->private;
+    e->count = count;
+}
 
 int eventfd_new(uint64_t value, unsigned flags, const struct cred *cred, struct file **out)
 {

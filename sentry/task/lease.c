@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 
 #include "sentry/fs/epoll.h"
+#include "sentry/fs/eventfd.h"
 #include "sentry/fs/pipe.h"
 #include "sentry/task/lease_internal.h"
 
@@ -296,7 +297,8 @@ static void consider(struct task *t, long nr, long result)
         if (file_is_epoll(f) && epoll_is_idle(f)) {
             grant_fact(t, f, fd, LEASE_IDLE);
         }
-    } else if (result > 0 && (nr == SYS_read || nr == SYS_write) && file_is_pipe(f)) {
+    } else if (result > 0 && (nr == SYS_read || nr == SYS_write) &&
+               (file_is_pipe(f) || file_is_eventfd(f))) {
         lease_consider_pipe(t, f, fd);
     } else if (S_ISCHR(f->inode->mode) && !(f->flags & O_PATH)) {
         consider_device(t, f, fd);

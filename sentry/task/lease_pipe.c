@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "lib/host.h"
+#include "sentry/fs/eventfd.h"
 #include "sentry/fs/pipe.h"
 #include "sentry/task/lease_internal.h"
 
@@ -34,6 +35,8 @@ struct ring_member {
 struct ring_lease {
     struct file_lease base;
     struct inode *inode; /* borrowed from the members' files */
+    struct file *
+        counter; /* borrowed likewise: an eventfd, which is one file to all of them; NULL: a pipe */
     struct platform_ring *ring;
     int host_fd; /* owned */
     uint32_t uid, gid;
@@ -57,12 +60,10 @@ static void wake(uint32_t *seq, const uint32_t *waiting)
     }
 }
 
-static void take_over(struct file_lease *base)
+/* What stands in a pipe's ring becomes the pipe's. */
+static void take_pipe(struct ring_lease *l, uint64_t written, uint64_t read)
 {
-    struct ring_lease *l = ring_lease(base);
-    struct platform_ring *r = l->ring;
-    uint64_t written = __atomic_exchange_n(&r->write_word, 0, __ATOMIC_SEQ_CST);
-    uint64_t read = __atomic_exchange_n(&r->read_word, 0, __ATOMIC_SEQ_CST);
+    const struct platform_ring *r = l->ring;
     uint64_t from = read & RING_POSITION, size = (written & RING_POSITION) - from;
     l->spoiled |= ((written | read) & RING_LOCKED) != 0;
     l->idle_holds = from == 0 ? l->idle_holds + 1 : 0;
@@ -73,29 +74,75 @@ static void take_over(struct file_lease *base)
         memcpy(straight + first, r->data, size - first);
         pipe_load(l->inode, straight, size);
     }
+}
+
+static void take_counter(struct ring_lease *l, uint64_t word)
+{
+    uint32_t used = __atomic_exchange_n(&l->ring->counter_used, 0, __ATOMIC_SEQ_CST);
+    l->idle_holds = used ? 0 : l->idle_holds + 1;
+    if (word & RING_VALID) {
+        eventfd_set_count(l->counter, word & RING_POSITION);
+    }
+}
+
+static void take_over(struct file_lease *base)
+{
+    struct ring_lease *l = ring_lease(base);
+    struct platform_ring *r = l->ring;
+    uint64_t written = __atomic_exchange_n(&r->write_word, 0, __ATOMIC_SEQ_CST);
+    uint64_t read = __atomic_exchange_n(&r->read_word, 0, __ATOMIC_SEQ_CST);
+    if (l->counter) {
+        take_counter(l, written);
+    } else {
+        take_pipe(l, written, read);
+    }
     wake(&r->data_seq, &r->readers_waiting);
     wake(&r->space_seq, &r->writers_waiting);
+}
+
+static bool file_fits(const struct file *f)
+{
+    return file_is_eventfd(f) || !(f->flags & (O_NONBLOCK | O_DIRECT));
 }
 
 static bool files_fit(const struct ring_lease *l)
 {
     for (unsigned i = 0; i < l->member_count; i++) {
-        if (l->members[i].file->flags & (O_NONBLOCK | O_DIRECT)) {
+        if (!file_fits(l->members[i].file)) {
             return false;
         }
     }
     return true;
 }
 
+/* f, whose ring it is or may become, can be given away now. */
+static bool is_quiet(const struct file *f)
+{
+    return file_is_eventfd(f) ? eventfd_is_quiet(f, RING_POSITION)
+                              : pipe_is_quiet(f->inode, RING_DATA);
+}
+
+static void give_counter(struct ring_lease *l, uint64_t word)
+{
+    const struct file *f = l->counter;
+    l->ring->counter_flags = (f->flags & O_NONBLOCK ? COUNTER_NONBLOCK : 0) |
+                             (eventfd_is_semaphore(f) ? COUNTER_SEMAPHORE : 0);
+    __atomic_store_n(&l->ring->write_word, word | eventfd_count(f), __ATOMIC_SEQ_CST);
+}
+
 static bool give_back(struct file_lease *base)
 {
     struct ring_lease *l = ring_lease(base);
-    if (l->spoiled || l->idle_holds >= LEASE_TIRED_OF || !files_fit(l) ||
-        !pipe_is_quiet(l->inode, RING_DATA)) {
+    bool quiet = l->counter ? is_quiet(l->counter) : pipe_is_quiet(l->inode, RING_DATA);
+    if (l->spoiled || l->idle_holds >= LEASE_TIRED_OF || !files_fit(l) || !quiet) {
         return false;
     }
-    size_t size = pipe_unload(l->inode, l->ring->data, RING_DATA);
     uint64_t word = RING_VALID | (uint64_t)(++l->generation % RING_GENERATIONS) << RING_SHIFT;
+    if (l->counter) {
+        give_counter(l, word);
+        return true;
+    }
+    size_t size = pipe_unload(l->inode, l->ring->data, RING_DATA);
     __atomic_store_n(&l->ring->read_word, word, __ATOMIC_SEQ_CST);
     __atomic_store_n(&l->ring->write_word, word | size, __ATOMIC_SEQ_CST);
     return true;
@@ -184,6 +231,7 @@ static struct ring_lease *ring_new(const struct task *t, struct file *f)
     l->uid = t->cred->euid;
     l->gid = t->cred->egid;
     l->inode = f->inode;
+    l->counter = file_is_eventfd(f) ? f : NULL;
     if (ring_memory(l) < 0) {
         ring_free(&l->base);
         return NULL;
@@ -210,7 +258,7 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
     struct lease_table *table = lease_table_of(t);
     int index = table ? index_for(table, l) : -1;
     if (index < 0 || table->busy || l->member_count == MEMBERS_MAX || l->uid != t->cred->euid ||
-        l->gid != t->cred->egid || f->flags & (O_NONBLOCK | O_DIRECT)) {
+        l->gid != t->cred->egid || !file_fits(f)) {
         return;
     }
     refcount_get(&l->base.ref);
@@ -237,9 +285,9 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
     l->members[l->member_count++] = (struct ring_member){
         .table = table, .files = t->files, .file = f, .fd = fd, .index = (unsigned)index};
     f->lease = &l->base;
-    __atomic_store_n(&table->page->lease_of[fd],
-                     (uint8_t)(LEASE_RING + 2 * index + (file_writable(f) ? 1 : 0)),
-                     __ATOMIC_SEQ_CST);
+    int name =
+        l->counter ? LEASE_COUNTER + index : LEASE_RING + 2 * index + (file_writable(f) ? 1 : 0);
+    __atomic_store_n(&table->page->lease_of[fd], (uint8_t)name, __ATOMIC_SEQ_CST);
     file_lease_put(&l->base);
 }
 
@@ -265,7 +313,7 @@ void lease_consider_pipe(struct task *t, struct file *f, int fd)
         }
         return;
     }
-    if (f->flags & (O_NONBLOCK | O_DIRECT) || !pipe_is_quiet(f->inode, RING_DATA)) {
+    if (!file_fits(f) || !is_quiet(f)) {
         return;
     }
     struct ring_lease *l = ring_new(t, f);
