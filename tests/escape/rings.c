@@ -6,6 +6,7 @@
 #include "tests/escape/forge.h"
 
 #include <setjmp.h>
+#include <sys/eventfd.h>
 
 static struct platform_lease_page *page(void)
 {
@@ -273,12 +274,71 @@ static void other_user(void)
     }
 }
 
+/* An event counter's word, while processes count with it, one of them after root has become somebody else. */
+static void *counter_liar(void *arg)
+{
+    while (!g_stop) {
+        g_ring->write_word = rnd() & 1 ? rnd() : rnd() >> 20 | RING_VALID;
+        g_ring->counter_flags = (uint32_t)rnd();
+        g_ring->counter_used = (uint32_t)rnd();
+        g_ring->data_seq = (uint32_t)rnd();
+        g_ring->readers_waiting = (uint32_t)rnd();
+    }
+    return arg;
+}
+static void forged_counter(void)
+{
+    pthread_t t;
+    uint64_t value = 1;
+    int fd = eventfd(0, EFD_NONBLOCK);
+    for (int i = 0; i < 40 && !page()->lease_of[fd]; i++) {
+        write(fd, &value, 8);
+        (void)!read(fd, &value, 8);
+    }
+    unsigned index = page()->lease_of[fd] - LEASE_COUNTER;
+    if (index >= RING_MAX) {
+        NOTE("not leased\n");
+        return;
+    }
+    g_ring = (struct platform_ring *)RING_ADDR(index);
+    pthread_create(&t, NULL, counter_liar, NULL);
+    for (double end = now() + 0.7; now() < end;) {
+        struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+        char text[256];
+        uint64_t guard[3] = {77, 0, 77};
+        value = rnd();
+        write(fd, &value, 8);
+        long n = read(fd, &guard[1], 8);
+        if ((n != 8 && n != -1) || guard[0] != 77 || guard[2] != 77) {
+            BREACH("a counter's read gave %ld, or wrote beyond its buffer", n);
+        }
+        poll(&p, 1, rnd() % 2);
+        fcntl(fd, F_SETFL, rnd() & 1 ? O_NONBLOCK : O_NONBLOCK | O_ASYNC);
+        snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", fd);
+        int info = open(text, O_RDONLY);
+        (void)!read(info, text, sizeof(text));
+        close(info);
+    }
+    g_stop = true;
+    pthread_join(t, NULL);
+    if (getuid() == 0) {
+        become_ordinary();
+        write(fd, &value, 8);
+        (void)!read(fd, &value, 8);
+        if (can_read(g_ring->data) && !page()->lease_of[fd]) {
+            BREACH("a counter's ring is still there after its user has become another one");
+        }
+    }
+}
+
 static const struct attack g_attacks[] = {
     {"ring: rights that were given up", rights_given_up},
     {"ring: forged words", forged_words},
     {"ring: forged words, ordinary user", forged_words, true},
     {"ring: closed while it is granted", closed_in_between},
     {"ring: another user", other_user},
+    {"ring: a forged counter", forged_counter},
+    {"ring: a forged counter, ordinary user", forged_counter, true},
 };
 
 int main(void)
