@@ -29,6 +29,9 @@ static uint32_t ready(uint64_t fd)
     if (lease == LEASE_IDLE) {
         return 0;
     }
+    if (lease <= LEASE_MAX && !(word_load(&page->leases[lease - 1].position) & LEASE_VALID)) {
+        return UNKNOWN;
+    }
     if (lease <= LEASE_MAX || LEASE_DEVICE(lease)) {
         return READ_EVENTS | WRITE_EVENTS;
     }
