@@ -27,8 +27,8 @@ struct platform_facts {
     uint8_t uname[FACT_UNAME_SIZE + 2];
     uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
 };
-_Static_assert(sizeof(struct platform_lease_page) + sizeof(struct platform_facts) <= 0x8000,
-               "their room in the lease page's slot");
+_Static_assert(sizeof(struct platform_lease_page) + sizeof(struct platform_facts) <= 0x20000,
+               "one channel slot");
 
 static inline struct platform_facts *platform_facts_behind(struct platform_lease_page *page)
 {
