@@ -17,7 +17,7 @@
     8 /* rt_sigreturn: it has more to restore than what stands in the frame */
 #define PLATFORM_ASK_FILES 4 /* leased files: they are another process's that shares the memory */
 #define PLATFORM_ASK_CODE                                                                          \
-    8 /* memory that becomes executable: some of it may be a file's, for others to read */
+    64 /* memory that becomes executable: some of it may be a file's, for others to read */
 #define PLATFORM_ASK_FACTS                                                                         \
     32 /* what is known of the process: it is of another one, or of other threads */
 #define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */

@@ -159,15 +159,23 @@ static void privileges(void)
 /* Every number there is, and some that are not. The few calls that the gate allows are not tried here. */
 static void every_number(void)
 {
-    static const int allowed[] = {
-        SYS_rt_sigreturn, SYS_rt_sigaction,
-        SYS_sigaltstack,  SYS_sched_yield,
-        SYS_gettid,       SYS_set_tid_address,
-        SYS_membarrier,   SYS_close,
-        SYS_exit,         SYS_exit_group,
-        SYS_futex,        SYS_munmap,
-        SYS_mprotect,     SYS_madvise,
-        SYS_mmap,         335 /* uretprobe: no filter is asked; the host sends SIGILL */};
+    static const int allowed[] = {SYS_rt_sigreturn,
+                                  SYS_rt_sigaction,
+                                  SYS_sigaltstack,
+                                  SYS_sched_yield,
+                                  SYS_gettid,
+                                  SYS_set_tid_address,
+                                  SYS_membarrier,
+                                  SYS_close,
+                                  SYS_exit,
+                                  SYS_exit_group,
+                                  SYS_futex,
+                                  SYS_munmap,
+                                  SYS_mprotect,
+                                  SYS_madvise,
+                                  SYS_mmap,
+                                  SYS_getrandom,
+                                  335 /* uretprobe: no filter is asked; the host sends SIGILL */};
     static const uint64_t bits[] = {0, 0x40000000 /* x32 */, 0x80000000, 0x20000000};
     for (size_t b = 0; b < 4; b++) {
         for (uint64_t nr = 0; nr < 700; nr++) {
