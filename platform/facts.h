@@ -17,6 +17,15 @@
 #define FACT_LIMITS     16
 #define FACT_CWD_MAX    4096
 
+/*
+ * Of each fd below FACT_FDS: FD_KNOWN, FD_CLOEXEC, and what F_GETFL says. Close-on-exec is changed here by the process, and read
+ * here by the sentry. 0: ask.
+ */
+#define FACT_FDS       256
+#define FD_KNOWN       0x80000000U
+#define FD_CLOEXEC_BIT 0x40000000U
+#define FD_FLAGS       0x3fffffffU
+
 enum platform_fact { FACT_UNAME, FACT_RLIMITS, FACT_CWD, FACT_COUNT };
 
 struct platform_facts {
@@ -24,6 +33,7 @@ struct platform_facts {
     uint64_t umask;
     uint64_t words[FACT_COUNT];
     uint64_t limits[FACT_LIMITS][2]; /* struct rlimit */
+    uint32_t fds[FACT_FDS];
     uint8_t uname[FACT_UNAME_SIZE + 2];
     uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
 };

@@ -13,9 +13,8 @@
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
 #endif
-/* What F_SETFL changes, and what F_GETFL does not show of open's flags. */
-#define SETFL_MASK   ((unsigned)(O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME))
-#define GETFL_HIDDEN ((unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC))
+/* What F_SETFL changes. */
+#define SETFL_MASK ((unsigned)(O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME))
 
 static long dup_from(struct task *t, struct file *f, unsigned long min, bool cloexec)
 {
@@ -32,6 +31,7 @@ static long set_flags(struct task *t, struct file *f, unsigned long arg)
         return -EPERM;
     }
     f->flags = (f->flags & ~SETFL_MASK) | flags;
+    fd_tables_flags_changed(f);
     return 0;
 }
 
@@ -136,7 +136,7 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
     case F_SETFD:
         return fd_table_set_cloexec(t->files, fd, arg & FD_CLOEXEC);
     case F_GETFL:
-        return (long)(f->flags & ~GETFL_HIDDEN);
+        return (long)(f->flags & ~FD_HIDDEN_FLAGS);
     case F_SETFL:
         return set_flags(t, f, arg);
     case F_SETOWN:

@@ -19,6 +19,7 @@ static long set_flag(struct task *t, struct file *f, unsigned flag, uaddr_t arg)
         return r;
     }
     f->flags = on ? f->flags | flag : f->flags & ~flag;
+    fd_tables_flags_changed(f);
     return 0;
 }
 

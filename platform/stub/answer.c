@@ -165,6 +165,9 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_epoll_pwait:
         r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
         break;
+    case __NR_fcntl:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_fcntl(area->args) : NOT_OURS;
+        break;
     case __NR_poll:
     case __NR_ppoll:
     case __NR_select:

@@ -180,8 +180,8 @@ static long lease_write(struct area *area, uint64_t fd, const struct iov *v, uin
 {
     uint64_t word, map, n = stub_iov_size(v, count);
     struct platform_lease *l = lease_of(fd, LEASE_WRITE, &word, &map);
-    if (!l || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX ||
-        !are_there(v, count) || !take_range(l, word, own, n, &pos)) {
+    if (!l || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX || !are_there(v, count) ||
+        !take_range(l, word, own, n, &pos)) {
         return NOT_OURS;
     }
     l->stat_valid = 0;
@@ -315,7 +315,8 @@ static long regular(struct area *area, uint64_t nr, uint64_t fd, const struct io
     case __NR_preadv:
         return lease_read(area, fd, v, count, 0, a[3]);
     case __NR_preadv2:
-        return (uint32_t)a[5] ? NOT_OURS : lease_read(area, fd, v, count, a[3] == OWN_POSITION, a[3]);
+        return (uint32_t)a[5] ? NOT_OURS
+                              : lease_read(area, fd, v, count, a[3] == OWN_POSITION, a[3]);
     case __NR_write:
     case __NR_writev:
         return lease_write(area, fd, v, count, vector, 1, 0);

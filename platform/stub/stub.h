@@ -138,6 +138,9 @@ int stub_pipe_ready(uint64_t fd, int write);
 int stub_counter_ready(uint64_t fd);
 long stub_counter(struct area *area, uint64_t fd, const struct iov *v, int write); /* or NOT_OURS */
 
+/* fds.c */
+long stub_fcntl(const uint64_t *args); /* or NOT_OURS */
+
 /* poll.c */
 #define POLL_NOW_MAX PLATFORM_POLL_MAX
 long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */

@@ -22,6 +22,7 @@
 #include "sentry/fs/pipe.h"
 #include "sentry/task/lease_internal.h"
 
+#define FCNTL_WORTH_IT  8
 #define STALE_BYTES_MAX (8UL * 1024 * 1024) /* of ended leases that a process may keep mapped */
 
 struct fact_lease {
@@ -239,6 +240,7 @@ void lease_end_all(struct mm *mm)
     lease_end_regular(table);
     lease_end_rings(table);
     lease_closes_end(table);
+    fd_table_hide(platform_facts_behind(table->page)->fds);
     free(table);
 }
 
@@ -280,8 +282,26 @@ static bool is_open_call(long nr)
     return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2;
 }
 
+_Static_assert(FACT_FDS == FDS_SHOWN && FD_KNOWN == FD_SHOWN && FD_CLOEXEC_BIT == FD_SHOWN_CLOEXEC,
+               "the platform's words are the fd table's");
+
+/* A process that often asks about its fds is shown what there is to know. */
+static void consider_fcntl(struct task *t)
+{
+    unsigned cmd = (unsigned)t->syscall_args[1];
+    struct lease_table *table = NULL;
+    if ((cmd == F_GETFL || cmd == F_GETFD || cmd == F_SETFD) && lease_allowed(t) &&
+        (table = lease_table_of(t)) && ++table->fcntl_heat == FCNTL_WORTH_IT) {
+        fd_table_show(t->files, platform_facts_behind(table->page)->fds);
+    }
+}
+
 static void consider(struct task *t, long nr, long result)
 {
+    if (nr == SYS_fcntl) {
+        consider_fcntl(t);
+        return;
+    }
     AUTO_PUT(file) f = NULL;
     int fd = is_open_call(nr) ? (int)result : (int)t->syscall_args[0];
     nr = call_of(t, nr, result);

@@ -85,6 +85,9 @@ bool lease_is_closable(const struct regular_lease *l)
 void lease_note_closed(struct regular_lease *l)
 {
     l->closed_fd = l->file->lease_fd;
+    if (l->table->closes.table) {
+        fd_table_hide_fd(l->table->closes.table, l->closed_fd);
+    }
     refcount_get(&l->base.ref);
     list_add_tail(&l->closed_link, &l->table->closed);
     l->table->closes.waiting = true;

@@ -50,6 +50,7 @@ struct lease_table {
     struct fd_closes closes;
     struct list closed; /* regular_lease.closed_link: ended, but the fd is still to be closed */
     uint32_t generation;
+    unsigned fcntl_heat; /* questions about fds */
 };
 
 /* t's table, made when it is missing; NULL: this engine has none, or no memory. */

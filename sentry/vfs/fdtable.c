@@ -26,7 +26,10 @@ struct fd_table {
     int capacity; /* a multiple of 64 */
     int next_free;
     struct fd_closes *closes; /* borrowed: bound; NULL */
+    uint32_t *shown;          /* borrowed: to its process; NULL */
+    struct list shown_link;
 };
+static struct list g_shown = LIST_INIT(g_shown);
 
 /* --- what the process closed by itself --- */
 
@@ -57,7 +60,7 @@ void fd_table_unbind(struct fd_closes *c)
     }
 }
 
-/* --- the table --- */
+/* --- what the process sees --- */
 
 static bool get_bit(const uint64_t *bits, int i)
 {
@@ -69,6 +72,94 @@ static void set_bit(uint64_t *bits, int i, bool on)
     uint64_t bit = 1ULL << (i % WORD_BITS);
     bits[i / WORD_BITS] = on ? bits[i / WORD_BITS] | bit : bits[i / WORD_BITS] & ~bit;
 }
+
+static uint32_t shown_word(const struct file *f, bool cloexec)
+{
+    return f ? FD_SHOWN | (f->flags & ~FD_HIDDEN_FLAGS) | (cloexec ? FD_SHOWN_CLOEXEC : 0) : 0;
+}
+
+static void show_fd(struct fd_table *t, int fd)
+{
+    if (t->shown && fd < FDS_SHOWN) {
+        uint32_t word = shown_word(t->files[fd], get_bit(t->cloexec, fd));
+        __atomic_store_n(&t->shown[fd], word, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* fd's close-on-exec bit as the process has it. */
+static bool learn_fd(struct fd_table *t, int fd)
+{
+    uint32_t word =
+        t->shown && fd < FDS_SHOWN ? __atomic_load_n(&t->shown[fd], __ATOMIC_SEQ_CST) : 0;
+    if (word & FD_SHOWN) {
+        set_bit(t->cloexec, fd, word & FD_SHOWN_CLOEXEC);
+    }
+    return get_bit(t->cloexec, fd);
+}
+
+static void learn_all(struct fd_table *t)
+{
+    for (int fd = fd_table_next(t, 0); t->shown && fd >= 0 && fd < FDS_SHOWN;
+         fd = fd_table_next(t, fd + 1)) {
+        learn_fd(t, fd);
+    }
+}
+
+static void hide(struct fd_table *t)
+{
+    if (t->shown) {
+        learn_all(t);
+        memset(take(&t->shown), 0, FDS_SHOWN * sizeof(*t->shown));
+        list_del(&t->shown_link);
+    }
+}
+
+void fd_table_show(struct fd_table *t, uint32_t *words)
+{
+    if (!t->shown) {
+        t->shown = words;
+        list_add_tail(&t->shown_link, &g_shown);
+        for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
+            show_fd(t, fd);
+        }
+    }
+}
+
+void fd_table_hide(const uint32_t *words)
+{
+    struct fd_table *t, *next;
+    list_for_each_entry_safe (t, next, &g_shown, shown_link) {
+        if (t->shown == words) {
+            hide(t);
+        }
+    }
+}
+
+void fd_table_hide_fd(struct fd_table *t, int fd)
+{
+    if (t->shown && fd < FDS_SHOWN) {
+        __atomic_store_n(&t->shown[fd], 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+void fd_tables_flags_changed(const struct file *f)
+{
+    struct fd_table *t;
+    list_for_each_entry (t, &g_shown, shown_link) {
+        for (int fd = 0; fd < MIN(t->capacity, FDS_SHOWN); fd++) {
+            if (t->files[fd] == f) {
+                uint32_t old, new;
+                do { /* the process may set close-on-exec meanwhile */
+                    old = __atomic_load_n(&t->shown[fd], __ATOMIC_SEQ_CST);
+                    new = shown_word(f, old & FD_SHOWN_CLOEXEC);
+                } while (!__atomic_compare_exchange_n(&t->shown[fd], &old, new, false,
+                                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+            }
+        }
+    }
+}
+
+/* --- the table --- */
 
 /* Makes room for fd. Nothing is changed on failure. */
 static int ensure_capacity(struct fd_table *t, int fd)
@@ -112,6 +203,7 @@ int fd_table_new(struct fd_table **out)
         return -ENOMEM;
     }
     refcount_init(&t->ref);
+    list_init(&t->shown_link);
     *out = t;
     return 0;
 }
@@ -120,6 +212,7 @@ int fd_table_copy(struct fd_table *t, struct fd_table **out)
 {
     struct fd_table *copy;
     settle(t);
+    learn_all(t);
     int r = fd_table_new(&copy);
     if (r < 0) {
         return r;
@@ -177,6 +270,7 @@ static struct file *take_slot(struct fd_table *t, int fd)
         set_bit(t->open, fd, false);
         set_bit(t->cloexec, fd, false);
         t->next_free = MIN(t->next_free, fd);
+        show_fd(t, fd);
     }
     return f;
 }
@@ -190,6 +284,7 @@ void fd_table_put(struct fd_table *t)
     if (t->closes) {
         fd_table_unbind(t->closes);
     }
+    hide(t);
     for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
         close_file(t, fd, take_slot(t, fd));
     }
@@ -233,6 +328,7 @@ static void fill_slot(struct fd_table *t, int fd, struct file *f, bool cloexec)
     t->files[fd] = file_get(f);
     set_bit(t->open, fd, true);
     set_bit(t->cloexec, fd, cloexec);
+    show_fd(t, fd);
 }
 
 int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, bool cloexec)
@@ -340,7 +436,7 @@ void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)
 void fd_table_close_on_exec(struct fd_table *t)
 {
     for (int fd = fd_table_next(t, 0); fd >= 0; fd = fd_table_next(t, fd + 1)) {
-        if (get_bit(t->cloexec, fd)) {
+        if (learn_fd(t, fd)) {
             close_file(t, fd, take_slot(t, fd));
         }
     }
@@ -348,7 +444,7 @@ void fd_table_close_on_exec(struct fd_table *t)
 
 int fd_table_cloexec(struct fd_table *t, int fd)
 {
-    return is_open(t, fd) ? get_bit(t->cloexec, fd) : -EBADF;
+    return is_open(t, fd) ? learn_fd(t, fd) : -EBADF;
 }
 
 int fd_table_set_cloexec(struct fd_table *t, int fd, bool cloexec)
@@ -357,6 +453,7 @@ int fd_table_set_cloexec(struct fd_table *t, int fd, bool cloexec)
         return -EBADF;
     }
     set_bit(t->cloexec, fd, cloexec);
+    show_fd(t, fd);
     return 0;
 }
 
@@ -368,6 +465,7 @@ void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned las
     for (int fd = fd_table_next(t, (int)first); fd >= 0 && (unsigned)fd <= last;
          fd = fd_table_next(t, fd + 1)) {
         set_bit(t->cloexec, fd, true);
+        show_fd(t, fd);
     }
 }
 

@@ -50,5 +50,20 @@ void fd_table_close_on_exec(struct fd_table *t);
 MUST_CHECK int fd_table_cloexec(struct fd_table *t, int fd);
 MUST_CHECK int fd_table_set_cloexec(struct fd_table *t, int fd, bool cloexec);
 void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned last);
+/*
+ * Shown tables. The process that has t also has words of its fds below FDS_SHOWN: FD_SHOWN, FD_SHOWN_CLOEXEC, and what
+ * F_GETFL says (sentry/task/lease.c). While a word is shown, close-on-exec is what the process has made of it there.
+ */
+#define FDS_SHOWN        256
+#define FD_SHOWN         0x80000000U
+#define FD_SHOWN_CLOEXEC 0x40000000U
+#define FD_HIDDEN_FLAGS  ((unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC))
+/* words: borrowed until fd_table_hide, or t's end. A table that is shown already stays as it is. */
+void fd_table_show(struct fd_table *t, uint32_t *words);
+void fd_table_hide(const uint32_t *words);
+/* The process has closed fd by itself: from now on it asks. */
+void fd_table_hide_fd(struct fd_table *t, int fd);
+/* f->flags changed. */
+void fd_tables_flags_changed(const struct file *f);
 /* The next open fd >= fd, or -1: for /proc/self/fd. */
 int fd_table_next(struct fd_table *t, int fd);

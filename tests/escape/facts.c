@@ -1,6 +1,6 @@
 /*
- * What a process knows of itself lies in a page that it can write: umask, names, limits, the working directory's path
- * (platform/facts.h). What must happen: lies are told to the liar alone. A forged umask gives modes that a umask could have
+ * What a process knows of itself lies in a page that it can write: umask, names, limits, the working directory's path, flags of
+ * its fds (platform/facts.h). What must happen: lies are told to the liar alone. A forged umask gives modes that a umask could have
  * given; a forged path opens nothing, a forged limit allows nothing; and no other process, nor its own child, hears of it.
  */
 #include "tests/escape/escape.h"
@@ -27,6 +27,8 @@ static void ask_often(void)
         getcwd(path, sizeof(path));
         uname(&u);
         getrlimit(RLIMIT_NOFILE, &r);
+        fcntl(0, F_GETFL);
+        fcntl(1, F_SETFD, 0);
     }
 }
 
@@ -169,6 +171,9 @@ static void garbage(void)
         rename("/tmp/forged", "/tmp/forged2");
         rename("/tmp/forged2", "/tmp/forged");
         chdir("/");
+        int fd = fcntl(0, F_DUPFD_CLOEXEC, 200);
+        fcntl(fd, F_SETFL, rnd() & O_NONBLOCK);
+        close(fd);
         if (fork() == 0) {
             umask(0);
             _exit(0);
