@@ -113,6 +113,6 @@ finish() {
     exec 8>&-
     local last
     read -r -t 15 -u 9 last && [ "$last" = end ] || fail "the other sandbox did not come to its end"
-    wait $BYSTANDER || fail "the other sandbox: status $?"
+    wait $BYSTANDER || { fail "the other sandbox: status $?"; cat "$WORK/bystander.err"; }
     exit $FAILED
 }
