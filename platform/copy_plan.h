@@ -20,6 +20,8 @@
     64 /* memory that becomes executable: some of it may be a file's, for others to read */
 #define PLATFORM_ASK_FACTS                                                                         \
     32 /* what is known of the process: it is of another one, or of other threads */
+#define PLATFORM_ASK_USAGE                                                                         \
+    512 /* CPU time: an exec has left some of it behind in another host process */
 #define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */
 
 #ifndef __ASSEMBLER__

@@ -15,9 +15,11 @@
 #define RUSAGE_THREAD_         1
 #define RANDOM_MAX             256 /* up to here, no signal ends it early */
 
-static int is_known_clock(uint32_t id)
+#define CPU_CLOCKS 0xcU /* of the process, and of the thread */
+
+static int is_known_clock(uint32_t id, int with_cpu)
 {
-    return id < 32 && (GATE_CLOCKS >> id & 1);
+    return id < 32 && ((with_cpu ? GATE_CLOCKS : GATE_CLOCKS & ~CPU_CLOCKS) >> id & 1);
 }
 
 static long host_time(uint32_t clock, uint64_t *time)
@@ -61,12 +63,14 @@ static long cpu_and_node(uint64_t cpu, uint64_t node)
     return 0;
 }
 
-long stub_clock(uint64_t nr, const uint64_t *a)
+long stub_clock(const struct area *area, uint64_t nr)
 {
+    const uint64_t *a = area->args;
+    int with_cpu = !(area->chan->ask & CHAN_ASK_USAGE);
     switch (nr) {
     case __NR_clock_gettime:
-        return is_known_clock((uint32_t)a[0]) ? gate(nr, (uint32_t)a[0], a[1], 0, 0, 0, 0)
-                                              : NOT_OURS;
+        return is_known_clock((uint32_t)a[0], with_cpu) ? gate(nr, (uint32_t)a[0], a[1], 0, 0, 0, 0)
+                                                        : NOT_OURS;
     case __NR_gettimeofday:
         return time_of_day(a[0], a[1]);
     case __NR_time:
@@ -74,7 +78,7 @@ long stub_clock(uint64_t nr, const uint64_t *a)
     case __NR_getcpu:
         return cpu_and_node(a[0], a[1]);
     case __NR_getrusage:
-        return (uint32_t)a[0] == RUSAGE_SELF_ || (uint32_t)a[0] == RUSAGE_THREAD_
+        return with_cpu && ((uint32_t)a[0] == RUSAGE_SELF_ || (uint32_t)a[0] == RUSAGE_THREAD_)
                    ? gate(nr, a[0], a[1], 0, 0, 0, 0)
                    : NOT_OURS;
     case __NR_getrandom:

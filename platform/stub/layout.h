@@ -116,6 +116,7 @@
 #define CHAN_ASK_CODE      PLATFORM_ASK_CODE
 #define CHAN_ASK_SITES     PLATFORM_ASK_SITES
 #define CHAN_ASK_FACTS     PLATFORM_ASK_FACTS
+#define CHAN_ASK_USAGE     PLATFORM_ASK_USAGE
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U  /* the guest sleeps on its word of the read-only page */

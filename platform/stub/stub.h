@@ -146,7 +146,7 @@ long stub_fcntl(const uint64_t *args); /* or NOT_OURS */
 long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 
 /* clock.c */
-long stub_clock(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
+long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */

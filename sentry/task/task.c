@@ -146,6 +146,7 @@ void task_update_asks(struct task *t)
                     (t->restart ? PLATFORM_ASK_SIGRETURN : 0u) |
                     (limited ? PLATFORM_ASK_MEMORY : 0u) |
                     (lease_is_foreign(t) || few_files ? PLATFORM_ASK_FILES : 0u) |
+                    (t->tg->cpu_before_ns ? PLATFORM_ASK_USAGE : 0u) |
                     (facts_are_foreign(t) ? PLATFORM_ASK_FACTS : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
                     (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
