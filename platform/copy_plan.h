@@ -18,6 +18,8 @@
 #define PLATFORM_ASK_CODE                                                                          \
     8 /* memory that becomes executable: some of it may be a file's, for others to read */
 #define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */
+#define PLATFORM_ASK_NAMES                                                                         \
+    256 /* kept lookups: they are for another working directory, or other fds */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

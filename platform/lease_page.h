@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "platform/names_page.h"
+
 #define LEASE_MAX       64
 #define LEASE_FD_MAX    4096          /* fds from here on are not leased */
 #define LEASE_BYTES_MAX (256UL << 20) /* larger files neither */
@@ -89,4 +91,6 @@ struct platform_lease_page {
     uint64_t closes;                /* leases whose fds the process has closed: a bit each */
     uint8_t pad[56];
     struct platform_lease leases[LEASE_MAX];
+    struct platform_names names; /* no files: names_page.h */
 };
+_Static_assert(sizeof(struct platform_lease_page) <= 0x20000, "one channel slot");

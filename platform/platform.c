@@ -212,6 +212,11 @@ struct platform_lease_page *platform_lease_page(struct platform_space *s)
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
 }
 
+struct platform_stamps *platform_stamps(void)
+{
+    return g_engine->stamps ? g_engine->stamps() : NULL;
+}
+
 int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                        bool writable)
 {

@@ -207,6 +207,8 @@ void platform_ask(struct platform_thread *th, unsigned what, unsigned of);
  * its children. Context: may block. Errors: what mmap gave, -ESRCH.
  */
 struct platform_lease_page *platform_lease_page(struct platform_space *s);
+/* What says whether kept lookups still hold (platform/names_page.h), for all processes; NULL: this engine has none. */
+struct platform_stamps *platform_stamps(void);
 MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
                                   uint64_t size, bool writable);
 /* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */

@@ -8,6 +8,7 @@
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -135,6 +136,7 @@ static long set_cwd(struct task *t, const struct path *p)
     }
     path_put(&t->fs->cwd);
     path_copy(&t->fs->cwd, p);
+    stamp_at(stamp_of_id(t->fs->cwd_stamp));
     return 0;
 }
 
@@ -168,6 +170,7 @@ long sys_chroot(struct task *t, uaddr_t path)
     }
     path_put(&t->fs->root);
     path_copy(&t->fs->root, &p);
+    stamp_at(stamp_of_id(t->fs->root_stamp));
     return 0;
 }
 

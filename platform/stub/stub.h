@@ -118,6 +118,9 @@ long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n,
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 
+/* names.c */
+long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */
+
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);
 

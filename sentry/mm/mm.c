@@ -55,6 +55,8 @@ int mm_copy(const struct mm *mm, struct mm **out)
     copy->space = NULL;
     refcount_init(&copy->ref);
     copy->leases = NULL;
+    copy->names = NULL;
+    copy->name_heat = 0;
     list_init(&copy->mapped_files);
     const struct mapped_file *f;
     list_for_each_entry (f, &mm->mapped_files, link) {
@@ -85,6 +87,7 @@ void mm_put(struct mm *mm)
         free(f->name);
         free(f);
     }
+    free(mm->names);
     free(mm);
 }
 

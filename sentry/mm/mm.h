@@ -24,6 +24,8 @@ struct mm {
     uaddr_t vdso;
     uint64_t auxv[64];          /* as the program got it; AT_NULL-terminated */
     struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
+    struct name_table *names;   /* owned, plain memory: sentry/task/names.c; NULL */
+    unsigned name_heat;         /* lookups that could have been kept */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */

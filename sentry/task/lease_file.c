@@ -19,6 +19,7 @@
 #include "sentry/base/timer.h"
 #include "sentry/task/lease_internal.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 #include "sentry/vfs/vfs.h"
 
 #define WORTH_IT                                                                                   \
@@ -250,7 +251,9 @@ void lease_install(struct task *t, struct file *f, int fd, struct regular_lease 
     l->writable = terms->writable;
     l->frozen = terms->frozen;
     list_init(&l->closed_link);
+    l->base.writes = terms->writable;
     file_lease_init(&l->base, &regular_ops, f->inode);
+    inode_changed(f->inode); /* what was kept of it does not see them write */
     table->regular[l->index] = l;
     f->lease = &l->base;
     f->lease_files = t->files;

@@ -21,6 +21,7 @@ struct fs_context { /* CLONE_FS: Linux's fs_struct */
     struct refcount ref;
     struct path root, cwd;
     uint32_t umask;
+    uint32_t cwd_stamp, root_stamp; /* ids of theirs: sentry/vfs/stamp.h */
 };
 MUST_CHECK int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask,
                               struct fs_context **out);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "sentry/base/kernel.h"
+#include "sentry/vfs/stamp.h"
 
 #define DEFAULT_LIMIT 16384
 
@@ -265,6 +266,7 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 {
     BUG_ON(d->inode);
     d->inode = inode;
+    names_changed(d->parent->inode);
 }
 
 void dentry_delete(struct dentry *d)
@@ -272,6 +274,10 @@ void dentry_delete(struct dentry *d)
     d->unhashed = true;
     dentry_unhash(d);
     drop_unused_children(d);
+    names_changed(d->parent->inode);
+    if (d->inode && S_ISDIR(d->inode->mode)) {
+        names_changed(d->inode); /* what was missing in it may be found in the next of its name */
+    }
 }
 
 int dentry_pin(struct dentry *d)
@@ -301,8 +307,19 @@ static void dentry_rename(struct dentry *d, struct dentry *parent, char *name, s
     }
 }
 
+/* d goes elsewhere; the way to what is below a directory was it. */
+static void stamp_move(const struct dentry *d)
+{
+    names_changed(d->parent->inode);
+    if (d->inode && S_ISDIR(d->inode->mode)) {
+        stamp_everything();
+    }
+}
+
 int dentry_move(struct dentry *d, struct dentry *target)
 {
+    stamp_move(d);
+    stamp_move(target);
     char *name = strdup(target->name);
     if (!name) {
         /* The rename is done; what the cache believes of both names is wrong now. */
@@ -319,6 +336,8 @@ int dentry_move(struct dentry *d, struct dentry *target)
 
 int dentry_exchange(struct dentry *a, struct dentry *b)
 {
+    stamp_move(a);
+    stamp_move(b);
     char *a_name = strdup(a->name), *b_name = strdup(b->name);
     if (!a_name || !b_name) {
         free(a_name);
