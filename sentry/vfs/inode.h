@@ -145,6 +145,7 @@ struct inode {
 #define INODE_LINKABLE 2u /* made by O_TMPFILE without O_EXCL: link(2) may give it its first name */
 #define INODE_SEALABLE 4u /* made by memfd_create: fcntl(F_ADD_SEALS) applies */
 #define INODE_FROZEN   8u /* a regular file whose bytes and size change with inode_end_leases only */
+#define INODE_MAPPED   16u /* somebody has mapped it privately, as programs do with libraries */
 
 /* may bits for permission checks */
 #define MAY_EXEC  1
