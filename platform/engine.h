@@ -50,6 +50,7 @@ struct engine_ops {
     void (*set_brk)(struct platform_space *s, uaddr_t start, uaddr_t brk);
     uaddr_t (*brk)(const struct platform_space *s, uaddr_t known);
     void (*forget_files)(struct platform_thread *th);
+    int (*kept_file)(const struct platform_thread *th, int host_fd);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

@@ -61,6 +61,7 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_APPEND 4U
 /* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
 #define LEASE_CLOSABLE 8U
+#define LEASE_EXEC     16U /* it may be mapped to be executed */
 
 struct platform_lease {
     uint64_t position;
@@ -70,7 +71,8 @@ struct platform_lease {
     uint32_t flags;      /* LEASE_READ ... */
     uint32_t stat_valid; /* stat is what fstat would say */
     uint8_t stat[144];   /* struct stat */
-    uint8_t pad[72];
+    uint32_t kept;       /* the number by which the process may map the file privately; 0: none */
+    uint8_t pad[68];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 

@@ -192,6 +192,11 @@ void platform_forget_files(struct platform_thread *th)
     }
 }
 
+int platform_kept_file(const struct platform_thread *th, int host_fd)
+{
+    return g_engine->kept_file ? g_engine->kept_file(th, host_fd) : -ENOENT;
+}
+
 uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known)
 {
     return g_engine->tid_address ? g_engine->tid_address(th, known) : known;

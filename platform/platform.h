@@ -264,6 +264,8 @@ int platform_host_tid(const struct platform_thread *th);
  * th's process changes its credentials: it loses files that it was given to keep. th is in a system call. Context: may block.
  */
 void platform_forget_files(struct platform_thread *th);
+/* The number of the file behind host_fd among those that th's process was given to keep, and may map as it likes. Errors: -ENOENT. */
+MUST_CHECK int platform_kept_file(const struct platform_thread *th, int host_fd);
 
 /* --- address spaces --- */
 

@@ -278,6 +278,7 @@ const struct engine_ops g_seccomp_engine = {
     .set_brk = seccomp_set_brk,
     .brk = seccomp_brk,
     .forget_files = seccomp_forget_files,
+    .kept_file = seccomp_kept_file,
     .tid_address = seccomp_tid_address,
     .robust_list = seccomp_robust_list,
     .exit_info = seccomp_exit_info,

@@ -313,6 +313,7 @@ MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call 
  */
 MUST_CHECK int given_number(struct platform_thread *th, int host_fd);
 void seccomp_forget_files(struct platform_thread *th);
+int seccomp_kept_file(const struct platform_thread *th, int host_fd);
 
 /* A class of its own. */
 uint64_t given_class_new(void);

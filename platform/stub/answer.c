@@ -177,6 +177,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
         r = RO->answer && !(area->chan->ask & CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
         break;
     case __NR_mmap:
+        if (!(area->args[3] & 0x20 /* MAP_ANONYMOUS */)) {
+            r = RO->answer && !(area->chan->ask & (CHAN_ASK_MEMORY | CHAN_ASK_FILES))
+                    ? stub_file_map(area->args)
+                    : NOT_OURS;
+            break;
+        }
+        /* fall through */
     case __NR_munmap:
     case __NR_mprotect:
     case __NR_madvise:

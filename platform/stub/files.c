@@ -223,6 +223,14 @@ static long lease_stat(uint64_t fd, uint64_t out)
     return is_still(l, word) ? 0 : NOT_OURS;
 }
 
+long stub_file_map(const uint64_t *a)
+{
+    uint64_t word, map;
+    struct platform_lease *l = lease_of((uint32_t)a[4], LEASE_READ, &word, &map);
+    uint32_t kept = l ? l->kept : 0;
+    return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
+}
+
 /* The fd is free for nobody until the sentry has seen it, which is before anybody can ask for one. */
 static long lease_close(uint64_t fd)
 {

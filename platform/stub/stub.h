@@ -107,6 +107,8 @@ void stub_load(struct area *area) __attribute__((noreturn));
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+/* A private mapping, as args say, of the file that is kept by number; flags: the lease's. */
+long stub_map_kept(const uint64_t *args, uint32_t number, uint32_t flags);
 long stub_brk(uint64_t addr);
 void stub_brk_lock(void);
 void stub_brk_unlock(void);
@@ -117,6 +119,7 @@ long stub_pipe(struct area *area, uint64_t fd, uint64_t buf, uint64_t n,
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
+long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
 
 /* names.c */
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */

@@ -77,6 +77,11 @@ static bool stat_is_true(const struct regular_lease *l)
            i->ctime_ns == l->stat_ctime_ns;
 }
 
+static bool may_be_executed(const struct file *f)
+{
+    return !f->path.mnt || !(f->path.mnt->flags & MNT_NOEXEC);
+}
+
 static void publish(struct regular_lease *l, const struct lease_terms *terms)
 {
     struct platform_lease *p = lease_page_of(l);
@@ -84,8 +89,10 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
     uint64_t generation = ++l->table->generation % LEASE_GENERATIONS;
     l->closable = lease_is_closable(l);
     p->flags = LEASE_READ * file_readable(f) | LEASE_WRITE * l->writable |
-               LEASE_CLOSABLE * l->closable | (f->flags & O_APPEND ? LEASE_APPEND : 0);
+               LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
+               (f->flags & O_APPEND ? LEASE_APPEND : 0);
     p->capacity = MIN(terms->capacity, l->mapped);
+    p->kept = l->kept;
     l->stat_given = l->frozen && stat_is_true(l);
     p->stat_valid = l->stat_given;
     if (l->writable) {
@@ -158,6 +165,15 @@ static const struct file_lease_ops regular_ops = {.take_over = take_over,
                                                   .end = end,
                                                   .fd_closed = fd_closed,
                                                   .free = lease_free};
+
+void lease_end_kept(struct lease_table *table)
+{
+    for (unsigned i = 0; i < LEASE_MAX; i++) {
+        if (table->regular[i] && table->regular[i]->kept) {
+            file_lease_end(&table->regular[i]->base);
+        }
+    }
+}
 
 void lease_end_regular(struct lease_table *table)
 {

@@ -23,6 +23,7 @@ struct regular_lease {
     bool writable;
     bool frozen;         /* lease_terms.frozen */
     bool closable;       /* as it is out now */
+    uint32_t kept;       /* the process has the file by that number, and may map it; 0: not */
     bool stat_given;     /* stat, as it is out now, is made of these: */
     uint32_t stat_nlink; /* other changes come with one of ctime */
     int64_t stat_size, stat_atime_ns, stat_mtime_ns, stat_ctime_ns;
@@ -98,3 +99,5 @@ void lease_note_closed(struct regular_lease *l);
 void lease_closes_end(struct lease_table *table);
 void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);
+/* The process is about to lose the files that it keeps. */
+void lease_end_kept(struct lease_table *table);
