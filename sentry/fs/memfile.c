@@ -298,6 +298,7 @@ static ssize_t write_bounced(struct memfile *m, struct uio *src, int64_t pos, ch
     }
     if (m->fd >= 0) {
         ssize_t n = host_pwrite(m->fd, bounce, (size_t)got, pos);
+        m->fd_size = n > 0 ? MAX(m->fd_size, pos + n) : m->fd_size;
         correct_charge(m);
         return n;
     }
