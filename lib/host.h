@@ -64,6 +64,8 @@ MUST_CHECK ssize_t host_process_vm_read(int pid, void *dst, uaddr_t src, size_t 
 MUST_CHECK ssize_t host_process_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
 MUST_CHECK int host_kill(int pid, int sig);
 MUST_CHECK int host_tgkill(int tgid, int tid, int sig);
+/* How far another process of the same user can write files: RLIMIT_FSIZE. */
+MUST_CHECK int host_set_file_limit(int pid, uint64_t size);
 MUST_CHECK int host_fcntl(int fd, int cmd, long arg);
 MUST_CHECK int host_ioctl(int fd, unsigned long request, void *arg);
 void host_yield(void); /* the CPU to another thread that is ready */

@@ -59,6 +59,7 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_APPEND 4U
 /* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
 #define LEASE_CLOSABLE 8U
+#define LEASE_FILLED   16U /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
 
 struct platform_lease {
     uint64_t position;
@@ -68,7 +69,8 @@ struct platform_lease {
     uint32_t flags;      /* LEASE_READ ... */
     uint32_t stat_valid; /* stat is what fstat would say */
     uint8_t stat[144];   /* struct stat */
-    uint8_t pad[72];
+    uint32_t uses;       /* calls that were served: whether the next lease is worth it */
+    uint8_t pad[68];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 

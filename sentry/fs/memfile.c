@@ -28,7 +28,7 @@
 #define FANOUT         (1u << FANOUT_BITS)
 #define BOUNCE_SIZE    (64 * 1024)
 #define YIELD_SIZE     (1024 * 1024)
-#define LEASE_MOVE_MAX (1024 * 1024) /* larger files are not moved to a memfd for a lease alone */
+#define LEASE_MOVE_MAX (4096 * 1024) /* larger files are not moved to a memfd for a lease alone */
 #define LEASE_ROOM     (1024 * 1024) /* into which a leased file can grow, and half its size */
 #define HEIGHT_LIMIT   10            /* 64^9 pages are more than 2^63 bytes */
 
@@ -189,6 +189,10 @@ static void drop_pages(struct memfile *m, uint64_t first, uint64_t last)
 void memfile_free(struct memfile *m)
 {
     drop_pages(m, 0, UINT64_MAX);
+    if (m->leased) { /* a former lessee may have it open still: that keeps no memory */
+        int r = host_ftruncate(m->fd, 0);
+        (void)r;
+    }
     host_close(m->fd);
     m->fd = -1;
     set_charge(m, 0);
@@ -599,6 +603,7 @@ int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
                 return r;
             }
         }
+        m->leased = true;
         m->reserved = reserve;
         m->budget->used_pages += reserve;
     }

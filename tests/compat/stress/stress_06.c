@@ -19,7 +19,7 @@
 #define BUF_MAX   (1U << 20)
 #define CODE_SIZE (64U << 10)
 
-#define CODE      ((const char *)((uintptr_t)pwrite & ~4095UL))
+#define CODE ((const char *)((uintptr_t)pwrite & ~4095UL))
 
 static char g_code[CODE_SIZE]; /* as it was at the start */
 static char *g_model, *g_buf, *g_read;
