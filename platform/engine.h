@@ -47,6 +47,8 @@ struct engine_ops {
                      bool writable);
     int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);
     void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
+    int (*writer_give)(struct platform_thread *th, int host_fd, uint64_t limit);
+    int (*writer_limit)(struct platform_space *s, uint64_t limit);
     void (*set_brk)(struct platform_space *s, uaddr_t start, uaddr_t brk);
     uaddr_t (*brk)(const struct platform_space *s, uaddr_t known);
     void (*forget_files)(struct platform_thread *th);

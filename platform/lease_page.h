@@ -62,6 +62,7 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 /* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
 #define LEASE_CLOSABLE 8U
 #define LEASE_EXEC     16U /* it may be mapped to be executed */
+#define LEASE_FILLED   32U /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
 
 struct platform_lease {
     uint64_t position;
@@ -72,7 +73,8 @@ struct platform_lease {
     uint32_t stat_valid; /* stat is what fstat would say */
     uint8_t stat[144];   /* struct stat */
     uint32_t kept;       /* the number by which the process may map the file privately; 0: none */
-    uint8_t pad[68];
+    uint32_t uses;       /* calls that were served: whether the next lease is worth it */
+    uint8_t pad[64];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 

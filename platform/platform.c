@@ -238,6 +238,16 @@ void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, s
     g_engine->lease_unmap(th, indices, count);
 }
 
+int platform_writer_give(struct platform_thread *th, int host_fd, uint64_t limit)
+{
+    return g_engine->writer_give(th, host_fd, limit);
+}
+
+int platform_writer_limit(struct platform_space *s, uint64_t limit)
+{
+    return g_engine->writer_limit(s, limit);
+}
+
 uaddr_t platform_call_sp(const struct platform_thread *th)
 {
     return g_engine->call_sp(th);

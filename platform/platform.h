@@ -215,6 +215,14 @@ MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, in
 MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
 /* The bytes of these leases (LEASE_MAX + i: ring i) are no longer needed there. Context: may block. */
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
+/*
+ * th's process may write the first limit bytes of host_fd (readable and writable) by itself, as it could by a mapping; it had no
+ * such right to another file, or has no longer. platform_writer_limit: another limit for that file; 0 takes the
+ * right back, at once and for good. It must be 0 when a process or thread is made.
+ * Context: th's only thread makes a system call. give: may block. Errors: -EBUSY other processes share s; -ESRCH; what the host says.
+ */
+MUST_CHECK int platform_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);
+int platform_writer_limit(struct platform_space *s, uint64_t limit);
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */
 uaddr_t platform_call_sp(const struct platform_thread *th);

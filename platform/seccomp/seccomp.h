@@ -334,6 +334,10 @@ void sites_learn(const struct host_process *p);
 /* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
 size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
 
+/* --- writer.c --- */
+int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);
+int seccomp_writer_limit(struct platform_space *s, uint64_t limit);
+
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);

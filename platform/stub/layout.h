@@ -83,6 +83,7 @@
  */
 #define STUB_FD_KEPT  6
 #define STUB_KEPT_MAX 32
+#define STUB_FD_WRITE 38 /* the file that it may pwrite64 (platform/seccomp/writer.c) */
 #define STUB_FD_MAP   40 /* + slot: any file, for one notified mmap */
 #define STUB_FD_GIVEN 1100
 #define STUB_FD_IS_MAPPABLE(fd)                                                                    \

@@ -153,6 +153,8 @@ extern struct stub_site stub_sites[];
 void stub_sites_publish(void);
 /* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
 void stub_show_original(void *copy, uint64_t addr, uint64_t size);
+/* Were any rewritten in [addr, addr + size)? */
+int stub_has_sites(uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
