@@ -27,7 +27,7 @@ struct fd_table {
     int capacity; /* a multiple of 64 */
     int next_free;
     struct fd_closes *closes; /* borrowed: bound; NULL */
-    uint32_t id; /* its own, ever */
+    uint32_t id;              /* its own, ever */
 };
 
 /* --- what the process closed by itself --- */

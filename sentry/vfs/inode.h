@@ -157,7 +157,7 @@ struct inode {
 #define INODE_FROZEN   8u /* a regular file whose bytes and size change with inode_end_leases only */
 #define INODE_UNSTEADY                                                                             \
     16u /* mapped so that writing does not come to us: SB_STEADY does not hold for it */
-#define INODE_MAPPED   32u /* somebody has mapped it privately, as programs do with libraries */
+#define INODE_MAPPED 32u /* somebody has mapped it privately, as programs do with libraries */
 
 /* may bits for permission checks */
 #define MAY_EXEC  1
