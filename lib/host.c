@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -235,6 +236,25 @@ int host_kill(int pid, int sig)
 int host_tgkill(int tgid, int tid, int sig)
 {
     return (int)host_result(syscall(SYS_tgkill, tgid, tid, sig));
+}
+
+ssize_t host_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+    return host_result(pwritev2(fd, iov, count, offset, 0));
+}
+
+int host_set_file_limit(int pid, uint64_t size)
+{
+    static struct rlimit limit; /* rlim_max is ours, and so the other's; 0: not known yet */
+    if (!limit.rlim_max && getrlimit(RLIMIT_FSIZE, &limit) < 0) {
+        return -errno;
+    }
+    if (size > limit.rlim_max) {
+        return -EPERM;
+    }
+    limit.rlim_cur =
+        size; /* only the soft one: to raise the hard one again would need a privilege */
+    return (int)host_result(prlimit(pid, RLIMIT_FSIZE, &limit, NULL));
 }
 
 int host_fcntl(int fd, int cmd, long arg)

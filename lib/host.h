@@ -25,6 +25,7 @@ MUST_CHECK ssize_t host_read(int fd, void *buf, size_t size);
 MUST_CHECK ssize_t host_write(int fd, const void *buf, size_t size);
 MUST_CHECK ssize_t host_pread(int fd, void *buf, size_t size, off_t offset);
 MUST_CHECK ssize_t host_pwrite(int fd, const void *buf, size_t size, off_t offset);
+MUST_CHECK ssize_t host_pwritev(int fd, const struct iovec *iov, int count, off_t offset);
 /* pwritev2 with RWF_APPEND: at the end of the file, whatever else writes there. */
 MUST_CHECK ssize_t host_pwrite_append(int fd, const void *buf, size_t size);
 /* preadv2 with RWF_NOWAIT: -EAGAIN when it would have to wait for the disk. */
@@ -64,6 +65,8 @@ MUST_CHECK ssize_t host_process_vm_read(int pid, void *dst, uaddr_t src, size_t 
 MUST_CHECK ssize_t host_process_vm_write(int pid, uaddr_t dst, const void *src, size_t size);
 MUST_CHECK int host_kill(int pid, int sig);
 MUST_CHECK int host_tgkill(int tgid, int tid, int sig);
+/* How far another process of the same user can write files: RLIMIT_FSIZE. */
+MUST_CHECK int host_set_file_limit(int pid, uint64_t size);
 MUST_CHECK int host_fcntl(int fd, int cmd, long arg);
 MUST_CHECK int host_ioctl(int fd, unsigned long request, void *arg);
 void host_yield(void); /* the CPU to another thread that is ready */

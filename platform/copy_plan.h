@@ -23,15 +23,19 @@
 #define PLATFORM_ASK_USAGE                                                                         \
     512 /* CPU time: an exec has left some of it behind in another host process */
 #define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */
+#define PLATFORM_ASK_NAMES                                                                         \
+    256 /* kept lookups: they are for another working directory, or other fds */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
+#define PLATFORM_ADDRESS_MIN 0x10000UL /* mmap_min_addr, as a rule: no flag and no fd is so large */
 enum platform_copy_kind {
     PLATFORM_COPY_NONE,
     PLATFORM_COPY_IN_STR,   /* up to number bytes, within the page where it begins */
     PLATFORM_COPY_IN_FIXED, /* number bytes */
     PLATFORM_COPY_IN_LEN,   /* as many bytes as argument `number` says */
+    PLATFORM_COPY_IN_MAYBE, /* number bytes, if the argument is an address: from PLATFORM_ADDRESS_MIN on */
     PLATFORM_COPY_OUT_FIXED,
     PLATFORM_COPY_OUT_LEN,
 };

@@ -42,13 +42,17 @@ struct engine_ops {
     bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, unsigned of);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
+    struct platform_stamps *(*stamps)(void); /* NULL: nothing is kept */
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                      bool writable);
     int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);
     void (*lease_unmap)(struct platform_thread *th, const unsigned *indices, size_t count);
+    int (*writer_give)(struct platform_thread *th, int host_fd, uint64_t limit);
+    int (*writer_limit)(struct platform_space *s, uint64_t limit);
     void (*set_brk)(struct platform_space *s, uaddr_t start, uaddr_t brk);
     uaddr_t (*brk)(const struct platform_space *s, uaddr_t known);
     void (*forget_files)(struct platform_thread *th);
+    int (*kept_file)(const struct platform_thread *th, int host_fd);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,

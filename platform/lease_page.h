@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "platform/names_page.h"
+
 #define LEASE_MAX       64
 #define LEASE_FD_MAX    4096          /* fds from here on are not leased */
 #define LEASE_BYTES_MAX (256UL << 20) /* larger files neither */
@@ -66,6 +68,8 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_APPEND 4U
 /* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
 #define LEASE_CLOSABLE 8U
+#define LEASE_EXEC     16U /* it may be mapped to be executed */
+#define LEASE_FILLED   32U /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
 
 struct platform_lease {
     uint64_t position;
@@ -75,7 +79,9 @@ struct platform_lease {
     uint32_t flags;      /* LEASE_READ ... */
     uint32_t stat_valid; /* stat is what fstat would say */
     uint8_t stat[144];   /* struct stat */
-    uint8_t pad[72];
+    uint32_t kept;       /* the number by which the process may map the file privately; 0: none */
+    uint32_t uses;       /* calls that were served: whether the next lease is worth it */
+    uint8_t pad[64];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 
@@ -96,4 +102,6 @@ struct platform_lease_page {
     uint64_t closes;                /* leases whose fds the process has closed: a bit each */
     uint8_t pad[56];
     struct platform_lease leases[LEASE_MAX];
+    struct platform_names names; /* no files: names_page.h */
 };
+_Static_assert(sizeof(struct platform_lease_page) <= 0x20000, "one channel slot");

@@ -192,6 +192,11 @@ void platform_forget_files(struct platform_thread *th)
     }
 }
 
+int platform_kept_file(const struct platform_thread *th, int host_fd)
+{
+    return g_engine->kept_file ? g_engine->kept_file(th, host_fd) : -ENOENT;
+}
+
 uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known)
 {
     return g_engine->tid_address ? g_engine->tid_address(th, known) : known;
@@ -212,6 +217,11 @@ struct platform_lease_page *platform_lease_page(struct platform_space *s)
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
 }
 
+struct platform_stamps *platform_stamps(void)
+{
+    return g_engine->stamps ? g_engine->stamps() : NULL;
+}
+
 int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                        bool writable)
 {
@@ -226,6 +236,16 @@ int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd)
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count)
 {
     g_engine->lease_unmap(th, indices, count);
+}
+
+int platform_writer_give(struct platform_thread *th, int host_fd, uint64_t limit)
+{
+    return g_engine->writer_give(th, host_fd, limit);
+}
+
+int platform_writer_limit(struct platform_space *s, uint64_t limit)
+{
+    return g_engine->writer_limit(s, limit);
 }
 
 uaddr_t platform_call_sp(const struct platform_thread *th)

@@ -207,12 +207,22 @@ void platform_ask(struct platform_thread *th, unsigned what, unsigned of);
  * its children. Context: may block. Errors: what mmap gave, -ESRCH.
  */
 struct platform_lease_page *platform_lease_page(struct platform_space *s);
+/* What says whether kept lookups still hold (platform/names_page.h), for all processes; NULL: this engine has none. */
+struct platform_stamps *platform_stamps(void);
 MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
                                   uint64_t size, bool writable);
 /* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */
 MUST_CHECK int platform_ring_map(struct platform_thread *th, unsigned index, int host_fd);
 /* The bytes of these leases (LEASE_MAX + i: ring i) are no longer needed there. Context: may block. */
 void platform_lease_unmap(struct platform_thread *th, const unsigned *indices, size_t count);
+/*
+ * th's process may write the first limit bytes of host_fd (readable and writable) by itself, as it could by a mapping; it had no
+ * such right to another file, or has no longer. platform_writer_limit: another limit for that file; 0 takes the
+ * right back, at once and for good. It must be 0 when a process or thread is made.
+ * Context: th's only thread makes a system call. give: may block. Errors: -EBUSY other processes share s; -ESRCH; what the host says.
+ */
+MUST_CHECK int platform_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);
+int platform_writer_limit(struct platform_space *s, uint64_t limit);
 
 /* The guest's stack pointer at the system call that is being served, as the guest has it. */
 uaddr_t platform_call_sp(const struct platform_thread *th);
@@ -262,6 +272,8 @@ int platform_host_tid(const struct platform_thread *th);
  * th's process changes its credentials: it loses files that it was given to keep. th is in a system call. Context: may block.
  */
 void platform_forget_files(struct platform_thread *th);
+/* The number of the file behind host_fd among those that th's process was given to keep, and may map as it likes. Errors: -ENOENT. */
+MUST_CHECK int platform_kept_file(const struct platform_thread *th, int host_fd);
 
 /* --- address spaces --- */
 

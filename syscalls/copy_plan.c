@@ -5,6 +5,7 @@
  */
 #include "syscalls/copy_plan.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 
@@ -37,6 +38,9 @@ static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *
     const struct arg_detail *d = &arg->detail;
     bool out =
         arg->kind == KIND_OUT_BUF || arg->kind == KIND_OUT_STR || arg->kind == KIND_OUT_STRUCT;
+    if (d->form == FORM_FCNTL) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_MAYBE, sizeof(struct flock));
+    }
     if (arg->kind == KIND_IN_STR) {
         return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_STR, STRING_AHEAD);
     }

@@ -9,6 +9,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/task/facts.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -137,6 +138,7 @@ static long set_cwd(struct task *t, const struct path *p)
     path_put(&t->fs->cwd);
     path_copy(&t->fs->cwd, p);
     facts_forget_at(t->fs, FACT_CWD);
+    stamp_at(stamp_of_id(t->fs->cwd_stamp));
     return 0;
 }
 
@@ -171,6 +173,7 @@ long sys_chroot(struct task *t, uaddr_t path)
     path_put(&t->fs->root);
     path_copy(&t->fs->root, &p);
     facts_forget_at(t->fs, FACT_CWD);
+    stamp_at(stamp_of_id(t->fs->root_stamp));
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/task/lease.h"
 #include "sentry/fs/fs.h"
+#include "sentry/vfs/stamp.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -184,6 +185,7 @@ static int remount(const struct path *at, unsigned long flags)
         return -EINVAL;
     }
     at->mnt->flags = mount_flags(flags);
+    stamp_everything(); /* who may write, says access(2) */
     return 0;
 }
 

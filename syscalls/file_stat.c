@@ -28,8 +28,11 @@ static long stat_out(struct task *t, const struct path *p, uaddr_t buf)
 static long stat_at(struct task *t, int dirfd, uaddr_t name, uaddr_t buf, unsigned walk_flags)
 {
     AUTO_PATH p = {NULL, NULL};
-    int r = path_at(t, dirfd, name, walk_flags, &p);
-    return r < 0 ? r : stat_out(t, &p, buf);
+    AUTO_NAME_CALL c = {.text = NULL};
+    int r = path_at_kept(t, dirfd, name, walk_flags, &c, &p);
+    long result = r < 0 ? r : stat_out(t, &p, buf);
+    name_call_keep(t, &c, r, &p, NAME_USE_STAT);
+    return result;
 }
 
 long sys_stat(struct task *t, uaddr_t path, uaddr_t buf)
@@ -112,6 +115,7 @@ static void statx_fill(struct statx *x, const struct stat *st, const struct path
 long sys_statx(struct task *t, int dirfd, uaddr_t path, int flags, unsigned mask, uaddr_t buf)
 {
     AUTO_PATH p = {NULL, NULL};
+    AUTO_NAME_CALL c = {.text = NULL};
     AUTO_PUT(file) f = NULL;
     struct stat st;
     struct statx x;
@@ -128,7 +132,8 @@ long sys_statx(struct task *t, int dirfd, uaddr_t path, int flags, unsigned mask
             path_copy(&p, &f->path);
         }
     } else {
-        r = path_at(t, dirfd, path, walk_flags_nofollow(flags), &p);
+        r = path_at_kept(t, dirfd, path, walk_flags_nofollow(flags), &c, &p);
+        name_call_keep(t, &c, r, &p, NAME_USE_STAT);
     }
     if (r == 0) {
         r = vfs_stat(&p, &st);
@@ -201,35 +206,27 @@ static int cred_real(const struct cred *c, struct cred **out)
 
 static long access_at(struct task *t, int dirfd, uaddr_t name, int mode, int flags)
 {
-    AUTO_FREE char *text = NULL;
-    AUTO_PATH start = {NULL, NULL};
+    AUTO_NAME_CALL c = {.text = NULL};
     AUTO_PATH p = {NULL, NULL};
     AUTO_PUT(cred) real = NULL;
-    const struct cred *cred = t->cred;
-    struct walk w;
     if (mode & ~(R_OK | W_OK | X_OK)) {
         return -EINVAL;
     }
     if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
         return -EINVAL;
     }
-    int r = name_in(t, name, flags & AT_EMPTY_PATH, &text);
-    if (r == 0) {
-        r = walk_init(t, dirfd, text, walk_flags_nofollow(flags), &w, &start);
+    if (!(flags & AT_EACCESS) && !names_cred_is_real(t->cred)) {
+        int r = cred_real(t->cred, &real);
+        if (r < 0) {
+            return r;
+        }
+        c.as = real;
     }
-    if (r == 0 && !(flags & AT_EACCESS)) {
-        r = cred_real(t->cred, &real);
-        w.cred = cred = real;
+    int r = path_at_kept(t, dirfd, name, walk_flags_nofollow(flags), &c, &p);
+    if (!real) {
+        name_call_keep(t, &c, r, &p, NAME_USE_ACCESS);
     }
-    if (r < 0) {
-        return r;
-    }
-    if (*text) {
-        r = vfs_lookup(&w, text, &p);
-    } else {
-        path_copy(&p, &start);
-    }
-    return r < 0 || mode == F_OK ? r : vfs_access(&p, cred, mode);
+    return r < 0 || mode == F_OK ? r : vfs_access(&p, real ? real : t->cred, mode);
 }
 
 long sys_access(struct task *t, uaddr_t path, int mode)

@@ -210,8 +210,11 @@ static long getxattr_at(struct task *t, int dirfd, uaddr_t path, unsigned walk_f
                         uaddr_t value, size_t size)
 {
     AUTO_PATH p = {NULL, NULL};
-    int r = path_at(t, dirfd, path, walk_flags, &p);
-    return r < 0 ? r : xattr_get(t, &p, name, value, size);
+    AUTO_NAME_CALL c = {.text = NULL};
+    int r = path_at_kept(t, dirfd, path, walk_flags, &c, &p);
+    long result = r < 0 ? r : xattr_get(t, &p, name, value, size);
+    name_call_keep(t, &c, r, &p, NAME_USE_XATTR); /* by now it is known whether it has any */
+    return result;
 }
 
 long sys_getxattr(struct task *t, uaddr_t path, uaddr_t name, uaddr_t value, size_t size)

@@ -46,6 +46,45 @@ int path_at(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags, struct
     return vfs_lookup(&w, text, out);
 }
 
+void name_call_end(struct name_call *c)
+{
+    free(c->text);
+}
+
+int path_at_kept(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags, struct name_call *c,
+                 struct path *out)
+{
+    AUTO_PATH start = {NULL, NULL};
+    struct walk w;
+    int r = name_in(t, name, walk_flags & WALK_EMPTY_PATH, &c->text);
+    if (r < 0) {
+        return r;
+    }
+    names_begin(&c->lookup);
+    r = walk_init(t, dirfd, c->text, walk_flags, &w, &start);
+    if (r < 0) {
+        return r;
+    }
+    if (!*c->text) {
+        path_copy(out, &start); /* as path_at */
+        return 0;
+    }
+    c->lookup.text = c->text;
+    c->lookup.dirfd = dirfd;
+    c->lookup.follow = walk_flags & WALK_FOLLOW;
+    w.trace = &c->lookup.trace;
+    w.cred = c->as ? c->as : w.cred;
+    return vfs_lookup(&w, c->text, out);
+}
+
+void name_call_keep(struct task *t, const struct name_call *c, int result, const struct path *p,
+                    enum name_use use)
+{
+    if (c->lookup.text) {
+        names_keep(t, &c->lookup, result, p, use);
+    }
+}
+
 static unsigned walk_flag_empty(int at_flags)
 {
     return at_flags & AT_EMPTY_PATH ? WALK_EMPTY_PATH : 0;

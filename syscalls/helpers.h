@@ -7,6 +7,7 @@
 
 #include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/names.h"
 #include "sentry/task/task.h"
 #include "sentry/vfs/vfs.h"
 
@@ -39,6 +40,22 @@ MUST_CHECK int walk_init(struct task *t, int dirfd, const char *name, unsigned f
  */
 MUST_CHECK int path_at(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags,
                        struct path *out);
+
+/*
+ * path_at for calls that the guest's side may answer by itself the next time: when the answer is known, and is the lookup's,
+ * name_call_keep says so. AUTO_NAME_CALL at the caller, empty.
+ */
+struct name_call {
+    struct name_lookup lookup; /* text NULL: there was none */
+    char *text;                /* owned */
+    const struct cred *as;     /* borrowed: who looks it up; NULL: the caller */
+};
+void name_call_end(struct name_call *c);
+#define AUTO_NAME_CALL __attribute__((cleanup(name_call_end))) struct name_call
+MUST_CHECK int path_at_kept(struct task *t, int dirfd, uaddr_t name, unsigned walk_flags,
+                            struct name_call *c, struct path *out);
+void name_call_keep(struct task *t, const struct name_call *c, int result, const struct path *p,
+                    enum name_use use);
 
 /* AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW and AT_EMPTY_PATH in WALK_* words. */
 unsigned walk_flags_nofollow(int at_flags); /* follows unless AT_SYMLINK_NOFOLLOW */

@@ -85,5 +85,6 @@ long sys_unshare(struct task *t, unsigned long flags)
         fd_table_put(t->files);
         t->files = files;
     }
+    task_update_asks(t);
     return 0;
 }

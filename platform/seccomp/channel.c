@@ -53,6 +53,7 @@ int thread_new(struct platform_space *s, struct platform_thread **out)
     th->space = space_get(s);
     th->notify_fd = -1;
     th->one_fd = -1;
+    th->ask = PLATFORM_ASK_FILES | PLATFORM_ASK_NAMES; /* until it is known what it shares */
     list_init(&th->proc_link);
     list_init(&th->pending_link);
     *out = th;

@@ -74,6 +74,7 @@ static NORETURN void first_stub(int chan_fd, size_t max_tasks)
     for (int sig = 1; sig < 65; sig++) {
         signal(sig, SIG_DFL);
     }
+    signal(SIGXFSZ, SIG_IGN); /* for all that come of it: see writer.c */
     sigset_t empty;
     sigemptyset(&empty);
     sigprocmask(SIG_SETMASK, &empty, NULL);
@@ -268,9 +269,12 @@ const struct engine_ops g_seccomp_engine = {
     .host_tid = seccomp_host_tid,
     .call_sp = seccomp_call_sp,
     .lease_page = seccomp_lease_page,
+    .stamps = seccomp_stamps,
     .lease_map = seccomp_lease_map,
     .ring_map = seccomp_ring_map,
     .lease_unmap = seccomp_lease_unmap,
+    .writer_give = seccomp_writer_give,
+    .writer_limit = seccomp_writer_limit,
     .keep_answer = seccomp_keep_answer,
     .forget_answers = seccomp_forget_answers,
     .set_mask = seccomp_set_mask,
@@ -278,6 +282,7 @@ const struct engine_ops g_seccomp_engine = {
     .set_brk = seccomp_set_brk,
     .brk = seccomp_brk,
     .forget_files = seccomp_forget_files,
+    .kept_file = seccomp_kept_file,
     .tid_address = seccomp_tid_address,
     .robust_list = seccomp_robust_list,
     .exit_info = seccomp_exit_info,

@@ -13,6 +13,7 @@
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
  *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
  *     its own channels and the read-only page at their places
+ *   pwrite64 of STUB_FD_WRITE                                           a file that it may write
  *
  * Everything else at the gate is RET_USER_NOTIF: the sentry compares the scalars with what it ordered.
  *
@@ -173,6 +174,16 @@ static void filter_clock(struct builder *b)
     block_end(b, block);
 }
 
+/* Of the one file that it may write: how far, its resource limit says (writer.c). */
+static void filter_write(struct builder *b)
+{
+    size_t block = block_if_equal(b, SYS_pwrite64);
+    load(b, ARG_LO(0));
+    require_equal(b, STUB_FD_WRITE);
+    ret(b, SECCOMP_RET_ALLOW);
+    block_end(b, block);
+}
+
 static void filter_membarrier(struct builder *b)
 {
     static const uint32_t commands[] = {
@@ -278,6 +289,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     filter_harmless(&b);
     filter_futex(&b);
     filter_clock(&b);
+    filter_write(&b);
     filter_membarrier(&b);
     filter_memory(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);

@@ -31,13 +31,27 @@ static int given_find(const struct host_process *p, const struct stat *st)
     return -ENOENT;
 }
 
+static bool may_be_given(const struct platform_thread *th, int host_fd, struct stat *out_st)
+{
+    return th->proc && (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) == O_RDONLY &&
+           host_fstat(host_fd, out_st) == 0 && S_ISREG(out_st->st_mode) &&
+           (out_st->st_mode & S_IROTH) &&
+           out_st->st_nlink > 0; /* no link: a file of the guest's own, in memory */
+}
+
+int seccomp_kept_file(const struct platform_thread *th, int host_fd)
+{
+    struct stat st;
+    return th->proc && th->proc->given.count && may_be_given(th, host_fd, &st)
+               ? given_find(th->proc, &st)
+               : -ENOENT;
+}
+
 int given_number(struct platform_thread *th, int host_fd)
 {
     struct stat st;
-    if (!th->proc || (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY ||
-        host_fstat(host_fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH) ||
-        st.st_nlink == 0) {
-        return -EPERM; /* no link: a file of the guest's own, in memory */
+    if (!may_be_given(th, host_fd, &st)) {
+        return -EPERM;
     }
     int number = given_find(th->proc, &st);
     if (number >= 0) {

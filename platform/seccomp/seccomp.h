@@ -291,6 +291,7 @@ void *seccomp_copy_room(struct platform_thread *th, size_t size);
 /* What the call still has to do is done now; th->result. Context: may block. */
 void tail_now(struct platform_thread *th);
 struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
+struct platform_stamps *seccomp_stamps(void);
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable);
 int seccomp_ring_map(struct platform_thread *th, unsigned index, int host_fd);
@@ -312,6 +313,7 @@ MUST_CHECK long mem_list(struct platform_thread *th, const struct stub_mem_call 
  */
 MUST_CHECK int given_number(struct platform_thread *th, int host_fd);
 void seccomp_forget_files(struct platform_thread *th);
+int seccomp_kept_file(const struct platform_thread *th, int host_fd);
 
 /* A class of its own. */
 uint64_t given_class_new(void);
@@ -331,6 +333,10 @@ void spare_missed_file(struct platform_thread *th, int host_fd, const struct giv
 void sites_learn(const struct host_process *p);
 /* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
 size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
+
+/* --- writer.c --- */
+int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);
+int seccomp_writer_limit(struct platform_space *s, uint64_t limit);
 
 /* --- load.c --- */
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,

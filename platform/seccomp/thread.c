@@ -323,6 +323,11 @@ struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
     return (struct platform_lease_page *)(void *)space_chan(s, THREAD_SLOTS);
 }
 
+struct platform_stamps *seccomp_stamps(void)
+{
+    return g_seccomp.ro->answer ? &g_seccomp.ro->stamps : NULL;
+}
+
 /* Shows host_fd in the slice, but not to children. */
 static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, uint64_t size,
                         uint64_t prot)

@@ -6,6 +6,7 @@
  *   own state  the thread's segment bases, its signal mask, its robust list; signals to itself: signal.c
  *   memory     anonymous private mappings: memory.c
  *   files      that the process has a lease of: files.c
+ *   names      that the sentry looked up before: names.c
  *
  * What is kept here is the guest's to spoil: a wrong value hurts only the process that wrote it, and the
  * sentry takes a signal mask as it would take one from rt_sigprocmask.
@@ -16,6 +17,7 @@
 
 #define EFAULT_                14
 #define EINVAL_                22
+#define AT_EMPTY_PATH_         0x1000
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
@@ -160,7 +162,6 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_close:
     case __NR_ioctl:
     case __NR_fadvise64:
-    case __NR_newfstatat:
     case __NR_epoll_wait:
     case __NR_epoll_pwait:
         r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
@@ -190,7 +191,29 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
         r = RO->answer && !(area->chan->ask & CHAN_ASK_FACTS) ? stub_facts(nr, area->args)
                                                               : NOT_OURS;
         break;
+    case __NR_newfstatat:
+        if (area->args[3] & AT_EMPTY_PATH_) {
+            r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+            break;
+        }
+        __attribute__((fallthrough));
+    case __NR_stat:
+    case __NR_lstat:
+    case __NR_statx:
+    case __NR_access:
+    case __NR_faccessat:
+    case __NR_getxattr:
+    case __NR_lgetxattr:
+        r = RO->answer && !(area->chan->ask & CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
+        break;
     case __NR_mmap:
+        if (!(area->args[3] & 0x20 /* MAP_ANONYMOUS */)) {
+            r = RO->answer && !(area->chan->ask & (CHAN_ASK_MEMORY | CHAN_ASK_FILES))
+                    ? stub_file_map(area->args)
+                    : NOT_OURS;
+            break;
+        }
+        /* fall through */
     case __NR_munmap:
     case __NR_mprotect:
     case __NR_madvise:

@@ -141,6 +141,8 @@ static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i, uint64_t
         return args[size % 6] < limit ? args[size % 6] : limit;
     case PLATFORM_COPY_IN_STR:
         return size < to_page_end ? size : to_page_end;
+    case PLATFORM_COPY_IN_MAYBE:
+        return args[i] >= PLATFORM_ADDRESS_MIN && args[i] < 1UL << 47 ? size : 0;
     default:
         return size;
     }

@@ -41,6 +41,7 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *w
     if (!(*word & LEASE_VALID) || lease_number(fd) != index) {
         return 0;
     }
+    l->uses++;
     return (l->flags & rights) == rights ? l : 0;
 }
 
@@ -174,19 +175,39 @@ static int are_there(const struct iov *v, uint64_t count)
     return 1;
 }
 
+#define FILL_MIN 2048 /* bytes of a write: a fault costs as much as two or three system calls */
+
+/*
+ * The n bytes of the buffers for the file, to position pos, mapped at `at`. fresh: they make it longer. Return: 0, or
+ * -EFAULT.
+ */
+static long put(const struct platform_lease *l, uint64_t at, const struct iov *v, uint64_t count,
+                uint64_t n, uint64_t pos, int fresh)
+{
+    long done = 0;
+    if (fresh && count == 1 && n >= FILL_MIN && l->flags & LEASE_FILLED &&
+        !stub_has_sites(v->base, n)) {
+        done = gate(__NR_pwrite64, STUB_FD_WRITE, v->base, n, pos, 0, 0);
+        done =
+            done < 0 ? 0 : done; /* the right is gone, or the buffer ends: the copy will find out */
+    }
+    return stub_transfer(at + (uint64_t)done, v, (uint64_t)done, n - (uint64_t)done, 1);
+}
+
 /* vector: where v comes from, for a call with more than one; else 0. */
 static long lease_write(struct area *area, uint64_t fd, const struct iov *v, uint64_t count,
                         uint64_t vector, int own, uint64_t pos)
 {
     uint64_t word, map, n = stub_iov_size(v, count);
     struct platform_lease *l = lease_of(fd, LEASE_WRITE, &word, &map);
+    uint64_t size = l ? word_load(&l->size) : 0;
     if (!l || !n || n > LEASE_BYTES_MAX || l->capacity > LEASE_BYTES_MAX || !are_there(v, count) ||
         !take_range(l, word, own, n, &pos)) {
         return NOT_OURS;
     }
     l->stat_valid = 0;
     l->written_at = timestamp();
-    long r = stub_transfer(map + pos, v, 0, n, 1);
+    long r = put(l, map + pos, v, count, n, pos, pos + n > size);
     if (l->flags & LEASE_APPEND) {
         /* The size already says so; only the position is still to follow. */
         while (is_still(l, word)) {
@@ -234,6 +255,14 @@ static long lease_stat(uint64_t fd, uint64_t out)
         return NOT_OURS;
     }
     return is_still(l, word) ? 0 : NOT_OURS;
+}
+
+long stub_file_map(const uint64_t *a)
+{
+    uint64_t word, map;
+    struct platform_lease *l = lease_of((uint32_t)a[4], LEASE_READ, &word, &map);
+    uint32_t kept = l ? l->kept : 0;
+    return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
 }
 
 /* The fd is free for nobody until the sentry has seen it, which is before anybody can ask for one. */

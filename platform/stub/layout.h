@@ -43,7 +43,7 @@
 #define STUB_TEXT     UL_(0x700008020000)
 #define STUB_TEXT_END (STUB_BLOCK + 0x30000)
 #define STUB_RO       (STUB_BLOCK + 0x30000) /* one mapping a sandbox, read-only to guests */
-#define STUB_RO_SIZE  UL_(0x7000)
+#define STUB_RO_SIZE  UL_(0xa000)
 #define CHAN_BASE     (STUB_BLOCK + 0x40000)
 #define CHAN_STRIDE   UL_(0x20000) /* control page and 124 KiB window */
 #define SLOT_COUNT    UL_(1024)
@@ -83,6 +83,7 @@
  */
 #define STUB_FD_KEPT  6
 #define STUB_KEPT_MAX 32
+#define STUB_FD_WRITE 38 /* the file that it may pwrite64 (platform/seccomp/writer.c) */
 #define STUB_FD_MAP   40 /* + slot: any file, for one notified mmap */
 #define STUB_FD_GIVEN 1100
 #define STUB_FD_IS_MAPPABLE(fd)                                                                    \
@@ -117,6 +118,7 @@
 #define CHAN_ASK_SITES     PLATFORM_ASK_SITES
 #define CHAN_ASK_FACTS     PLATFORM_ASK_FACTS
 #define CHAN_ASK_USAGE     PLATFORM_ASK_USAGE
+#define CHAN_ASK_NAMES     PLATFORM_ASK_NAMES
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U  /* the guest sleeps on its word of the read-only page */
@@ -353,6 +355,7 @@ struct stub_ro {           /* read-only to guests */
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */
     uint16_t copy_plan[PLATFORM_COPY_NR_COUNT][6];
+    _Alignas(4096) struct platform_stamps stamps; /* of kept lookups */
 };
 
 _Static_assert(offsetof(struct stub_ro, kept) == STUB_RO_KEPT, "assembly offset");

@@ -8,12 +8,18 @@
 
 #include "platform/stub/stub.h"
 
-#define PROT_WRITE_   2UL
-#define PROT_RWX      7UL
-#define MAP_PRIVATE_  0x2UL
-#define MAP_FIXED_    0x10UL
-#define MAP_ANON_     0x20UL
-#define MAP_NOREPLACE 0x100000UL
+#define PROT_WRITE_     2UL
+#define PROT_EXEC_      4UL
+#define PROT_RWX        7UL
+#define MAP_PRIVATE_    0x2UL
+#define MAP_FIXED_      0x10UL
+#define MAP_ANON_       0x20UL
+#define MAP_NOREPLACE   0x100000UL
+#define MAP_DENYWRITE_  0x800UL
+#define MAP_EXECUTABLE_ 0x1000UL
+#define EPERM_          1
+#define EBADF_          9
+#define EACCES_         13
 /* FIXED, NORESERVE, POPULATE, STACK, FIXED_NOREPLACE */
 #define MAP_PLAIN (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
 #define TASK_SIZE 0x7ffffffff000UL
@@ -39,6 +45,18 @@ static long memory_map(const uint64_t *a, uint64_t size)
         return NOT_OURS;
     }
     return gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, (uint64_t)-1, 0);
+}
+
+long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
+{
+    uint64_t size = (a[1] + 4095) & ~4095UL, flags = a[3] & ~MAP_EXECUTABLE_;
+    if ((flags & ~(MAP_PLAIN | MAP_DENYWRITE_)) != MAP_PRIVATE_ || a[2] & ~PROT_RWX ||
+        (a[2] & PROT_EXEC_ && !(lease & LEASE_EXEC)) || a[5] & 4095 || a[5] >> 40 ||
+        !is_plain_range(flags & (MAP_FIXED_ | MAP_NOREPLACE) ? a[0] : a[0] & ~4095UL, size)) {
+        return NOT_OURS;
+    }
+    long r = gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, number, a[5]);
+    return r == -EBADF_ || r == -EACCES_ || r == -EPERM_ ? NOT_OURS : r;
 }
 
 long stub_memory(uint64_t nr, const uint64_t *a)

@@ -286,9 +286,31 @@ void stub_sites_unmapped(uint64_t addr, uint64_t size)
     }
 }
 
+static int may_have_sites(uint64_t addr, uint64_t size)
+{
+    return HOT->site_low - SITE_SPAN < addr + size && HOT->site_high > addr;
+}
+
+static int any_site_in(const struct stub_site *sites, int count, uint64_t addr, uint64_t size)
+{
+    for (int i = 0; i < count; i++) {
+        if (sites[i].state < SITE_LEFT && sites[i].address > addr &&
+            sites[i].address < addr + size + SITE_SPAN) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int stub_has_sites(uint64_t addr, uint64_t size)
+{
+    return may_have_sites(addr, size) && (any_site_in(HOT->sites, HOT_SITES, addr, size) ||
+                                          any_site_in(stub_sites, SITE_COUNT, addr, size));
+}
+
 void stub_show_original(void *copy, uint64_t addr, uint64_t size)
 {
-    if (HOT->site_low - SITE_SPAN >= addr + size || HOT->site_high <= addr) {
+    if (!may_have_sites(addr, size)) {
         return;
     }
     for (int i = 0; i < HOT_SITES; i++) {

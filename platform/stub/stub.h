@@ -110,6 +110,8 @@ void stub_load(struct area *area) __attribute__((noreturn));
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+/* A private mapping, as args say, of the file that is kept by number; flags: the lease's. */
+long stub_map_kept(const uint64_t *args, uint32_t number, uint32_t flags);
 long stub_brk(uint64_t addr);
 void stub_brk_lock(void);
 void stub_brk_unlock(void);
@@ -150,6 +152,10 @@ long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
+long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
+
+/* names.c */
+long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);
@@ -180,6 +186,8 @@ extern struct stub_site stub_sites[];
 void stub_sites_publish(void);
 /* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
 void stub_show_original(void *copy, uint64_t addr, uint64_t size);
+/* Were any rewritten in [addr, addr + size)? */
+int stub_has_sites(uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);

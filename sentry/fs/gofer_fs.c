@@ -426,6 +426,18 @@ static ssize_t fs_getxattr(struct inode *inode, const char *name, void *value, s
     return err < 0 ? err : gofer_client_getxattr(fs->client, fs->root, path, name, value, size);
 }
 
+static bool fs_lacks_xattrs(struct inode *inode)
+{
+    const struct gofer_inode *gi = gofer_i(inode);
+    return gi->no_xattr && gofer_fresh(gofer_fs_of(gi), gi->fetched_ns);
+}
+
+static size_t fs_names_after(struct inode *dir, const struct name *after, char *names, size_t size,
+                             size_t max)
+{
+    return gofer_listing_names(gofer_i(dir), after, names, size, max);
+}
+
 /* Mode bits have been asked; this is what the caller outside could not do either. */
 static int fs_permission(struct inode *inode, const struct cred *cred, int may)
 {
@@ -474,6 +486,8 @@ const struct inode_ops gofer_inode_ops = {
     .unlink = gofer_unlink,
     .rmdir = gofer_rmdir,
     .rename = gofer_rename,
+    .names_after = fs_names_after,
+    .lacks_xattrs = fs_lacks_xattrs,
     .readlink = fs_readlink,
     .getattr = fs_getattr,
     .setattr = gofer_setattr,
@@ -509,7 +523,8 @@ int gofer_fs_new(struct gofer_client *g, uint32_t root, bool read_only, bool sha
         return -ENOMEM;
     }
     sb->private = fs;
-    sb->flags = (read_only ? SB_RDONLY : 0) | (shared ? SB_REVALIDATE : 0);
+    sb->flags = (read_only ? SB_RDONLY : 0) | (shared ? SB_REVALIDATE : 0) |
+                (read_only && !shared ? SB_STEADY : 0);
     *fs = (struct gofer_fs){.client = g,
                             .sb = sb,
                             .root = root,

@@ -156,6 +156,9 @@ MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
 bool gofer_listing_seek(struct gofer_inode *dir, const struct name *name, size_t *at);
 /* The entry at *at, which becomes the next one's place. NULL: there is none. */
 const struct gofer_dirent *gofer_listing_next(struct gofer_inode *dir, size_t *at);
+/* struct inode_ops.names_after: names whose attributes are known, too. */
+MUST_CHECK size_t gofer_listing_names(struct gofer_inode *dir, const struct name *after,
+                                      char *names, size_t size, size_t max);
 /* It told about extended attributes, and somebody wanted to know. */
 void gofer_listing_xattr_used(struct gofer_fs *fs);
 void gofer_listing_drop(struct gofer_inode *dir);

@@ -385,6 +385,35 @@ const struct gofer_dirent *gofer_listing_next(struct gofer_inode *dir, size_t *a
     return e;
 }
 
+size_t gofer_listing_names(struct gofer_inode *dir, const struct name *after, char *names,
+                           size_t size, size_t max)
+{
+    struct gofer_listing *l = valid_listing(dir);
+    if (!l || (!l->slots && !index_names(l))) {
+        return 0;
+    }
+    const struct gofer_dirent *e = after ? find_entry(l, after) : NULL;
+    if (after && !e) {
+        return 0;
+    }
+    size_t count = 0;
+    size_t at = e ? (size_t)((const uint8_t *)e - l->entries) + gofer_dirent_size(e) : 0;
+    for (; at < l->size && count < max; at += gofer_dirent_size(e)) {
+        e = (const void *)(l->entries + at);
+        if (e->name_size + 1U > size) {
+            break;
+        }
+        if (e->has_attr) {
+            memcpy(names, gofer_dirent_name(e), e->name_size);
+            names[e->name_size] = '\0';
+            names += e->name_size + 1U;
+            size -= e->name_size + 1U;
+            count++;
+        }
+    }
+    return count;
+}
+
 /* The inode of dir's subdirectory e. *out: a reference. */
 static int subdir_inode(struct gofer_inode *dir, const struct gofer_dirent *e,
                         struct gofer_inode **out)

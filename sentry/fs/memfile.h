@@ -26,6 +26,7 @@ struct memfile {
     int64_t fd_size;   /* of the memfd: >= size; what is behind size is there to grow into */
     uint64_t reserved; /* pages of the budget that a lease may yet fill */
     bool mapped;       /* guests have it mapped: they see where fd ends */
+    bool leased;       /* for writing, at some time */
 };
 
 void memfile_init(struct memfile *m, struct mem_budget *budget);

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "sentry/base/kernel.h"
 #include "sentry/vfs/lease.h"
+#include "sentry/vfs/stamp.h"
 
 void mem_fs_init(struct mem_fs *fs, const struct mem_fs_type *type, uint64_t limit_bytes)
 {
@@ -152,6 +154,7 @@ int mem_setattr(struct inode *inode, const struct inode_attr *attr)
             return r;
         }
         inode->size = attr->size;
+        inode_changed(inode);
         rest.valid &= ~ATTR_SIZE;
     }
     mem_modified(mem_node(inode));
@@ -180,6 +183,7 @@ ssize_t mem_file_write(struct file *f, struct uio *src, int64_t *pos)
     struct mem_node *node = mem_node(f->inode);
     ssize_t n = memfile_write(&node->data, src, *pos);
     node->inode.size = node->data.size;
+    inode_changed(&node->inode); /* one that failed may have left pages */
     if (n > 0) {
         *pos += n;
         inode_touch(&node->inode, ATTR_MTIME | ATTR_CTIME);
@@ -207,8 +211,12 @@ bool mem_file_steady(const struct file *f)
 
 int mem_file_mmap(struct file *f, int prot, int flags, struct file_map *out)
 {
-    (void)prot, (void)flags;
+    (void)prot;
     inode_end_leases(f->inode);
+    if (flags & MAP_SHARED && file_writable(f)) {
+        f->inode->i_flags |= INODE_UNSTEADY; /* who writes there makes blocks */
+    }
+    inode_changed(f->inode);
     return memfile_map(&mem_node(f->inode)->data, out);
 }
 
@@ -216,6 +224,7 @@ int mem_file_lease(struct file *f, struct lease_terms *out)
 {
     struct mem_node *node = mem_node(f->inode);
     *out = (struct lease_terms){.writable = file_writable(f), .size = node->data.size};
+    inode_changed(f->inode); /* blocks, if its bytes have to move for it */
     return memfile_lease(&node->data, out->writable, LEASE_FILE_MAX, &out->host_fd, &out->capacity);
 }
 
@@ -227,6 +236,7 @@ void mem_file_lease_end(struct file *f, int64_t size, int64_t mtime_ns)
     if (mtime_ns) {
         node->inode.mtime_ns = node->inode.ctime_ns = mtime_ns;
     }
+    inode_changed(&node->inode);
 }
 
 /* Memory is as stable as it will get. */
@@ -247,6 +257,7 @@ int mem_file_fallocate(struct file *f, int mode, int64_t offset, int64_t size)
     }
     kmutex_lock(&node->inode.lock);
     int r = memfile_fallocate(&node->data, mode, offset, size);
+    inode_changed(&node->inode);
     if (r == 0) {
         node->inode.size = node->data.size;
         inode_touch(&node->inode, ATTR_MTIME | ATTR_CTIME);

@@ -85,6 +85,8 @@ MUST_CHECK int mem_rename(struct inode *old_dir, const struct name *old_name, st
 /* Emits ".", ".." and the names in memory, from c->pos. Return: true when all of them were taken. */
 bool mem_emit_names(struct file *f, struct dir_context *c);
 MUST_CHECK int mem_open_dir(struct inode *inode, struct file *f);
+MUST_CHECK size_t mem_names_after(struct inode *dir, const struct name *after, char *names,
+                                  size_t size, size_t max);
 
 /* inode_ops of all kinds (memnode.c) */
 MUST_CHECK int mem_open_file(struct inode *inode, struct file *f);
@@ -96,6 +98,7 @@ MUST_CHECK int mem_setxattr(struct inode *inode, const char *name, const void *v
                             int flags);
 MUST_CHECK ssize_t mem_listxattr(struct inode *inode, char *list, size_t size);
 MUST_CHECK int mem_removexattr(struct inode *inode, const char *name);
+bool mem_lacks_xattrs(struct inode *inode);
 void mem_xattrs_free(struct mem_node *n);
 
 /* file_ops of regular files */

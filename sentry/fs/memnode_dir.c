@@ -13,6 +13,8 @@
 #include <linux/fs.h>
 #include <string.h>
 
+#define SLOTS_LOOKED_AT 512 /* for what only saves time: most may be holes */
+
 /* --- bookkeeping --- */
 
 /* dir gained or lost names. */
@@ -285,6 +287,32 @@ int mem_rename(struct inode *old_dir, const struct name *old_name, struct inode 
 }
 
 /* --- listing --- */
+
+size_t mem_names_after(struct inode *dir, const struct name *after, char *names, size_t size,
+                       size_t max)
+{
+    const struct memdir *d = &mem_node(dir)->names;
+    const struct mem_dirent *e = after ? memdir_find(d, after) : NULL;
+    size_t count = 0, first = e ? e->slot + 1 : 0;
+    if (after && !e) {
+        return 0;
+    }
+    size_t end = MIN(d->slot_count, first + SLOTS_LOOKED_AT);
+    for (size_t i = first; i < end && count < max; i++) {
+        e = d->slots[i].entry;
+        if (!e || !e->inode) {
+            continue;
+        }
+        if (e->size + 1U > size) {
+            break;
+        }
+        memcpy(names, e->name, e->size + 1U);
+        names += e->size + 1U;
+        size -= e->size + 1U;
+        count++;
+    }
+    return count;
+}
 
 static bool emit_dots(struct file *f, struct dir_context *c)
 {

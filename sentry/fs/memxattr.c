@@ -49,6 +49,11 @@ void mem_xattrs_free(struct mem_node *n)
     }
 }
 
+bool mem_lacks_xattrs(struct inode *inode)
+{
+    return !mem_node(inode)->xattrs;
+}
+
 ssize_t mem_getxattr(struct inode *inode, const char *name, void *value, size_t size)
 {
     int r = check_name(name);

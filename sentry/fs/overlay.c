@@ -171,6 +171,30 @@ static void overlay_walk_ahead(struct inode *dir, const char *text, bool opens)
     }
 }
 
+/* In overlay_readdir's order: names in memory, then those of the lower directory that they don't hide. */
+static size_t overlay_names_after(struct inode *dir, const struct name *after, char *names,
+                                  size_t size, size_t max)
+{
+    struct overlay_node *d = overlay_node(dir);
+    bool in_memory = !after || memdir_find(&d->mem.names, after);
+    size_t count = in_memory ? mem_names_after(dir, after, names, size, max) : 0;
+    if (count > 0 || !d->lower || !d->lower->ops->names_after) {
+        return count;
+    }
+    size_t found = d->lower->ops->names_after(d->lower, in_memory ? NULL : after, names, size, max);
+    char *to = names;
+    for (const char *from = names; found > 0; found--) {
+        const struct name name = {from, strlen(from)};
+        from += name.size + 1;
+        if (!memdir_find(&d->mem.names, &name)) {
+            memmove(to, name.text, name.size + 1);
+            to += name.size + 1;
+            count++;
+        }
+    }
+    return count;
+}
+
 static int overlay_readlink(struct inode *inode, char **out)
 {
     const struct overlay_node *n = overlay_node(inode);
@@ -247,6 +271,15 @@ static ssize_t overlay_listxattr(struct inode *inode, char *list, size_t size)
     return n->lower->ops->listxattr ? n->lower->ops->listxattr(n->lower, list, size) : 0;
 }
 
+static bool overlay_lacks_xattrs(struct inode *inode)
+{
+    const struct overlay_node *n = overlay_node(inode);
+    if (!n->xattrs_in_lower) {
+        return mem_lacks_xattrs(inode);
+    }
+    return n->lower->ops->lacks_xattrs && n->lower->ops->lacks_xattrs(n->lower);
+}
+
 static int copy_one_xattr(struct overlay_node *n, const char *name)
 {
     ssize_t size = overlay_getxattr(&n->mem.inode, name, NULL, 0);
@@ -321,14 +354,17 @@ static int overlay_removexattr(struct inode *inode, const char *name)
 #define OVERLAY_COMMON_OPS                                                                         \
     .getattr = overlay_getattr, .setattr = overlay_setattr, .getxattr = overlay_getxattr,          \
     .setxattr = overlay_setxattr, .listxattr = overlay_listxattr,                                  \
-    .removexattr = overlay_removexattr, .permission = overlay_permission
+    .removexattr = overlay_removexattr, .permission = overlay_permission,                          \
+    .lacks_xattrs = overlay_lacks_xattrs
 
 static const struct inode_ops overlay_dir_ops = {
-    OVERLAY_COMMON_OPS,       .lookup = overlay_lookup, .create = mem_create,
-    .mkdir = mem_create,      .mknod = mem_mknod,       .symlink = mem_symlink,
-    .link = mem_link,         .unlink = mem_unlink,     .rmdir = mem_rmdir,
-    .rename = mem_rename,     .tmpfile = mem_tmpfile,   .walk_ahead = overlay_walk_ahead,
-    .open = overlay_open_dir,
+    OVERLAY_COMMON_OPS,       .lookup = overlay_lookup,
+    .create = mem_create,     .mkdir = mem_create,
+    .mknod = mem_mknod,       .symlink = mem_symlink,
+    .link = mem_link,         .unlink = mem_unlink,
+    .rmdir = mem_rmdir,       .rename = mem_rename,
+    .tmpfile = mem_tmpfile,   .walk_ahead = overlay_walk_ahead,
+    .open = overlay_open_dir, .names_after = overlay_names_after,
 };
 static const struct inode_ops overlay_file_ops = {OVERLAY_COMMON_OPS, .open = overlay_open_file};
 static const struct inode_ops overlay_link_ops = {OVERLAY_COMMON_OPS, .readlink = overlay_readlink};
@@ -411,6 +447,7 @@ int overlay_new(struct super_block *lower, struct super_block **out)
         return -ENOMEM;
     }
     sb->private = fs;
+    sb->flags |= lower->flags & SB_STEADY;
     mem_fs_init(&fs->mem, &overlay_type, 0);
     fs->lower = super_get(lower);
     super_activate(lower);

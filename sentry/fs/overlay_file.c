@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sentry/vfs/lease.h"
+#include "sentry/vfs/stamp.h"
 
 #define COPY_CHUNK (256 * 1024)
 
@@ -156,6 +157,7 @@ int overlay_copy_up(struct overlay_node *n, int64_t keep, const struct cred *cre
     n->data_in_lower = false;
     n->mem.inode.i_flags &= ~INODE_FROZEN;
     n->mem.inode.size = size;
+    inode_changed(&n->mem.inode); /* its blocks */
     mem_modified(&n->mem);
     return 0;
 }

@@ -37,12 +37,14 @@ static const struct inode_ops tmpfs_dir_ops = {
     .rmdir = mem_rmdir,
     .rename = mem_rename,
     .tmpfile = mem_tmpfile,
+    .names_after = mem_names_after,
     .setattr = mem_setattr,
     .open = mem_open_dir,
     .getxattr = mem_getxattr,
     .setxattr = mem_setxattr,
     .listxattr = mem_listxattr,
     .removexattr = mem_removexattr,
+    .lacks_xattrs = mem_lacks_xattrs,
 };
 static const struct inode_ops tmpfs_file_ops = {
     .getattr = mem_getattr,
@@ -52,6 +54,7 @@ static const struct inode_ops tmpfs_file_ops = {
     .setxattr = mem_setxattr,
     .listxattr = mem_listxattr,
     .removexattr = mem_removexattr,
+    .lacks_xattrs = mem_lacks_xattrs,
 };
 static const struct inode_ops tmpfs_link_ops = {
     .readlink = mem_readlink,
@@ -60,6 +63,7 @@ static const struct inode_ops tmpfs_link_ops = {
     .setxattr = mem_setxattr,
     .listxattr = mem_listxattr,
     .removexattr = mem_removexattr,
+    .lacks_xattrs = mem_lacks_xattrs,
 };
 static const struct inode_ops tmpfs_special_ops = {
     .setattr = mem_setattr,
@@ -67,6 +71,7 @@ static const struct inode_ops tmpfs_special_ops = {
     .setxattr = mem_setxattr,
     .listxattr = mem_listxattr,
     .removexattr = mem_removexattr,
+    .lacks_xattrs = mem_lacks_xattrs,
 };
 
 static const struct mem_fs_type tmpfs_type = {
@@ -113,6 +118,7 @@ int tmpfs_new(uint32_t root_mode, uint32_t uid, uint32_t gid, uint64_t size_limi
         return -ENOMEM;
     }
     sb->private = fs;
+    sb->flags |= SB_STEADY;
     mem_fs_init(fs, &tmpfs_type, size_limit);
     r = mem_node_new(sb, S_IFDIR | (root_mode & 07777), uid, gid, &root);
     if (r == 0) {

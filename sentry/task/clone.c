@@ -8,6 +8,7 @@
  */
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/facts.h"
+#include "sentry/task/lease.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/pidfd.h"
 
@@ -291,6 +292,7 @@ long task_clone(struct task *t, const struct clone_request *r)
                                    .child_tid = r->child_tid,
                                    .tls = r->tls,
                                    .guest_tid = tid};
+        lease_before_clone(t);
         error = platform_clone(t->pt, &c, &pt);
     }
     if (error < 0) {

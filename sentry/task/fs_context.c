@@ -5,6 +5,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
+#include "sentry/vfs/stamp.h"
 #include "sentry/vfs/vfs.h"
 
 #include <limits.h>
@@ -20,6 +21,8 @@ int fs_context_new(const struct path *root, const struct path *cwd, uint32_t uma
     path_copy(&fs->root, root);
     path_copy(&fs->cwd, cwd);
     fs->umask = umask;
+    fs->cwd_stamp = stamp_new_id();
+    fs->root_stamp = stamp_new_id();
     *out = fs;
     return 0;
 }

@@ -58,6 +58,8 @@ struct lease_table *lease_table_of(struct task *t)
         if (mm->leases) {
             mm->leases->page = page;
             mm->leases->files = t->files;
+            mm->leases->space = mm->space;
+            mm->leases->worth = LEASE_WORTH_IT;
             list_init(&mm->leases->facts);
             lease_closes_init(mm->leases, t->files);
         }
@@ -89,10 +91,11 @@ bool lease_leads_to(const struct task *t, int fd, const struct file *f)
 /* --- mappings of ended leases --- */
 
 /* They keep the bytes alive, and in the process's reach. */
-void lease_set_stale(struct lease_table *table, unsigned index, uint64_t bytes)
+void lease_set_stale(struct lease_table *table, unsigned index, uint64_t mapped, uint64_t kept)
 {
-    table->stale_bytes += bytes - table->stale[index];
-    table->stale[index] = bytes;
+    table->stale_bytes += kept - table->kept[index];
+    table->kept[index] = kept;
+    table->stale[index] = mapped;
 }
 
 void lease_unmap_stale(struct task *t, struct lease_table *table, int only)
@@ -102,7 +105,7 @@ void lease_unmap_stale(struct task *t, struct lease_table *table, int only)
     for (int i = 0; i < LEASE_MAX; i++) {
         if (table->stale[i] && (only < 0 || only == i)) {
             indices[count++] = (unsigned)i;
-            lease_set_stale(table, (unsigned)i, 0);
+            lease_set_stale(table, (unsigned)i, 0, 0);
         }
     }
     for (unsigned i = 0; only < 0 && i < RING_MAX; i++) {
@@ -160,6 +163,7 @@ static void tidy(struct task *t, long nr)
     struct lease_table *table = t->mm->leases;
     bool rights = gives_up_rights(t, nr);
     if (rights) {
+        lease_end_kept(table);
         lease_end_rings(table); /* the others' trust ends: they go on with a ring of their own */
     }
     if (rights || table->stale_bytes > STALE_BYTES_MAX) {
@@ -312,7 +316,7 @@ static void consider(struct task *t, long nr, long result)
     if (is_open_call(nr)) {
         lease_consider_opened(t, f, fd);
     } else if (S_ISREG(f->inode->mode)) {
-        lease_consider_regular(t, f, fd, nr);
+        lease_consider_regular(t, f, fd, nr, result);
     } else if (nr == SYS_epoll_wait) {
         if (file_is_epoll(f) && epoll_is_idle(f)) {
             grant_fact(t, f, fd, LEASE_IDLE);

@@ -1,7 +1,8 @@
 /*
  * Light leases: of a file that was just opened for reading in a tree that nobody changes. Nothing is mapped. The process has
  * the position, the size and the attributes, so that fstat, lseek and the read that finds the end need no trip;
- * a read of bytes takes the lease back and returns it with its reply. A file that is read often gets
+ * a read of bytes takes the lease back and returns it with its reply. A library that the process keeps (platform_kept_file) is also mapped without
+ * a trip. A file that is read often gets
  * a real lease in its place (lease_file.c).
  *
  * Closing. Where the last close of a file is seen by nobody, the process closes it by itself:
@@ -112,6 +113,22 @@ void lease_end_everywhere(void)
     lease_settle_everywhere();
 }
 
+/*
+ * A library that the process keeps from another one's start: it maps it by itself, so what /proc/PID/maps will say is noted now.
+ * Return: its number, or 0.
+ */
+static uint32_t kept_number(struct task *t, const struct file *f, const struct lease_terms *terms)
+{
+    AUTO_STRBUF name = {0};
+    int number = f->inode->i_flags & INODE_MAPPED ? platform_kept_file(t->pt, terms->host_fd) : -1;
+    if (number <= 0 || path_name(&f->path, &t->fs->root, &name) < 0 ||
+        mm_note_file(t->mm, terms->host_fd, f->inode->dev, f->inode->ino,
+                     name.text ? name.text : "") < 0) {
+        return 0;
+    }
+    return (uint32_t)number;
+}
+
 void lease_consider_opened(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
@@ -125,6 +142,7 @@ void lease_consider_opened(struct task *t, struct file *f, int fd)
     struct regular_lease *l = index >= 0 ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->index = (unsigned)index;
+        l->kept = kept_number(t, f, &terms);
         lease_install(t, f, fd, l, &terms);
         lease_publish_stat(l);
     }

@@ -19,10 +19,18 @@
 #include "sentry/base/timer.h"
 #include "sentry/task/lease_internal.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 #include "sentry/vfs/vfs.h"
 
-#define WORTH_IT                                                                                   \
-    8 /* calls on one file before it is leased: granting costs as much; a loader makes 4 or 5 on each library */
+/*
+ * Files that are written, closed and forgotten (a journal, an object file) do not earn what their leases cost: each lease that
+ * ended after fewer uses than USES_MIN doubles what the next one asks for, up to WORTH_MAX calls.
+ */
+#define USES_MIN  24
+#define WORTH_MAX 64
+#define LARGE     (256L << 10) /* such a file is not one of them */
+#define HEATING   (32L << 10)  /* bytes written that count as one more call: they cost as much */
+#define FILL_FROM (512L << 10) /* bytes of a file that its writer may fill by itself */
 
 _Static_assert(LEASE_FILE_MAX == LEASE_BYTES_MAX, "the file systems' limit is the platform's");
 
@@ -59,7 +67,7 @@ static void take_over(struct file_lease *base)
         f->pos = (int64_t)(word & LEASE_POSITION);
     }
     if (f->ops->lease_end) {
-        int64_t kept = size <= l->mapped ? (int64_t)size : f->inode->size;
+        int64_t kept = size <= l->capacity ? (int64_t)size : f->inode->size;
         f->ops->lease_end(f, l->writable ? kept : f->inode->size,
                           l->writable && written ? written_ns(l, written) : 0);
     }
@@ -76,15 +84,46 @@ static bool stat_is_true(const struct regular_lease *l)
            i->ctime_ns == l->stat_ctime_ns;
 }
 
+static bool may_be_executed(const struct file *f)
+{
+    return !f->path.mnt || !(f->path.mnt->flags & MNT_NOEXEC);
+}
+
+/* Nothing is writable for the process but by mappings. */
+static void stop_filling(struct lease_table *table)
+{
+    struct regular_lease *l = take(&table->writer);
+    if (l) {
+        int r = platform_writer_limit(table->space, 0);
+        (void)r; /* the process is gone */
+        lease_page_of(l)->flags &= ~LEASE_FILLED;
+    }
+}
+
+void lease_before_clone(struct task *t)
+{
+    if (t->mm->leases) {
+        stop_filling(t->mm->leases);
+    }
+}
+
 static void publish(struct regular_lease *l, const struct lease_terms *terms)
 {
     struct platform_lease *p = lease_page_of(l);
     const struct file *f = l->file;
     uint64_t generation = ++l->table->generation % LEASE_GENERATIONS;
+    uint64_t capacity = MIN(terms->capacity, l->mapped);
+    if (l->table->writer == l && capacity != l->capacity &&
+        platform_writer_limit(l->table->space, capacity) < 0) {
+        stop_filling(l->table);
+    }
+    l->capacity = p->capacity = capacity;
     l->closable = lease_is_closable(l);
     p->flags = LEASE_READ * file_readable(f) | LEASE_WRITE * l->writable |
-               LEASE_CLOSABLE * l->closable | (f->flags & O_APPEND ? LEASE_APPEND : 0);
-    p->capacity = MIN(terms->capacity, l->mapped);
+               LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
+               (f->flags & O_APPEND ? LEASE_APPEND : 0) |
+               (l->table->writer == l ? LEASE_FILLED : 0);
+    p->kept = l->kept;
     l->stat_given = l->frozen && stat_is_true(l);
     p->stat_valid = l->stat_given;
     if (l->writable) {
@@ -105,7 +144,7 @@ static bool terms_fit(const struct regular_lease *l, const struct lease_terms *t
     return fits && l->file->pos >= 0 && (uint64_t)l->file->pos <= LEASE_POSITION;
 }
 
-/* A lessee that has filled its mapping gets a larger one with its next lease. */
+/* A lessee that has filled its mapping gets a larger one with its next lease, at once. */
 static bool give_back(struct file_lease *base)
 {
     struct regular_lease *l = regular(base);
@@ -122,6 +161,7 @@ static bool give_back(struct file_lease *base)
     if (f->ops->lease_end) {
         f->ops->lease_end(f, f->inode->size, 0);
     }
+    l->outgrown = true;
     return false;
 }
 
@@ -131,12 +171,19 @@ static void end(struct file_lease *base)
     struct lease_table *table = l->table;
     struct file *f = l->file;
     __atomic_store_n(&table->page->lease_of[f->lease_fd], 0, __ATOMIC_SEQ_CST);
+    if (table->writer == l) {
+        stop_filling(table);
+    }
+    if (l->writable && f->inode->size < LARGE) {
+        table->worth =
+            lease_page_of(l)->uses < USES_MIN ? MIN(2 * table->worth, WORTH_MAX) : LEASE_WORTH_IT;
+    }
     if (l->mapped) {
-        lease_set_stale(table, l->index, l->mapped);
+        lease_set_stale(table, l->index, l->mapped, MIN((uint64_t)f->inode->size, l->mapped));
     }
     table->regular[l->index] = NULL;
     f->lease = NULL;
-    f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : 0;
+    f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : l->outgrown ? WORTH_MAX : 0;
 }
 
 static void fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t, int fd)
@@ -157,6 +204,15 @@ static const struct file_lease_ops regular_ops = {.take_over = take_over,
                                                   .end = end,
                                                   .fd_closed = fd_closed,
                                                   .free = lease_free};
+
+void lease_end_kept(struct lease_table *table)
+{
+    for (unsigned i = 0; i < LEASE_MAX; i++) {
+        if (table->regular[i] && table->regular[i]->kept) {
+            file_lease_end(&table->regular[i]->base);
+        }
+    }
+}
 
 void lease_end_regular(struct lease_table *table)
 {
@@ -228,12 +284,19 @@ bool lease_has_rival(const struct file *f)
     return false;
 }
 
+/* Of address space: a file that grows needs no other place for it until it has outgrown this one. */
+static uint64_t map_size(unsigned index, const struct lease_terms *terms)
+{
+    return terms->writable ? lease_room(index)
+                           : ALIGN_UP(MAX(terms->capacity, (uint64_t)1), PAGE_SIZE);
+}
+
 /* Maps it into t's stub. Context: may block. */
 static int map_lease(struct task *t, unsigned index, const struct lease_terms *terms)
 {
     AUTO_FD read_only = -1;
     int fd = terms->host_fd;
-    uint64_t size = ALIGN_UP(MAX(terms->capacity, (uint64_t)1), PAGE_SIZE);
+    uint64_t size = map_size(index, terms);
     int flags = host_fcntl(fd, F_GETFL, 0);
     if (!terms->writable && (flags < 0 || (flags & O_ACCMODE) != O_RDONLY)) {
         fd = read_only = platform_reopen_read_only(fd);
@@ -250,11 +313,14 @@ void lease_install(struct task *t, struct file *f, int fd, struct regular_lease 
     l->writable = terms->writable;
     l->frozen = terms->frozen;
     list_init(&l->closed_link);
+    l->base.writes = terms->writable;
     file_lease_init(&l->base, &regular_ops, f->inode);
+    inode_changed(f->inode); /* what was kept of it does not see them write */
     table->regular[l->index] = l;
     f->lease = &l->base;
     f->lease_files = t->files;
     f->lease_fd = fd;
+    lease_page_of(l)->uses = 0;
     publish(l, terms);
     __atomic_store_n(&table->page->lease_of[fd], (uint8_t)(l->index + 1), __ATOMIC_SEQ_CST);
 }
@@ -265,7 +331,7 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
 {
     struct lease_table *table = t->mm->leases;
     AUTO_FREE struct regular_lease *l = calloc(1, sizeof(*l));
-    uint64_t size = ALIGN_UP(MAX(terms->capacity, (uint64_t)1), PAGE_SIZE);
+    uint64_t size = map_size(index, terms);
     if (!l || terms->capacity > LEASE_BYTES_MAX) {
         return false;
     }
@@ -276,13 +342,13 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
     if (!lease_has_table(t, table)) {
         return false;
     }
-    lease_set_stale(table, index, MAX(size, table->stale[index]));
+    lease_set_stale(table, index, MAX(size, table->stale[index]), MIN(size, terms->capacity));
     if (r < 0 || f->lease || !lease_leads_to(t, fd, f) || !lease_allowed(t) ||
         !lease_may_have(t, f) || lease_has_rival(f) || terms->size != f->inode->size ||
         f->pos < 0 || (uint64_t)f->pos > LEASE_POSITION) {
         return false;
     }
-    lease_set_stale(table, index, 0);
+    lease_set_stale(table, index, 0, 0);
     l->index = index;
     l->mapped = size;
     lease_install(t, f, fd, take(&l), terms);
@@ -310,6 +376,12 @@ static void lease_grant(struct task *t, struct file *f, int fd)
     lease_table_unlock(t, table);
 }
 
+static int calls_wanted(const struct task *t, const struct file *f)
+{
+    const struct lease_table *table = t->mm->leases;
+    return table && file_writable(f) && f->inode->size < LARGE ? table->worth : LEASE_WORTH_IT;
+}
+
 void lease_publish_stat(struct regular_lease *l)
 {
     struct file *f = l->file;
@@ -331,20 +403,70 @@ void lease_publish_stat(struct regular_lease *l)
     l->stat_ctime_ns = i->ctime_ns;
 }
 
-void lease_consider_regular(struct task *t, struct file *f, int fd, long nr)
+/*
+ * A file that grows large: its writer gets the right to write it by itself, up to what it may reach by the mapping, too. Only
+ * a process's only thread: then nobody is about to use the right to another file, which this one replaces.
+ * Context: may block.
+ */
+static void let_fill(struct task *t, struct file *f)
+{
+    struct regular_lease *l = regular(f->lease);
+    struct lease_table *table = l->table;
+    struct lease_terms terms;
+    if (table->writer == l || !l->writable || f->inode->size < FILL_FROM || table->busy ||
+        t->tg->live_threads != 1 || l->base.holders || table != t->mm->leases) {
+        return;
+    }
+    file_lease_acquire(&l->base); /* a reference; and it is published anew below */
+    table->busy = true;
+    stop_filling(table);
+    if (f->ops->lease(f, &terms) == 0) {
+        uint64_t capacity = MIN(terms.capacity, l->mapped);
+        int r = platform_writer_give(t->pt, terms.host_fd, capacity);
+        if (f->ops->lease_end) {
+            f->ops->lease_end(f, f->inode->size, 0);
+        }
+        if (r == 0 && lease_has_table(t, table) && !l->base.ended) {
+            l->capacity = capacity;
+            table->writer = l;
+        } else {
+            r = lease_has_table(t, table) ? platform_writer_limit(table->space, 0) : 0;
+            (void)r;
+        }
+    }
+    file_lease_release(&l->base);
+    if (lease_has_table(t, table)) {
+        lease_table_unlock(t, table);
+    }
+}
+
+static void heat(struct task *t, struct file *f, int fd, bool wrote, long result)
+{
+    f->lease_heat += 1 + (wrote ? (int)(result / HEATING) : 0);
+    if (f->lease_heat < calls_wanted(t, f)) {
+        return;
+    }
+    if (f->lease) {
+        file_lease_end(f->lease); /* a light one gives way to a real one */
+    }
+    if (!lease_has_rival(f)) {
+        lease_grant(t, f, fd);
+    }
+}
+
+void lease_consider_regular(struct task *t, struct file *f, int fd, long nr, long result)
 {
     struct regular_lease *l = f->lease ? regular(f->lease) : NULL;
+    bool wrote = nr == SYS_write || nr == SYS_pwrite64;
     if (l && (f->lease_files != t->files || f->lease_fd != fd)) {
         return;
     }
     if (l && nr == SYS_fstat) {
         lease_publish_stat(l);
-    } else if ((!l || !l->mapped) && lease_may_have(t, f) && ++f->lease_heat >= WORTH_IT) {
-        if (l) {
-            file_lease_end(f->lease); /* it gives way to a real one */
-        }
-        if (!lease_has_rival(f)) {
-            lease_grant(t, f, fd);
-        }
+    } else if ((!l || !l->mapped) && lease_may_have(t, f)) {
+        heat(t, f, fd, wrote, result);
+    }
+    if (wrote && f->lease) {
+        let_fill(t, f);
     }
 }

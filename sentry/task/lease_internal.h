@@ -8,6 +8,8 @@
 
 /* After so many holds in a row between which the processes did nothing by themselves, a lease is a burden. */
 #define LEASE_TIRED_OF 32
+/* Calls on one file before it is leased: granting costs as much; a loader makes 4 or 5 on each library. */
+#define LEASE_WORTH_IT 8
 /* f->lease_heat of a file that is better left alone. */
 #define LEASE_NEVER (-1000000)
 
@@ -19,10 +21,13 @@ struct regular_lease {
     struct file *file; /* borrowed: its fd's closing ends the lease */
     unsigned index;
     uint64_t
-        mapped; /* bytes that the stub can reach; 0: it is a light one, of a file that was just opened */
+        mapped; /* bytes of address space in the stub; 0: it is a light one, of a file that was just opened */
+    uint64_t capacity; /* bytes of the file that it can reach, as published */
     bool writable;
+    bool outgrown;       /* it ended because the mapping is too small */
     bool frozen;         /* lease_terms.frozen */
     bool closable;       /* as it is out now */
+    uint32_t kept;       /* the process has the file by that number, and may map it; 0: not */
     bool stat_given;     /* stat, as it is out now, is made of these: */
     uint32_t stat_nlink; /* other changes come with one of ctime */
     int64_t stat_size, stat_atime_ns, stat_mtime_ns, stat_ctime_ns;
@@ -41,7 +46,11 @@ struct lease_table {
     const struct fd_table *files;             /* whose fds they are */
     struct regular_lease *regular[LEASE_MAX]; /* NULL: free */
     uint64_t stale[LEASE_MAX];                /* bytes still mapped for a lease that ended */
-    uint64_t stale_bytes;
+    uint64_t kept[LEASE_MAX];                 /* of them, memory that may be kept alive so */
+    uint64_t stale_bytes;                     /* all of kept */
+    struct regular_lease *writer;             /* the one whose file the process fills; or NULL */
+    struct platform_space *space;             /* borrowed: its memory has the page */
+    int worth;                                /* calls on a file before it is leased for writing */
     struct ring_lease *rings[RING_MAX];
     bool stale_rings[RING_MAX]; /* still mapped */
     bool busy;         /* a thread of the process maps or unmaps: free places are its alone */
@@ -64,13 +73,13 @@ bool lease_leads_to(const struct task *t, int fd, const struct file *f);
 /* The end of what began with busy: unmaps if that is wanted. Context: may block. */
 void lease_table_unlock(struct task *t, struct lease_table *table);
 
-/* fd of t, on a regular file, was read, written ... with success; nr: SYS_.... Context: may block. */
-void lease_consider_regular(struct task *t, struct file *f, int fd, long nr);
+/* fd of t, on a regular file, was read, written ... with success (result); nr: SYS_.... Context: may block. */
+void lease_consider_regular(struct task *t, struct file *f, int fd, long nr, long result);
 /* The same for a pipe. */
 void lease_consider_pipe(struct task *t, struct file *f, int fd);
 /* Unmaps what is left of ended leases: all (-1), or one of a regular file. Context: may block; the caller is busy. */
 void lease_unmap_stale(struct task *t, struct lease_table *table, int only);
-void lease_set_stale(struct lease_table *table, unsigned index, uint64_t bytes);
+void lease_set_stale(struct lease_table *table, unsigned index, uint64_t mapped, uint64_t kept);
 /* t has just opened f for reading, as fd. */
 void lease_consider_opened(struct task *t, struct file *f, int fd);
 /* May f, a regular file, be leased to t as far as they are concerned? */
@@ -99,3 +108,5 @@ void lease_note_closed(struct regular_lease *l);
 void lease_closes_end(struct lease_table *table);
 void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);
+/* The process is about to lose the files that it keeps. */
+void lease_end_kept(struct lease_table *table);

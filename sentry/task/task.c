@@ -7,6 +7,7 @@
 #include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/names.h"
 
 #include <string.h>
 
@@ -148,6 +149,7 @@ void task_update_asks(struct task *t)
                     (lease_is_foreign(t) || few_files ? PLATFORM_ASK_FILES : 0u) |
                     (t->tg->cpu_before_ns ? PLATFORM_ASK_USAGE : 0u) |
                     (facts_are_foreign(t) ? PLATFORM_ASK_FACTS : 0u) |
+                    (names_are_foreign(t) ? PLATFORM_ASK_NAMES : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
                     (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
     platform_ask(t->pt, asks, ~0u);
@@ -163,6 +165,7 @@ void task_set_cred(struct task *t, struct cred *cred)
         t->tg->pdeath_signal = 0;
     }
     t->cred = cred;
+    names_cred_changed(t);
     task_forget_answers(t);
     if (t->pt && !cred_same(old, cred)) {
         platform_forget_files(t->pt); /* may block: the new credentials count already */

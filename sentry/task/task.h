@@ -23,6 +23,7 @@ struct fs_context { /* CLONE_FS: Linux's fs_struct */
     uint32_t umask; /* by facts_umask: the process may change it by itself */
     struct fact_table
         *facts; /* borrowed, or NULL: what the one process that uses this knows of it */
+    uint32_t cwd_stamp, root_stamp; /* ids of theirs: sentry/vfs/stamp.h */
 };
 MUST_CHECK int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask,
                               struct fs_context **out);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "sentry/base/kernel.h"
+#include "sentry/vfs/stamp.h"
 
 #define DEFAULT_LIMIT 16384
 
@@ -267,6 +268,7 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 {
     BUG_ON(d->inode);
     d->inode = inode;
+    names_changed(d->parent->inode);
 }
 
 /* d, whose name changes, is a directory, if it is anything. */
@@ -283,6 +285,10 @@ void dentry_delete(struct dentry *d)
     d->unhashed = true;
     dentry_unhash(d);
     drop_unused_children(d);
+    names_changed(d->parent->inode);
+    if (d->inode && S_ISDIR(d->inode->mode)) {
+        names_changed(d->inode); /* what was missing in it may be found in the next of its name */
+    }
 }
 
 int dentry_pin(struct dentry *d)
@@ -312,8 +318,19 @@ static void dentry_rename(struct dentry *d, struct dentry *parent, char *name, s
     }
 }
 
+/* d goes elsewhere; the way to what is below a directory was it. */
+static void stamp_move(const struct dentry *d)
+{
+    names_changed(d->parent->inode);
+    if (d->inode && S_ISDIR(d->inode->mode)) {
+        stamp_everything();
+    }
+}
+
 int dentry_move(struct dentry *d, struct dentry *target)
 {
+    stamp_move(d);
+    stamp_move(target);
     char *name = strdup(target->name);
     name_changes(d);
     if (!name) {
@@ -331,6 +348,8 @@ int dentry_move(struct dentry *d, struct dentry *target)
 
 int dentry_exchange(struct dentry *a, struct dentry *b)
 {
+    stamp_move(a);
+    stamp_move(b);
     char *a_name = strdup(a->name), *b_name = strdup(b->name);
     name_changes(a);
     name_changes(b);

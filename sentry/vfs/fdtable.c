@@ -14,6 +14,7 @@
 
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/locks.h"
+#include "sentry/vfs/stamp.h"
 
 #define FIRST_CAPACITY 64
 #define WORD_BITS      64
@@ -28,6 +29,7 @@ struct fd_table {
     struct fd_closes *closes; /* borrowed: bound; NULL */
     uint32_t *shown;          /* borrowed: to its process; NULL */
     struct list shown_link;
+    uint32_t id; /* its own, ever */
 };
 static struct list g_shown = LIST_INIT(g_shown);
 
@@ -204,8 +206,14 @@ int fd_table_new(struct fd_table **out)
     }
     refcount_init(&t->ref);
     list_init(&t->shown_link);
+    t->id = stamp_new_id();
     *out = t;
     return 0;
+}
+
+uint32_t fd_table_id(const struct fd_table *t)
+{
+    return t->id;
 }
 
 int fd_table_copy(struct fd_table *t, struct fd_table **out)
@@ -261,11 +269,20 @@ static void close_file(struct fd_table *t, int fd, struct file *f)
     file_put(f);
 }
 
+/* Names that begin at a directory's number lead elsewhere from now on. */
+static void stamp_fd(const struct fd_table *t, int fd, const struct file *old)
+{
+    if (S_ISDIR(old->inode->mode)) {
+        stamp_at(stamp_of_fd(t->id, fd));
+    }
+}
+
 /* Empties the slot and returns its file, or NULL. */
 static struct file *take_slot(struct fd_table *t, int fd)
 {
     struct file *f = t->files[fd];
     if (f) {
+        stamp_fd(t, fd, f);
         t->files[fd] = NULL;
         set_bit(t->open, fd, false);
         set_bit(t->cloexec, fd, false);
@@ -366,6 +383,7 @@ int fd_table_install_at(struct fd_table *t, struct file *f, int fd, int limit, b
     struct file *old = t->files[fd];
     fill_slot(t, fd, f, cloexec);
     if (old) {
+        stamp_fd(t, fd, old);
         close_file(t, fd, old);
     }
     return fd;

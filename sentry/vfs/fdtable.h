@@ -30,6 +30,8 @@ struct fd_table *fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
 bool fd_table_shared(const struct fd_table *t);
 unsigned fd_table_users(const struct fd_table *t);
+/* A number that no other table has, also later: stamp.h. */
+uint32_t fd_table_id(const struct fd_table *t);
 /* As lookup, for who only looks: its leases stay with their process. */
 MUST_CHECK int fd_table_peek(struct fd_table *t, int fd, struct file **out);
 /* The lowest free fd >= min and < limit gets file (a reference is taken). Errors: -EMFILE, -EINVAL (min), -ENOMEM. */

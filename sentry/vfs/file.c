@@ -12,6 +12,7 @@
 #include "sentry/vfs/locks.h"
 #include "sentry/vfs/namei.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 
 #define O_LARGEFILE_BIT                                                                            \
     0100000u /* fcntl(F_GETFL) shows it on 64-bit Linux; glibc defines it as 0 */
@@ -214,6 +215,7 @@ void path_accessed(const struct path *p)
     if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
         now - inode->atime_ns >= ATIME_LAZY_NS) {
         inode->atime_ns = now;
+        inode_changed(inode);
     }
 }
 

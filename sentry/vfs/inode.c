@@ -9,6 +9,7 @@
 #include "sentry/base/timer.h"
 #include "sentry/vfs/cred.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 
 void (*g_vfs_notify)(const struct vfs_change *c);
 
@@ -62,6 +63,7 @@ void inode_touch(struct inode *inode, unsigned attrs)
     if (attrs & ATTR_CTIME) {
         inode->ctime_ns = now;
     }
+    inode_changed(inode);
 }
 
 /* The mode bits that apply to cred, as MAY_*. */
@@ -144,6 +146,10 @@ int inode_setattr_simple(struct inode *inode, const struct inode_attr *attr)
     }
     if (attr->valid & ATTR_CTIME) {
         inode->ctime_ns = attr->ctime_ns;
+    }
+    inode_changed(inode);
+    if (S_ISDIR(inode->mode) && attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID)) {
+        stamp_everything(); /* who may look below it */
     }
     return 0;
 }

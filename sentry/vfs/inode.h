@@ -50,6 +50,8 @@ struct super_block {
 #define SB_RDONLY     1u
 #define SB_NO_DCACHE  2u /* names may appear and vanish by themselves (proc): never cache lookups */
 #define SB_REVALIDATE 4u /* shared with the host: cached names and attributes need asking again */
+#define SB_STEADY                                                                                  \
+    8u /* names and attributes change only by our hand: answers may be kept (stamp.h) */
 
 struct inode_attr { /* for setattr: which fields are meant */
     unsigned valid;
@@ -112,6 +114,14 @@ struct inode_ops {
     /* O_TMPFILE: a regular file in dir's file system without a name (nlink 0). NULL: -EOPNOTSUPP. */
     MUST_CHECK int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
                               struct inode **out);
+    /*
+     * What comes after the name `after` in dir, in readdir's order, as far as it is known without asking anybody: at
+     * most max names into names (size bytes), each with its NUL. Return: how many. NULL: none. Doesn't block.
+     */
+    MUST_CHECK size_t (*names_after)(struct inode *dir, const struct name *after, char *names,
+                                     size_t size, size_t max);
+    /* It has no extended attributes; false: it has, or that is not known without asking. NULL: not known. Doesn't block. */
+    bool (*lacks_xattrs)(struct inode *inode);
 };
 
 struct inode {
@@ -145,6 +155,9 @@ struct inode {
 #define INODE_LINKABLE 2u /* made by O_TMPFILE without O_EXCL: link(2) may give it its first name */
 #define INODE_SEALABLE 4u /* made by memfd_create: fcntl(F_ADD_SEALS) applies */
 #define INODE_FROZEN   8u /* a regular file whose bytes and size change with inode_end_leases only */
+#define INODE_UNSTEADY                                                                             \
+    16u /* mapped so that writing does not come to us: SB_STEADY does not hold for it */
+#define INODE_MAPPED 32u /* somebody has mapped it privately, as programs do with libraries */
 
 /* may bits for permission checks */
 #define MAY_EXEC  1

@@ -36,6 +36,7 @@ struct file_lease {
     struct refcount ref; /* the inode's list, and tasks that hold it */
     struct list inode_link;
     unsigned holders; /* tasks in whose system call the file is used */
+    bool writes;      /* the processes may change the file */
     bool ended;
 };
 

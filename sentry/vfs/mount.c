@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/stamp.h"
 
 int mount_ns_new(struct mount_ns **out)
 {
@@ -113,6 +114,7 @@ static int add_mount(struct mount_ns *ns, const struct path *at, struct super_bl
     m->sb = super_get(sb);
     super_activate(sb);
     m->root = dentry_get(root);
+    stamp_everything();
     if (out_borrowed) {
         *out_borrowed = m;
     }
@@ -161,6 +163,7 @@ int mount_remove(struct mount_ns *ns, struct mount *m, bool detach)
     if (g_directory_renamed) {
         g_directory_renamed();
     }
+    stamp_everything();
     struct dentry *mountpoint = take(&m->mountpoint);
     if (mountpoint) {
         mountpoint->mount_count--;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/stamp.h"
 
 static bool is_scoped(const struct walk *w)
 {
@@ -273,6 +274,24 @@ int namei_follow(struct namei *n, const struct path *link)
     return 0;
 }
 
+/* What is found depends on a name in the directory reached: that it is there, missing, or a link. */
+static void trace_name(const struct namei *n)
+{
+    struct walk_trace *trace = n->w->trace;
+    if (trace && trace->count < TRACE_DIRS) {
+        trace->dirs[trace->count++] = stamp_of_names(n->at.dentry->inode);
+    } else if (trace) {
+        trace->unsteady = true;
+    }
+}
+
+static void trace_dir(const struct namei *n)
+{
+    if (n->w->trace && !(n->at.dentry->sb->flags & SB_STEADY)) {
+        n->w->trace->unsteady = true;
+    }
+}
+
 /* A component that more follow: it must lead to a directory, through links if need be. */
 static int walk_middle(struct namei *n, const struct name *c)
 {
@@ -282,6 +301,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (!d->inode) {
+        trace_name(n);
         dentry_put(d);
         return -ENOENT;
     }
@@ -296,6 +316,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (S_ISLNK(next.dentry->inode->mode)) {
+        trace_name(n);
         return namei_follow(n, &next);
     }
     set_at(n, &next);
@@ -312,6 +333,7 @@ int namei_parent(struct namei *n)
             n->kind = LAST_NONE;
             return r;
         }
+        trace_dir(n);
         r = may_search(n);
         if (r < 0) {
             return r;
@@ -351,6 +373,7 @@ int namei_finish(struct namei *n, bool follow)
         if (r < 0) {
             return r;
         }
+        trace_name(n);
         if (!d->inode) {
             dentry_put(d);
             return -ENOENT;
@@ -363,6 +386,9 @@ int namei_finish(struct namei *n, bool follow)
         if (!S_ISLNK(next.dentry->inode->mode) || !(follow || n->slash)) {
             set_at(n, &next);
             break;
+        }
+        if (n->w->trace) {
+            n->w->trace->last_link = true;
         }
         r = namei_follow(n, &next);
         if (r < 0) {

@@ -15,13 +15,24 @@ struct mount_ns;
 void vfs_set_special(int (*fifo_open_fn)(struct inode *inode, struct file *f),
                      int (*device_open_fn)(struct inode *inode, struct file *f));
 
+/* What the answer to a lookup depends on, for who wants to keep it (stamp.h). */
+#define TRACE_DIRS 3
+struct walk_trace {
+    uint64_t since;            /* the last stamp given before it began: the caller sets it */
+    uint16_t dirs[TRACE_DIRS]; /* stamps of directories' names; 0: none */
+    unsigned count;
+    bool unsteady;  /* it can't be kept */
+    bool last_link; /* a link at the end was followed */
+};
+
 /* Where a walk starts and as whom. */
 struct walk {
     const struct cred *cred;  /* borrowed: permission by fsuid/fsgid and capabilities */
     const struct path *root;  /* borrowed: the task's root */
     const struct path *start; /* borrowed: cwd, or the dirfd's path */
     uint32_t umask;
-    unsigned flags; /* WALK_* */
+    unsigned flags;           /* WALK_* */
+    struct walk_trace *trace; /* filled in; NULL: nobody wants it */
 };
 #define WALK_FOLLOW        1u /* follow a symlink as the last component */
 #define WALK_DIRECTORY     2u /* the result must be a directory */

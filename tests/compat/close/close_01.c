@@ -13,13 +13,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define FILE_NAME "/etc/passwd" /* of a tree that the test does not change */
-
-static volatile int *g_turn; /* shared by all: who waits does so without a call */
+static char g_name[PATH_MAX]; /* the program itself: a file of a tree that nobody changes */
+static volatile int *g_turn;  /* shared by all: who waits does so without a call */
 
 static int open_file(void)
 {
-    int fd = open(FILE_NAME, O_RDONLY);
+    int fd = open(g_name, O_RDONLY);
     CHECK(fd >= 0);
     return fd;
 }
@@ -162,7 +161,7 @@ static int shares_files(void *arg)
 {
     int fd = (int)(intptr_t)arg;
     wait_turn(1);
-    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF || open(FILE_NAME, O_RDONLY) != fd) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF || open(g_name, O_RDONLY) != fd) {
         _exit(1);
     }
     close(fd);
@@ -218,36 +217,67 @@ static void vfork_child_closes_its_own(void)
     CHECK_EQ(close(fd), 0);
 }
 
+/* Of the whole file, by F_GETLK from another process. */
+static int lock_type(int fd)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    CHECK_EQ(fcntl(fd, F_GETLK, &l), 0);
+    return l.l_type;
+}
+
+/* The child looks; the parent does nothing between a close and the child's look. */
 static void locks_go(void)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 3};
-    int locked = open_file(), fd = open_file();
-    CHECK_EQ(fcntl(locked, F_SETLK, &lock), 0);
-    for (int round = 0; round < 2; round++) { /* the second time there is none to go */
-        pid_t pid = fork();
-        if (pid == 0) {
-            struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 3};
-            CHECK_EQ(fcntl(fd, F_GETLK, &other), 0);
-            CHECK_EQ(other.l_type, round == 0 ? F_RDLCK : F_UNLCK);
-            exit(0);
-        }
-        CHECK_EQ(reap(pid), 0);
-        if (round == 0) {
-            CHECK_EQ(close(open_file()), 0); /* any close of the file drops the process's locks */
-        }
+    int locked = open_file(), flocked = open_file(), other = open_file();
+    *g_turn = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK_EQ(close(flocked), 0);
+        int fd = open_file();
+        *g_turn = 1;
+        wait_turn(2);
+        CHECK_EQ(lock_type(fd), F_RDLCK);
+        CHECK_ERRNO(flock(fd, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+        *g_turn = 3;
+        wait_turn(4);
+        CHECK_EQ(lock_type(fd), F_UNLCK);
+        CHECK_ERRNO(flock(fd, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+        *g_turn = 5;
+        wait_turn(6);
+        CHECK_EQ(flock(fd, LOCK_EX | LOCK_NB), 0);
+        exit(0);
     }
+    wait_turn(1);
+    CHECK_EQ(fcntl(locked, F_SETLK, &lock), 0);
+    CHECK_EQ(flock(flocked, LOCK_EX), 0);
+    CHECK_EQ(lseek(other, 1, SEEK_SET), 1);
+    *g_turn = 2;
+    wait_turn(3);
+    CHECK_EQ(close(other), 0); /* any close of the file drops the process's locks */
+    *g_turn = 4;
+    wait_turn(5);
+    CHECK_EQ(close(flocked), 0);
+    *g_turn = 6;
+    CHECK_EQ(reap(pid), 0);
     CHECK_EQ(close(locked), 0);
+}
+
+/* Who waits for a lock gets it. */
+static void waiters_go_on(void)
+{
+    int fd = open_file();
+    *g_turn = 0;
     CHECK_EQ(flock(fd, LOCK_EX), 0);
     pid_t pid = fork();
     if (pid == 0) {
         CHECK_EQ(close(fd), 0);
         int other = open_file();
-        CHECK_ERRNO(flock(other, LOCK_EX | LOCK_NB), EWOULDBLOCK);
-        *g_turn = 3;
+        *g_turn = 1;
         CHECK_EQ(flock(other, LOCK_EX), 0);
         exit(0);
     }
-    wait_turn(3);
+    wait_turn(1);
     usleep(1000);
     CHECK_EQ(close(fd), 0);
     CHECK_EQ(reap(pid), 0);
@@ -255,15 +285,31 @@ static void locks_go(void)
 
 static void watches_are_told(void)
 {
-    char buf[4096] __attribute__((aligned(8)));
-    int before = open_file(), in = inotify_init1(IN_NONBLOCK);
-    CHECK(in >= 0);
-    CHECK(inotify_add_watch(in, FILE_NAME, IN_CLOSE_NOWRITE) >= 0);
+    int before = open_file();
+    *g_turn = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        char buf[4096] __attribute__((aligned(8)));
+        int in = inotify_init1(IN_NONBLOCK);
+        CHECK(in >= 0);
+        CHECK(inotify_add_watch(in, g_name, IN_CLOSE_NOWRITE) >= 0);
+        for (int i = 1; i < 5; i += 2) {
+            *g_turn = i;
+            wait_turn(i + 1);
+            CHECK_EQ(read(in, buf, sizeof(buf)), i == 1 ? -1 : (int)sizeof(struct inotify_event));
+            CHECK(i > 1 || errno == EAGAIN); /* the child has it, too */
+            CHECK(i > 1 || close(before) == 0);
+            CHECK(i > 1 || read(in, buf, sizeof(buf)) == sizeof(struct inotify_event));
+        }
+        exit(0);
+    }
+    wait_turn(1);
     CHECK_EQ(close(before), 0);
-    CHECK_EQ(read(in, buf, sizeof(buf)), sizeof(struct inotify_event));
+    *g_turn = 2;
+    wait_turn(3);
     CHECK_EQ(close(open_file()), 0);
-    CHECK_EQ(read(in, buf, sizeof(buf)), sizeof(struct inotify_event));
-    CHECK_EQ(close(in), 0);
+    *g_turn = 4;
+    CHECK_EQ(reap(pid), 0);
 }
 
 int main(int argc, char **argv)
@@ -273,6 +319,7 @@ int main(int argc, char **argv)
         CHECK_ERRNO(fcntl(atoi(argv[1]) - 1, F_GETFD), EBADF);
         return 0;
     }
+    CHECK(readlink("/proc/self/exe", g_name, sizeof(g_name) - 1) > 0);
     CHECK_EQ(close_range(3, ~0U, 0), 0);
     g_turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(g_turn != MAP_FAILED);
@@ -287,6 +334,7 @@ int main(int argc, char **argv)
     gone_after_exec();
     vfork_child_closes_its_own();
     locks_go();
+    waiters_go_on();
     watches_are_told();
     return 0;
 }

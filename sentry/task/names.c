@@ -1,0 +1,409 @@
+/*
+ * Kept lookups (platform/names_page.h): what a path's attributes are, or that there is no such name, as the guest's side
+ * may answer it from then on without a trip.
+ *
+ * An answer holds as long as its stamps do (sentry/vfs/stamp.h): that of the file, of each directory in which a name
+ * or a link decided, of the fd or working directory where the walk began, of the root. Who asks is not in the key.
+ * So a table is for tasks with the same fds, root, working directory and credentials: others that share
+ * the memory ask (PLATFORM_ASK_NAMES), and a change of credentials empties it. Only file systems are in it that nobody
+ * else changes (SB_STEADY), and no file that some process writes without telling us: with a lease, or a mapping.
+ *
+ * A program that goes through a directory (ls -l, git status) asks for name after name in the directory's order. When it
+ * does, what it will ask next is put there, too: 8 names, 16, 32 ... Once that was of use, a directory's first name brings others at once,
+ * on a credit that shrinks with what was told and grows with what was used of it. What is told ahead is
+ * never asked of the gofer, and counts from the same stamp as the lookup that led to it.
+ */
+#include "sentry/task/names.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "lib/hash.h"
+#include "platform/platform.h"
+#include "sentry/vfs/dcache.h"
+#include "sentry/vfs/fdtable.h"
+#include "sentry/vfs/lease.h"
+#include "sentry/vfs/stamp.h"
+
+#define WORTH_IT       8  /* lookups of a process: keeping costs pages */
+#define SETS_FIRST     12 /* a table that is hardly used stays on few pages */
+#define KEPT_FIRST     32 /* ... until so many were kept */
+#define STREAMS        8
+#define WINDOW_FIRST   8
+#define WINDOW_HABIT   16 /* of a process that goes through directories */
+#define WINDOW_MAX     64
+#define AHEAD_BYTES    8192
+#define CREDIT_FIRST   64 /* names told ahead that need not be used */
+#define CREDIT_MAX     512
+#define CREDIT_USE     2  /* what is used pays for so many more */
+#define RETRY_INTERVAL 64 /* lookups until credentials that differed are compared again */
+
+_Static_assert(sizeof(struct stamps) == sizeof(struct platform_stamps) &&
+                   offsetof(struct stamps, of) == offsetof(struct platform_stamps, of),
+               "the platform shows them as they are");
+_Static_assert(2 + TRACE_DIRS < NAME_DEPS, "room for the file's, the start's and the root's");
+_Static_assert(MAY_READ == R_OK && MAY_WRITE == W_OK && MAY_EXEC == X_OK, "platform_name.may");
+
+/* A directory that a process goes through. */
+struct stream {
+    const struct dentry *dir; /* borrowed, only compared */
+    int dirfd;
+    uint64_t next;     /* hash of the name that comes after the last one asked for; 0: none */
+    uint64_t expected; /* ... after those that were told ahead */
+    unsigned window;   /* how many those were, the last time */
+};
+
+struct name_table {
+    struct platform_names *page;
+    const struct fd_table *files; /* borrowed, only compared: whose fds ... */
+    const struct fs_context *fs;  /* ... root and working directory they begin at */
+    uint32_t seq, kept;
+    bool creds_differ; /* perhaps */
+    unsigned retry;
+    bool wants_xattrs; /* the process asks for them */
+    unsigned credit;
+    uint32_t uses_seen; /* of page->ahead_uses */
+    unsigned next_stream;
+    struct stream streams[STREAMS];
+    uint8_t next_way[NAME_SETS_MAX];
+    uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
+};
+
+void names_begin(struct name_lookup *l)
+{
+    l->trace = (struct walk_trace){.since = g_last_stamp};
+}
+
+/* --- for whom --- */
+
+bool names_are_foreign(const struct task *t)
+{
+    const struct name_table *table = t->mm ? t->mm->names : NULL;
+    return t->tg->vm_borrowed || (table && (table->files != t->files || table->fs != t->fs));
+}
+
+/* All that live in t's address space are threads of its process, and alike. */
+static bool all_alike(const struct task *t)
+{
+    const struct task *other;
+    if (t->tg->vm_borrowed || t->mm->ref.n != (uint32_t)t->tg->live_threads) {
+        return false;
+    }
+    list_for_each_entry (other, &t->tg->threads, group_link) {
+        if (other->mm && (other->files != t->files || other->fs != t->fs ||
+                          (other->cred != t->cred && !cred_same(other->cred, t->cred)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether something can be kept for t. */
+static struct name_table *table_of(struct task *t)
+{
+    struct mm *mm = t->mm;
+    struct name_table *table = mm->names;
+    if (table) {
+        if (table->creds_differ && table->retry++ % RETRY_INTERVAL == 0) {
+            table->creds_differ = !all_alike(t);
+        }
+        return table->creds_differ || names_are_foreign(t) ? NULL : table;
+    }
+    if (++mm->name_heat < WORTH_IT) {
+        return NULL;
+    }
+    struct platform_lease_page *page = platform_lease_page(mm->space);
+    struct platform_stamps *stamps = platform_stamps();
+    if (!page || !stamps || !all_alike(t)) {
+        mm->name_heat = 0;
+        return NULL;
+    }
+    stamps_start((struct stamps *)stamps);
+    table = mm->names = calloc(1, sizeof(*table));
+    if (table) {
+        table->page = &page->names;
+        table->files = t->files;
+        table->fs = t->fs;
+    }
+    return NULL; /* the next lookup begins with stamps being given */
+}
+
+void names_cred_changed(struct task *t)
+{
+    struct name_table *table = t->mm ? t->mm->names : NULL;
+    if (!table) {
+        return;
+    }
+    for (uint32_t i = 0; table->kept > 0 && i < NAME_SETS_MAX * NAME_WAYS; i++) {
+        struct platform_name *n = &table->page->kept[i / NAME_WAYS][i % NAME_WAYS];
+        table->seq += 2;
+        __atomic_store_n(&n->seq, table->seq - 1, __ATOMIC_SEQ_CST);
+        memset(&n->hash, 0, sizeof(*n) - offsetof(struct platform_name, hash));
+        __atomic_store_n(&n->seq, table->seq, __ATOMIC_SEQ_CST);
+    }
+    memset(table->keys, 0, sizeof(table->keys));
+    table->kept = 0;
+    table->creds_differ = true; /* until all threads have followed */
+    table->retry = 0;
+}
+
+/* --- one name --- */
+
+bool names_cred_is_real(const struct cred *c)
+{
+    uint64_t real = c->uid == 0 ? c->cap_permitted : 0;
+    return c->uid == c->fsuid && c->gid == c->fsgid &&
+           (c->securebits & 4 /* SECBIT_NO_SETUID_FIXUP */ || c->cap_effective == real);
+}
+
+/* Does the kernel hear of whatever changes it? */
+static bool is_steady(const struct inode *inode)
+{
+    const struct file_lease *l;
+    if (!(inode->sb->flags & SB_STEADY) || inode->i_flags & INODE_UNSTEADY ||
+        (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode) && !S_ISLNK(inode->mode))) {
+        return false;
+    }
+    list_for_each_entry (l, &inode->leases, inode_link) {
+        if (l->writes) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set_time(struct platform_name *n, int i, int64_t ns)
+{
+    int64_t rest = ns % NSEC_PER_SEC;
+    rest += rest < 0 ? NSEC_PER_SEC : 0;
+    n->seconds[i] = (ns - rest) / NSEC_PER_SEC;
+    n->nanoseconds[i] = (uint32_t)rest;
+}
+
+static void set_xattrs(struct platform_name *n, struct inode *inode)
+{
+    const struct inode_ops *ops = inode->ops;
+    if (ops->getxattr && ops->lacks_xattrs && ops->lacks_xattrs(inode)) {
+        ssize_t label = ops->getxattr(inode, "security.selinux", NULL, 0);
+        ssize_t acl = ops->getxattr(inode, "system.posix_acl_access", NULL, 0);
+        n->no_label = label < 0 ? (uint8_t)-label : 0;
+        n->no_acl = acl < 0 ? (uint8_t)-acl : 0;
+    }
+}
+
+/* Return: false when it can't be kept. */
+static bool describe(const struct name_table *table, const struct path *p, struct platform_name *n)
+{
+    struct inode *inode = p->dentry->inode;
+    struct stat st;
+    if (!is_steady(inode) || vfs_stat_leased(p, &st) < 0) {
+        return false;
+    }
+    n->deps[0] = stamp_of_inode(inode);
+    n->dev = st.st_dev;
+    n->ino = st.st_ino;
+    n->size = (uint64_t)st.st_size;
+    n->blocks = (uint64_t)st.st_blocks;
+    n->mode = st.st_mode;
+    n->nlink = (uint32_t)st.st_nlink;
+    n->uid = st.st_uid;
+    n->gid = st.st_gid;
+    n->blksize = (uint32_t)st.st_blksize;
+    set_time(n, 0, inode->atime_ns);
+    set_time(n, 1, inode->mtime_ns);
+    set_time(n, 2, inode->ctime_ns);
+    set_time(n, 3, inode->btime_ns);
+    n->flags |= inode->btime_ns ? NAME_HAS_BTIME : 0;
+    n->flags |= p->dentry == p->mnt->root ? NAME_MOUNT_ROOT : 0;
+    n->mount_id = (uint32_t)p->mnt->id;
+    if (table->wants_xattrs) {
+        set_xattrs(n, inode);
+    }
+    return true;
+}
+
+/* text, prefix bytes of it and then name. Return: false when it is too long. */
+static bool set_path(struct platform_name *n, const char *text, size_t prefix,
+                     const struct name *name)
+{
+    char path[NAME_WORDS * 8] = {0};
+    size_t size = prefix + name->size;
+    if (size >= sizeof(path)) {
+        return false;
+    }
+    memcpy(path, text, prefix);
+    memcpy(path + prefix, name->text, name->size);
+    memcpy(n->path, path, sizeof(path));
+    n->hash = platform_name_hash(n->path, (unsigned)size / 8 + 1, n->dirfd);
+    return true;
+}
+
+/* Publishes n. Its words are ordered by the machine; the compiler must not move them out of between the marks. */
+static void keep(struct name_table *table, const struct platform_name *n)
+{
+    uint32_t sets = ++table->kept > KEPT_FIRST ? NAME_SETS_MAX : SETS_FIRST;
+    table->page->sets = sets; /* what lies elsewhere is not found any more */
+    uint32_t set = platform_name_set(n->hash, sets), way;
+    uint32_t key = n->hash ^ (uint32_t)n->classes << 30;
+    for (way = 0; way < NAME_WAYS && table->keys[set][way] != key; way++) {
+    }
+    if (way == NAME_WAYS) {
+        way = table->next_way[set]++ % NAME_WAYS;
+    }
+    table->keys[set][way] = key;
+    struct platform_name *to = &table->page->kept[set][way];
+    table->seq += 2;
+    __atomic_store_n(&to->seq, table->seq - 1, __ATOMIC_SEQ_CST);
+    memcpy(&to->hash, &n->hash, sizeof(*n) - offsetof(struct platform_name, hash));
+    __atomic_store_n(&to->seq, table->seq, __ATOMIC_SEQ_CST);
+}
+
+/* --- what comes next --- */
+
+static struct stream *stream_of(struct name_table *table, const struct dentry *dir, int dirfd,
+                                bool *out_new)
+{
+    *out_new = false;
+    for (size_t i = 0; i < STREAMS; i++) {
+        if (table->streams[i].dir == dir && table->streams[i].dirfd == dirfd) {
+            return &table->streams[i];
+        }
+    }
+    struct stream *s = &table->streams[table->next_stream++ % STREAMS];
+    *s = (struct stream){.dir = dir, .dirfd = dirfd};
+    *out_new = true;
+    return s;
+}
+
+static void earn(struct name_table *table)
+{
+    uint32_t uses = *(volatile uint32_t *)&table->page->ahead_uses; /* the guest's word */
+    uint32_t earned = MIN(uses - table->uses_seen, (uint32_t)CREDIT_MAX) * CREDIT_USE;
+    table->credit = MIN(table->credit + earned, (unsigned)CREDIT_MAX);
+    table->uses_seen = uses;
+}
+
+/* How many names to tell after one that had to be asked for. */
+static unsigned window_for(struct name_table *table, struct stream *s, bool is_new, uint64_t name)
+{
+    unsigned window = 0;
+    earn(table);
+    if (s->expected == name || s->next == name) {
+        window = MIN(MAX(2 * s->window, (unsigned)WINDOW_FIRST), (unsigned)WINDOW_MAX);
+        table->credit = MAX(table->credit, (unsigned)CREDIT_FIRST);
+    } else if (is_new) {
+        window = MIN(table->credit, (unsigned)WINDOW_HABIT);
+    }
+    table->credit -= MIN(table->credit, window);
+    return window;
+}
+
+/* name, beside what was looked up, whose entry like is. Context: may block for locks of lower directories. */
+static void keep_sibling(struct task *t, struct name_table *table, const struct platform_name *like,
+                         const struct name_lookup *l, size_t prefix, const struct path *beside,
+                         const struct name *name)
+{
+    struct platform_name n = *like;
+    AUTO_PUT(dentry) d = NULL;
+    if (dentry_lookup_locked(beside->dentry->parent, name, &d) < 0 || t->mm->names != table ||
+        t->must_exit || !d->inode || d->mount_count > 0) {
+        return;
+    }
+    bool link = S_ISLNK(d->inode->mode);
+    const struct path p = {.mnt = beside->mnt, .dentry = d};
+    n.flags = (n.flags & NAME_ACCESS) | NAME_AHEAD;
+    n.may = n.no_label = n.no_acl = 0;
+    n.classes = link ? NAME_NOFOLLOW : NAME_FOLLOW | NAME_NOFOLLOW;
+    if (!(link && l->follow) && set_path(&n, l->text, prefix, name) && describe(table, &p, &n)) {
+        keep(table, &n);
+    }
+}
+
+static uint64_t hash_of(const struct name *name)
+{
+    return hash_bytes(name->text, name->size, 0) | 1;
+}
+
+static void look_ahead(struct task *t, struct name_table *table, const struct platform_name *like,
+                       const struct name_lookup *l, const struct path *p)
+{
+    struct dentry *dir = p->dentry->parent;
+    const struct name name = {p->dentry->name, p->dentry->name_size};
+    size_t size = strlen(l->text), prefix = size - name.size;
+    if (l->trace.count != 1 || l->trace.last_link || !dir || p->dentry == p->mnt->root ||
+        !dir->inode->ops->names_after || dir->inode->lock.owner || size < name.size ||
+        memcmp(l->text + prefix, name.text, name.size) != 0 ||
+        (prefix > 0 && l->text[prefix - 1] != '/')) {
+        return;
+    }
+    if (inode_permission(dir->inode, t->cred, MAY_READ) < 0) {
+        return; /* its names are nothing that the process may know */
+    }
+    bool is_new;
+    struct stream *s = stream_of(table, dir, (int)like->dirfd, &is_new);
+    unsigned window = window_for(table, s, is_new, hash_of(&name));
+    char one[NAME_MAX + 1];
+    AUTO_FREE char *several = window > 0 ? malloc(AHEAD_BYTES) : NULL;
+    char *names = several ? several : one;
+    window = several ? window : 0;
+    size_t count = dir->inode->ops->names_after(
+        dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(one), (size_t)window + 1);
+    const char *at = names;
+    s->next = count > 0 ? hash_of(&(struct name){names, strlen(names)}) : 0;
+    if (window == 0) {
+        return; /* one of those told ahead was pushed out, or this is the first */
+    }
+    s->window = window;
+    s->expected = 0;
+    kmutex_lock(&dir->inode->lock); /* free, as seen above: does not sleep */
+    for (size_t i = 0; i < count && t->mm->names == table; i++) {
+        const struct name next = {at, strlen(at)};
+        at += next.size + 1;
+        if (i < window) {
+            keep_sibling(t, table, like, l, prefix, p, &next);
+        } else {
+            s->expected = hash_of(&next);
+        }
+    }
+    kmutex_unlock(&dir->inode->lock);
+}
+
+void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
+                enum name_use use)
+{
+    if (l->trace.unsteady || (result < 0 && result != -ENOENT) || t->must_exit || !t->mm) {
+        return;
+    }
+    struct name_table *table = table_of(t);
+    if (!table) {
+        return;
+    }
+    const struct name all = {l->text, strlen(l->text)};
+    bool link = result == 0 && S_ISLNK(p->dentry->inode->mode);
+    struct platform_name n = {
+        .since = l->trace.since,
+        .dirfd = (uint32_t)(l->text[0] == '/' ? AT_FDCWD : l->dirfd),
+        .flags = (result < 0 ? NAME_ABSENT : 0) | (names_cred_is_real(t->cred) ? NAME_ACCESS : 0),
+    };
+    n.classes = link                              ? NAME_NOFOLLOW
+                : l->follow && l->trace.last_link ? NAME_FOLLOW
+                                                  : NAME_FOLLOW | NAME_NOFOLLOW;
+    n.deps[1] = n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
+                                              : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
+    n.deps[2] = stamp_of_id(t->fs->root_stamp);
+    memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
+    table->wants_xattrs |= use == NAME_USE_XATTR;
+    if (!set_path(&n, l->text, 0, &all) || (result == 0 && (!p->mnt || !describe(table, p, &n)))) {
+        return;
+    }
+    if (result == 0 && use == NAME_USE_ACCESS) {
+        for (int may = MAY_EXEC; may <= MAY_READ; may *= 2) {
+            n.may |= vfs_access(p, t->cred, may) == 0 ? (uint8_t)may : 0;
+        }
+    }
+    keep(table, &n);
+    if (result == 0) {
+        look_ahead(t, table, &n, l, p);
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * Lookups that a process gets to keep, so that its own side answers when it asks for the same name again: see names.c.
+ */
+#pragma once
+
+#include "sentry/task/task.h"
+#include "sentry/vfs/vfs.h"
+
+/* A name that a system call of t's looked up. */
+struct name_lookup {
+    struct walk_trace trace; /* of the walk; names_begin before it */
+    const char *text;        /* borrowed: the name as the caller wrote it, not "" */
+    int dirfd;
+    bool follow; /* a link at its end */
+};
+enum name_use { NAME_USE_STAT, NAME_USE_ACCESS, NAME_USE_XATTR };
+
+void names_begin(struct name_lookup *l);
+/**
+ * names_keep - t's process may keep the answer, and those to the questions that seem to follow.
+ * @result: of the lookup: 0, or its error.
+ * @p: what it found, if result is 0.
+ *
+ * Context: may block, for locks and memory only; to be called when t's own answer is known.
+ */
+void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
+                enum name_use use);
+/* c's real user may do the same as c: access(2) asks for that one. */
+bool names_cred_is_real(const struct cred *c);
+/* What t's address space has kept is for other fds than t's, or another working directory. */
+bool names_are_foreign(const struct task *t);
+/* t has other credentials from now on: nothing that was kept holds any more. */
+void names_cred_changed(struct task *t);
