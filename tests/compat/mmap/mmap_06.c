@@ -23,8 +23,8 @@ static int is_named(const char *at)
     while (fgets(line, sizeof(line), f)) {
         unsigned long low, high;
         CHECK(sscanf(line, "%lx-%lx", &low, &high) == 2);
-        found |= (unsigned long)at >= low && (unsigned long)at < high && strstr(line, "libc") &&
-                 base;
+        found |=
+            (unsigned long)at >= low && (unsigned long)at < high && strstr(line, "libc") && base;
     }
     fclose(f);
     return found;
