@@ -238,6 +238,11 @@ int host_tgkill(int tgid, int tid, int sig)
     return (int)host_result(syscall(SYS_tgkill, tgid, tid, sig));
 }
 
+ssize_t host_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+    return host_result(pwritev2(fd, iov, count, offset, 0));
+}
+
 int host_set_file_limit(int pid, uint64_t size)
 {
     static struct rlimit limit; /* rlim_max is ours, and so the other's; 0: not known yet */

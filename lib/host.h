@@ -25,6 +25,7 @@ MUST_CHECK ssize_t host_read(int fd, void *buf, size_t size);
 MUST_CHECK ssize_t host_write(int fd, const void *buf, size_t size);
 MUST_CHECK ssize_t host_pread(int fd, void *buf, size_t size, off_t offset);
 MUST_CHECK ssize_t host_pwrite(int fd, const void *buf, size_t size, off_t offset);
+MUST_CHECK ssize_t host_pwritev(int fd, const struct iovec *iov, int count, off_t offset);
 /* pwritev2 with RWF_APPEND: at the end of the file, whatever else writes there. */
 MUST_CHECK ssize_t host_pwrite_append(int fd, const void *buf, size_t size);
 /* preadv2 with RWF_NOWAIT: -EAGAIN when it would have to wait for the disk. */

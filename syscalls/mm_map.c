@@ -200,7 +200,8 @@ static long map_host_fd(struct task *t, const struct map_request *m, unsigned lo
         note_shared(t, m->prot & PROT_EXEC);
     }
     const struct mem_call call = map_call(m, type, host_fd, map->host_offset + m->offset);
-    if (read_only < 0 && (flags & O_ACCMODE) == O_RDONLY && !t->mapped_file) {
+    bool harmless = type == MAP_PRIVATE || (flags & O_ACCMODE) == O_RDONLY;
+    if (read_only < 0 && harmless && !t->mapped_file) {
         /* As the guest resumes: so the host fd must stay open until then, whoever closes the guest's. */
         t->mapped_file = file_get(f);
         return mem_perform(t, &call);

@@ -30,6 +30,7 @@
 #define YIELD_SIZE     (1024 * 1024)
 #define LEASE_MOVE_MAX (4096 * 1024) /* larger files are not moved to a memfd for a lease alone */
 #define LEASE_ROOM     (1024 * 1024) /* into which a leased file can grow, and half its size */
+#define MOVE_PAGES     64            /* by one call, from memory to a memfd */
 #define HEIGHT_LIMIT   10            /* 64^9 pages are more than 2^63 bytes */
 
 struct tree_node {
@@ -516,22 +517,42 @@ int64_t memfile_seek(struct memfile *m, int64_t offset, int whence)
 
 /* --- mapping --- */
 
-/* Writes all pages to fd. */
+/* Pages from i on that follow one another, as far as the file and iov go. Return: how many. */
+static int gather(const struct memfile *m, uint64_t i, struct iovec *iov, size_t *out_size)
+{
+    int count = 0;
+    char *page;
+    *out_size = 0;
+    while (count < MOVE_PAGES && i < pages_of(m->size) && (page = find_page(m, i))) {
+        size_t size = (size_t)MIN((uint64_t)m->size - (i << PAGE_SHIFT), PAGE_SIZE);
+        iov[count++] = (struct iovec){page, size};
+        *out_size += size;
+        i++;
+    }
+    return count;
+}
+
+/* Writes all pages to fd, which is empty. */
 static int copy_to_fd(const struct memfile *m, int fd)
 {
+    struct iovec iov[MOVE_PAGES];
     uint64_t limit = pages_of(m->size);
-    for (uint64_t i = 0; i < limit; i++) {
+    int64_t end = 0;
+    for (uint64_t i = 0; i < limit;) {
         i = covers(m->height, i) ? next_data(m->tree, m->height, i) : UINT64_MAX;
         if (i >= limit) {
             break;
         }
-        size_t size = (size_t)MIN((uint64_t)m->size - (i << PAGE_SHIFT), PAGE_SIZE);
-        ssize_t n = host_pwrite(fd, find_page(m, i), size, (off_t)(i << PAGE_SHIFT));
+        size_t size;
+        int count = gather(m, i, iov, &size);
+        ssize_t n = host_pwritev(fd, iov, count, (off_t)(i << PAGE_SHIFT));
         if (n != (ssize_t)size) {
             return n < 0 ? (int)n : -ENOMEM;
         }
+        end = (int64_t)(i << PAGE_SHIFT) + n;
+        i += (uint64_t)count;
     }
-    return 0;
+    return end < m->size ? host_ftruncate(fd, m->size) : 0;
 }
 
 /* From now on the bytes are in a memfd. */
@@ -542,10 +563,7 @@ static int move_to_fd(struct memfile *m)
         if (fd < 0) {
             return fd;
         }
-        int r = host_ftruncate(fd, m->size);
-        if (r == 0) {
-            r = copy_to_fd(m, fd);
-        }
+        int r = copy_to_fd(m, fd);
         if (r < 0) {
             return r;
         }

@@ -22,6 +22,23 @@ int mm_new(struct mm **out)
     return 0;
 }
 
+static uint64_t file_hash(uint64_t host_dev, uint64_t host_ino)
+{
+    return hash_u64(host_ino ^ hash_u64(host_dev));
+}
+
+struct mapped_file *mm_find_file(const struct mm *mm, uint64_t host_dev, uint64_t host_ino)
+{
+    uint64_t hash = file_hash(host_dev, host_ino);
+    for (struct hash_node *n = hash_chain(&mm->files_by_host, hash); n; n = n->next) {
+        struct mapped_file *f = container_of(n, struct mapped_file, hash);
+        if (f->host_dev == host_dev && f->host_ino == host_ino) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
 static int add_mapped_file(struct mm *mm, const struct mapped_file *like, const char *name)
 {
     struct mapped_file *f = malloc(sizeof(*f));
@@ -33,6 +50,11 @@ static int add_mapped_file(struct mm *mm, const struct mapped_file *like, const 
     }
     *f = *like;
     f->name = copy;
+    if (hash_insert(&mm->files_by_host, &f->hash, file_hash(f->host_dev, f->host_ino)) < 0) {
+        free(f);
+        free(copy);
+        return -ENOMEM;
+    }
     list_add_tail(&f->link, &mm->mapped_files);
     return 0;
 }
@@ -56,6 +78,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     refcount_init(&copy->ref);
     copy->leases = NULL;
     list_init(&copy->mapped_files);
+    copy->files_by_host = (struct hash_table){0};
     const struct mapped_file *f;
     list_for_each_entry (f, &mm->mapped_files, link) {
         r = add_mapped_file(copy, f, f->name);
@@ -85,6 +108,7 @@ void mm_put(struct mm *mm)
         free(f->name);
         free(f);
     }
+    hash_free(&mm->files_by_host);
     free(mm);
 }
 
@@ -103,21 +127,19 @@ int mm_note_file(struct mm *mm, int host_fd, uint64_t dev, uint64_t ino, const c
     if (r < 0) {
         return r;
     }
-    struct mapped_file *f;
-    list_for_each_entry (f, &mm->mapped_files, link) {
-        if (f->host_dev == st.st_dev && f->host_ino == st.st_ino) {
-            if (strcmp(f->name, name) != 0) {
-                char *copy = strdup(name);
-                if (!copy) {
-                    return -ENOMEM;
-                }
-                free(f->name);
-                f->name = copy;
+    struct mapped_file *f = mm_find_file(mm, st.st_dev, st.st_ino);
+    if (f) {
+        if (strcmp(f->name, name) != 0) {
+            char *copy = strdup(name);
+            if (!copy) {
+                return -ENOMEM;
             }
-            f->dev = dev;
-            f->ino = ino;
-            return 0;
+            free(f->name);
+            f->name = copy;
         }
+        f->dev = dev;
+        f->ino = ino;
+        return 0;
     }
     const struct mapped_file like = {
         .host_dev = st.st_dev, .host_ino = st.st_ino, .dev = dev, .ino = ino};

@@ -8,6 +8,7 @@
 
 #include "lib/list.h"
 #include "lib/macros.h"
+#include "lib/hash.h"
 #include "lib/refcount.h"
 
 struct lease_table;
@@ -27,16 +28,20 @@ struct mm {
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */
+    struct hash_table files_by_host;
 };
 
 /* A host file that some mapping of this mm may show, and what the guest calls it. */
 struct mapped_file {
     struct list link;
+    struct hash_node hash;
     uint64_t host_dev, host_ino;
     uint64_t dev, ino; /* the guest's */
     char *name;        /* owned */
 };
 
+/* NULL: none of that number was mapped. */
+struct mapped_file *mm_find_file(const struct mm *mm, uint64_t host_dev, uint64_t host_ino);
 /* A new mm without a space yet: exec and fork set it. Errors: -ENOMEM. */
 MUST_CHECK int mm_new(struct mm **out);
 /* A copy for fork: same layout and names, space still to be set. */

@@ -27,17 +27,6 @@ static bool parse_line(char *line, struct mm_mapping *m)
     return true;
 }
 
-static const struct mapped_file *find_file(const struct mm *mm, uint64_t dev, uint64_t ino)
-{
-    const struct mapped_file *f;
-    list_for_each_entry (f, &mm->mapped_files, link) {
-        if (f->host_dev == dev && f->host_ino == ino) {
-            return f;
-        }
-    }
-    return NULL;
-}
-
 static bool meets(const struct mm_mapping *m, uaddr_t start, uaddr_t end)
 {
     return m->start < end && start < m->end;
@@ -64,7 +53,7 @@ static bool translate(const struct mm *mm, struct mm_mapping *m)
         }
         return true;
     }
-    const struct mapped_file *f = find_file(mm, m->dev, m->ino);
+    const struct mapped_file *f = mm_find_file(mm, m->dev, m->ino);
     if (f) {
         m->dev = f->dev;
         m->ino = f->ino;

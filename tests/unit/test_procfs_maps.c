@@ -1,4 +1,4 @@
-/* LINK: sentry/mm/mm_map.o sentry/mm/mm.o tests/unit/fake_range.o lib/strbuf.o lib/host.o lib/bug.o */
+/* LINK: sentry/mm/mm_map.o sentry/mm/mm.o tests/unit/fake_range.o lib/strbuf.o lib/host.o lib/bug.o lib/hash.o */
 /* sentry/mm/mm_map.h: what of the host's map a guest sees. The platform is a text in this file. */
 #include <stdarg.h>
 #include <stddef.h>
