@@ -52,6 +52,7 @@ struct engine_ops {
     void (*set_brk)(struct platform_space *s, uaddr_t start, uaddr_t brk);
     uaddr_t (*brk)(const struct platform_space *s, uaddr_t known);
     void (*forget_files)(struct platform_thread *th);
+    void (*set_cpu_before)(struct platform_space *s, int64_t ns);
     int (*kept_file)(const struct platform_thread *th, int host_fd);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);

@@ -192,6 +192,13 @@ void platform_forget_files(struct platform_thread *th)
     }
 }
 
+void platform_set_cpu_before(struct platform_space *s, int64_t ns)
+{
+    if (g_engine->set_cpu_before) {
+        g_engine->set_cpu_before(s, ns);
+    }
+}
+
 int platform_kept_file(const struct platform_thread *th, int host_fd)
 {
     return g_engine->kept_file ? g_engine->kept_file(th, host_fd) : -ENOENT;

@@ -362,6 +362,8 @@ MUST_CHECK int platform_reopen_read_only(int host_fd);
  */
 void platform_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk);
 uaddr_t platform_brk(const struct platform_space *s, uaddr_t known);
+/* CPU time that a process of s has used in other host processes: what its guest side is to add to the host's. */
+void platform_set_cpu_before(struct platform_space *s, int64_t ns);
 /* true when [addr, addr+size) touches what belongs to the stub. */
 bool platform_range_reserved(uaddr_t addr, uint64_t size);
 /* For /proc/self/maps: true for a host mapping that the guest must not see (stub slice). */

@@ -163,6 +163,9 @@ static int exec_commit(struct task *t, struct exec_state *s)
         usage_exec_moved(t, cpu_ns);
     }
     if (err == 0) {
+        platform_set_cpu_before(platform_space(t->pt), t->tg->cpu_before_ns);
+    }
+    if (err == 0) {
         err = exec_load(t, s, &boot, take(&mm));
     } else {
         take_mm(t, take(&mm)); /* the old space may be gone */

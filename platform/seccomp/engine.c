@@ -283,6 +283,7 @@ const struct engine_ops g_seccomp_engine = {
     .brk = seccomp_brk,
     .forget_files = seccomp_forget_files,
     .kept_file = seccomp_kept_file,
+    .set_cpu_before = seccomp_set_cpu_before,
     .tid_address = seccomp_tid_address,
     .robust_list = seccomp_robust_list,
     .exit_info = seccomp_exit_info,

@@ -276,6 +276,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         if (!(o->flags & CLONE_VM)) {
             memcpy(th->child->space->region->base + STUB_PROCESS_OFFSET,
                    th->space->region->base + STUB_PROCESS_OFFSET, sizeof(struct stub_process));
+            seccomp_set_cpu_before(th->child->space, 0);
         }
         if (th->child->inherited) {
             *th->child->inherited = th->proc->given;

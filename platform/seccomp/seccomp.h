@@ -172,6 +172,7 @@ void space_put(struct platform_space *s);
 /* Context: host thread with the baton, which is dropped meanwhile. */
 void space_clean_regions(void);
 void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk);
+void seccomp_set_cpu_before(struct platform_space *s, int64_t ns);
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);

@@ -251,6 +251,12 @@ void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk)
     p->brk_start = start;
 }
 
+void seccomp_set_cpu_before(struct platform_space *s, int64_t ns)
+{
+    volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    p->cpu_before_ns = (uint64_t)ns;
+}
+
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known)
 {
     const volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);

@@ -322,11 +322,12 @@ struct stub_exit_info {
 _Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
 
 /* What stub and sentry know of the process as a whole, at the end of the first slot's control page. */
-#define STUB_PROCESS_OFFSET 0xfe0
+#define STUB_PROCESS_OFFSET 0xfd0
 struct stub_process {
     uint64_t site_low,
         site_high;           /* between which addresses call sites are rewritten; 0, 0: nowhere */
     uint64_t brk_start, brk; /* the stub may move brk; 0: it may not */
+    uint64_t cpu_before_ns; /* CPU time that the host does not count: in processes that exec left */
 };
 _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_OFFSET, "nor more");
 

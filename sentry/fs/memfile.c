@@ -291,21 +291,45 @@ static ssize_t write_page(struct memfile *m, struct uio *src, int64_t pos)
     return n;
 }
 
+static ssize_t write_some(struct memfile *m, const char *from, size_t size, int64_t pos)
+{
+    ssize_t n = host_pwrite(m->fd, from, size, pos);
+    m->fd_size = n > 0 ? MAX(m->fd_size, pos + n) : m->fd_size;
+    correct_charge(m);
+    return n;
+}
+
+/* To the memfd. Where the budget is nearly used up, it counts which pages there are already. */
+static ssize_t write_fd(struct memfile *m, const char *from, size_t size, int64_t pos)
+{
+    uint64_t first = (uint64_t)pos >> PAGE_SHIFT;
+    if (budget_allows(m->budget, pages_of(pos + (int64_t)size) - first)) {
+        return write_some(m, from, size, pos);
+    }
+    for (size_t done = 0; done < size;) {
+        int64_t at = pos + (int64_t)done, page = at & ~(int64_t)(PAGE_SIZE - 1);
+        int64_t data = host_lseek(m->fd, page, SEEK_DATA);
+        size_t part = MIN(size - done, (size_t)(page + (int64_t)PAGE_SIZE - at));
+        bool there = data >= 0 && data < page + (int64_t)PAGE_SIZE;
+        ssize_t n =
+            there || budget_allows(m->budget, 1) ? write_some(m, from + done, part, at) : -ENOSPC;
+        if (n != (ssize_t)part) {
+            return done ? (ssize_t)done : n;
+        }
+        done += part;
+    }
+    return (ssize_t)size;
+}
+
 /* From the guest into bounce, then to its place. */
 static ssize_t write_bounced(struct memfile *m, struct uio *src, int64_t pos, char *bounce)
 {
-    if (m->fd >= 0 && !budget_allows(m->budget, 1)) {
-        return -ENOSPC;
-    }
     ssize_t got = uio_copy_from(src, bounce, MIN(uio_size(src), (size_t)BOUNCE_SIZE));
     if (got <= 0) {
         return got;
     }
     if (m->fd >= 0) {
-        ssize_t n = host_pwrite(m->fd, bounce, (size_t)got, pos);
-        m->fd_size = n > 0 ? MAX(m->fd_size, pos + n) : m->fd_size;
-        correct_charge(m);
-        return n;
+        return write_fd(m, bounce, (size_t)got, pos);
     }
     struct uio u;
     uio_init_kernel(&u, bounce, (size_t)got);
@@ -331,12 +355,16 @@ ssize_t memfile_write(struct memfile *m, struct uio *src, int64_t pos)
                 return done ? (ssize_t)done : -ENOMEM;
             }
         }
+        size_t want = MIN(uio_size(src), (size_t)BOUNCE_SIZE);
         ssize_t n = bounce ? write_bounced(m, src, pos, bounce) : write_page(m, src, pos);
         if (n <= 0) {
             return done ? (ssize_t)done : n;
         }
         pos += n;
         m->size = MAX(m->size, pos);
+        if (bounce && n < (ssize_t)want) {
+            return (ssize_t)done + n; /* what else was taken from src has no place */
+        }
         yield_sometimes(done, done + (size_t)n);
         done += (size_t)n;
     }
