@@ -183,7 +183,7 @@ static void end(struct file_lease *base)
     }
     table->regular[l->index] = NULL;
     f->lease = NULL;
-    f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : l->outgrown ? WORTH_MAX : 0;
+    f->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_TIRED : l->outgrown ? WORTH_MAX : 0;
 }
 
 static void fd_closed(struct file_lease *base, struct file *f, const struct fd_table *t, int fd)

@@ -10,8 +10,8 @@
 #define LEASE_TIRED_OF 32
 /* Calls on one file before it is leased: granting costs as much; a loader makes 4 or 5 on each library. */
 #define LEASE_WORTH_IT 8
-/* f->lease_heat of a file that is better left alone. */
-#define LEASE_NEVER (-1000000)
+/* f->lease_heat of a file whose lease was: so many more calls until it is leased again. */
+#define LEASE_TIRED (-1000)
 
 struct ring_lease;
 

@@ -157,7 +157,7 @@ static void end(struct file_lease *base)
         m->table->rings[m->index] = NULL;
         m->table->stale_rings[m->index] = true;
         m->file->lease = NULL;
-        m->file->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_NEVER : 0;
+        m->file->lease_heat = l->idle_holds >= LEASE_TIRED_OF ? LEASE_TIRED : 0;
     }
 }
 
