@@ -12,7 +12,6 @@ struct engine_ops {
     int (*run)(void);
     void (*set_owner)(struct platform_thread *th, struct kthread *owner);
     void (*children)(void);
-    void (*kill_all)(void);
     void (*switch_to)(struct platform_thread *th, struct platform_event *out);
     void (*set_result)(struct platform_thread *th, long result);
     int (*get_context)(struct platform_thread *th, struct guest_context *out);

@@ -40,13 +40,6 @@ void platform_children(void)
     g_engine->children();
 }
 
-void platform_kill_all(void)
-{
-    if (g_engine) {
-        g_engine->kill_all();
-    }
-}
-
 void platform_switch(struct platform_thread *th, struct platform_event *out)
 {
     g_engine->switch_to(th, out);

@@ -106,8 +106,6 @@ MUST_CHECK int platform_run(void);
 void platform_set_owner(struct platform_thread *th, struct kthread *owner);
 /* A SIGCHLD came: reap dead stubs, wake their threads with PLATFORM_DEAD; ptrace stops. */
 void platform_children(void);
-/* Kills every stub; for the end of the sandbox. */
-void platform_kill_all(void);
 
 /* --- running --- */
 

@@ -318,19 +318,6 @@ void ptrace_kill(struct platform_thread *th)
     }
 }
 
-static void ptrace_kill_all(void)
-{
-    struct tracee_process *p;
-    list_for_each_entry (p, &g_ptrace.all_processes, all_link) {
-        if (!p->reaped && !p->killed) {
-            int r = host_kill(p->pid, SIGKILL);
-            if (r < 0) {
-                log_warn("kill of host process %d: error %d", p->pid, -r);
-            }
-        }
-    }
-}
-
 /* --- start --- */
 
 /*
@@ -617,7 +604,6 @@ const struct engine_ops g_ptrace_engine = {
     .run = ptrace_run,
     .set_owner = ptrace_set_owner,
     .children = ptrace_children,
-    .kill_all = ptrace_kill_all,
     .switch_to = ptrace_switch,
     .set_result = ptrace_set_result,
     .get_context = ptrace_get_context,

@@ -547,13 +547,3 @@ void seccomp_children(void)
         }
     }
 }
-
-void seccomp_kill_all(void)
-{
-    struct host_process *p;
-    list_for_each_entry (p, &g_seccomp.all_processes, all_link) {
-        if (!p->reaped) {
-            process_kill(p);
-        }
-    }
-}

@@ -249,7 +249,6 @@ const struct engine_ops g_seccomp_engine = {
     .run = handoff_start,
     .set_owner = seccomp_set_owner,
     .children = seccomp_children,
-    .kill_all = seccomp_kill_all,
     .switch_to = seccomp_switch,
     .set_result = seccomp_set_result,
     .get_context = seccomp_get_context,

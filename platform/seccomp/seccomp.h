@@ -278,7 +278,6 @@ void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
 /* Kills who was told to die. Context: baton held. */
 void seccomp_kill_flush(void);
-void seccomp_kill_all(void);
 void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
 /* --- thread.c --- */
