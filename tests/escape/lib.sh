@@ -18,6 +18,7 @@ echo "$SECRET" >"$WORK/secret/canary"
 chmod 600 "$WORK/secret/canary"
 fail() {
     echo "FAIL: $*"
+    echo "failed: $*" >>"$WORK/failures"
     FAILED=1
 }
 skip() {
@@ -114,5 +115,6 @@ finish() {
     local last
     read -r -t 15 -u 9 last && [ "$last" = end ] || fail "the other sandbox did not come to its end"
     wait $BYSTANDER || { fail "the other sandbox: status $?"; cat "$WORK/bystander.err"; }
+    cat "$WORK/failures" 2>/dev/null # again, since who runs us shows the end
     exit $FAILED
 }
