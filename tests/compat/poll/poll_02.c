@@ -57,7 +57,7 @@ int main(void)
         start = now_ms();
         int r = poll(&fd, 1, 700);
         long took = now_ms() - start;
-        _exit(r == 0 && took >= 700 && took < 1150 ? 0 : 1);
+        _exit(r == 0 && took >= 700 && took < 1250 ? 0 : 1);
     }
     usleep(100000);
     kill(child, SIGSTOP);
