@@ -120,6 +120,7 @@ $(B)/bench/%: bench/%.c
 
 fuzz: deps
 	@$(MAKE) -s $(JOBS_FLAG) MODE=asan all $(patsubst %.c,build/asan/%,$(wildcard tests/fuzz/*.c))
+	@$(MAKE) -s MODE=release build/release/tests/fuzz/syscalls
 	@tests/fuzz/run build/asan $(SECONDS)
 
 install: all

@@ -314,11 +314,11 @@ static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos)
 {
     struct inode *inode = f->inode;
     kmutex_lock(&inode->lock);
-    if (f->flags & O_APPEND) {
-        *pos = inode->size;
-    }
     ssize_t n = 0;
     if (uio_size(src) > 0) {
+        if (f->flags & O_APPEND) {
+            *pos = inode->size;
+        }
         if (*pos == INT64_MAX) {
             n = -EFBIG;
         } else {
