@@ -88,6 +88,20 @@ static void require_mask(struct builder *b, uint32_t offset, uint32_t mask)
     require_equal(b, 0);
 }
 
+/* Allows a word below 32 that has its bit in set, and notifies of all others. */
+static void allow_numbers(struct builder *b, uint32_t offset, uint32_t set)
+{
+    load(b, offset);
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 32);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
+    emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
+    emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
+    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, set);
+    ret(b, SECCOMP_RET_ALLOW);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+}
+
 /*
  * [args[0], +args[1]) can't touch the slice: the high halves of the address and of the size decide.
  * A size below 4 GiB that starts below the 4 GiB before the slice ends before it.
@@ -162,15 +176,7 @@ static void filter_harmless(struct builder *b)
 static void filter_clock(struct builder *b)
 {
     size_t block = block_if_equal(b, SYS_clock_gettime);
-    load(b, ARG_LO(0));
-    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 32);
-    ret(b, SECCOMP_RET_USER_NOTIF);
-    emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
-    emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
-    emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
-    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, GATE_CLOCKS);
-    ret(b, SECCOMP_RET_ALLOW);
-    ret(b, SECCOMP_RET_USER_NOTIF);
+    allow_numbers(b, ARG_LO(0), GATE_CLOCKS);
     block_end(b, block);
 }
 
@@ -246,15 +252,7 @@ static void filter_memory(struct builder *b)
     /* madvise: what only touches one's own pages; no MERGEABLE (a side channel), no HWPOISON */
     block = block_if_equal(b, SYS_madvise);
     require_outside_slice(b);
-    load(b, ARG_LO(2));
-    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 1, GATE_ADVICE_COUNT);
-    ret(b, SECCOMP_RET_USER_NOTIF);
-    emit(b, BPF_MISC | BPF_TAX, 0, 0, 0);
-    emit(b, BPF_LD | BPF_IMM, 0, 0, 1);
-    emit(b, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
-    emit(b, BPF_JMP | BPF_JSET | BPF_K, 0, 1, GATE_ADVICE);
-    ret(b, SECCOMP_RET_ALLOW);
-    ret(b, SECCOMP_RET_USER_NOTIF);
+    allow_numbers(b, ARG_LO(2), GATE_ADVICE);
     block_end(b, block);
 
     block = block_if_equal(b, SYS_mmap);

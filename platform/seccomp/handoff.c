@@ -58,25 +58,35 @@ static cpu_set_t g_cpus;               /* all that this process may use */
 static _Atomic size_t g_confined;      /* threads; changes under the baton */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
 
+static unsigned this_cpu(void)
+{
+    unsigned cpu;
+    __rdtscp(&cpu);
+    return cpu & 0xfff;
+}
+
+static cpu_set_t cpus_without(unsigned cpu)
+{
+    cpu_set_t set = g_cpus;
+    CPU_CLR(cpu, &set);
+    return set;
+}
+
 /*
  * The doorbell thread runs where the guest does that it serves, the poller elsewhere. near: tid is to run on that guest's
  * CPU; else on any other.
  */
 static void place(int tid, bool near)
 {
-    unsigned cpu;
     if (g_seccomp.cpu_count < 2 || CPU_COUNT(&g_cpus) < 2) {
         return;
     }
-    __rdtscp(&cpu);
-    cpu &= 0xfff;
+    unsigned cpu = this_cpu();
     bool polling = g_seccomp.ro->awake && g_seccomp.ro->poll_cpu == cpu;
-    cpu_set_t set = g_cpus;
+    cpu_set_t set = cpus_without(cpu);
     if (near != polling) {
         CPU_ZERO(&set);
         CPU_SET(cpu, &set);
-    } else {
-        CPU_CLR(cpu, &set);
     }
     int r = sched_setaffinity(tid, sizeof(set), &set);
     (void)r; /* it is gone already */
@@ -103,15 +113,12 @@ void handoff_anywhere(int tid)
 /* The guest that rang woke this thread on its own CPU. Context: doorbell thread. */
 static void poller_keep_off(void)
 {
-    unsigned cpu;
-    __rdtscp(&cpu);
-    cpu &= 0xfff;
+    unsigned cpu = this_cpu();
     int tid = atomic_load(&g_poller_tid);
     if (!tid || cpu == g_poller_not_on || !CPU_ISSET(cpu, &g_cpus)) {
         return;
     }
-    cpu_set_t others = g_cpus;
-    CPU_CLR(cpu, &others);
+    cpu_set_t others = cpus_without(cpu);
     if (sched_setaffinity(tid, sizeof(others), &others) == 0) {
         g_poller_not_on = cpu;
     }
@@ -120,8 +127,7 @@ static void poller_keep_off(void)
 /* Context: baton. */
 static void confine(struct platform_thread *th, unsigned cpu)
 {
-    cpu_set_t others = g_cpus;
-    CPU_CLR(cpu, &others);
+    cpu_set_t others = cpus_without(cpu);
     if (!th->confined && CPU_COUNT(&others) &&
         sched_setaffinity(th->tid, sizeof(others), &others) == 0) {
         th->confined = true;
@@ -137,8 +143,9 @@ static void release_confined(void)
     for (uint32_t i = 0; i < count && g_confined; i++) {
         struct platform_thread *th = g_poll_slots[i].th;
         if (th && th->confined && (th->dead || thread_identify(th))) {
-            int r = th->dead ? 0 : sched_setaffinity(th->tid, sizeof(g_cpus), &g_cpus);
-            (void)r; /* it has just ended */
+            if (!th->dead) {
+                handoff_anywhere(th->tid);
+            }
             handoff_forget(th);
         }
     }
@@ -177,9 +184,7 @@ void handoff_rang(struct platform_thread *th)
 {
     struct stub_ro *ro = g_seccomp.ro;
     bool wanted = atomic_load_explicit(&g_poll_wanted, memory_order_relaxed);
-    unsigned cpu;
-    __rdtscp(&cpu); /* a guest that rings wakes this thread on its own CPU */
-    cpu &= 0xfff;
+    unsigned cpu = this_cpu(); /* a guest that rings wakes this thread on its own CPU */
     if (wanted && ro->awake && (cpu == ro->poll_cpu || !poller_runs())) {
         __atomic_store_n(&ro->awake, 0, __ATOMIC_SEQ_CST);
     }
@@ -280,20 +285,14 @@ static unsigned poll_once(bool wait)
 
 /* What the poller did lately: whether it earns its CPU when others want it. Times are CLOCK_MONOTONIC; 0: not yet. */
 struct poll_account {
-    int64_t since;      /* when it was opened, or last closed */
+    int64_t since;      /* up to when it is in ran */
     int64_t last;       /* the previous look at the clock, if all rounds since were empty */
     int64_t idle_since; /* the first empty round after a request */
-    int64_t ran;        /* up to since */
+    int64_t ran;
     uint64_t served;
     unsigned failed; /* how often in a row it did not pay */
     bool contended;  /* it was preempted, or kept guests off its CPU */
 };
-
-static void account_close(struct poll_account *a, int64_t now)
-{
-    a->ran += now - a->since;
-    a->since = now;
-}
 
 /* Return: false when it costs more than it saves. */
 static bool account_balance(struct poll_account *a)
@@ -313,7 +312,7 @@ static bool poll_go_on(struct poll_account *a)
 {
     int64_t now = host_clock_ns(CLOCK_MONOTONIC);
     bool preempted = a->last && now - a->last > POLL_GAP_NS;
-    account_close(a, preempted ? a->last : now);
+    a->ran += (preempted ? a->last : now) - a->since;
     a->since = now;
     a->last = now;
     a->contended |= preempted || g_confined;
@@ -333,21 +332,20 @@ static bool poll_go_on(struct poll_account *a)
 }
 
 /* Only when it changes: every guest has the line in its cache. */
-static void poll_cpu_set(uint32_t cpu)
+static void poll_cpu_show(void)
 {
-    if (g_seccomp.ro->poll_cpu != (cpu & 0xfff)) {
-        __atomic_store_n(&g_seccomp.ro->poll_cpu, cpu & 0xfff, __ATOMIC_RELAXED);
+    unsigned cpu = this_cpu();
+    if (g_seccomp.ro->poll_cpu != cpu) {
+        __atomic_store_n(&g_seccomp.ro->poll_cpu, cpu, __ATOMIC_RELAXED);
     }
 }
 
 static void poll_until_idle(struct poll_account *account)
 {
     struct stub_ro *ro = g_seccomp.ro;
-    unsigned cpu;
     account->since = host_clock_ns(CLOCK_MONOTONIC);
     account->last = account->idle_since = 0;
-    __rdtscp(&cpu);
-    poll_cpu_set(cpu);
+    poll_cpu_show();
     for (unsigned round = 0;; round++) {
         if (!__atomic_load_n(&ro->awake, __ATOMIC_RELAXED)) {
             __atomic_store_n(&ro->awake, 1, __ATOMIC_SEQ_CST);
@@ -363,8 +361,7 @@ static void poll_until_idle(struct poll_account *account)
         if (round & 15) {
             continue;
         }
-        __rdtscp(&cpu);
-        poll_cpu_set(cpu);
+        poll_cpu_show();
         if (!poll_go_on(account)) {
             break;
         }

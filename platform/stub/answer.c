@@ -128,6 +128,12 @@ static long answer_kept(struct area *area, uint32_t kept, long *result)
     return 1;
 }
 
+/* Calls may be answered here, and nothing of `ask` is left to the sentry. */
+static int may(const struct area *area, uint32_t ask)
+{
+    return RO->answer && !(area->chan->ask & ask);
+}
+
 long stub_answer(struct area *area, uint64_t nr, long *result)
 {
     uint32_t kept = nr < PLATFORM_COPY_NR_COUNT ? RO->kept[nr] : 0;
@@ -164,16 +170,15 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_fadvise64:
     case __NR_epoll_wait:
     case __NR_epoll_pwait:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+        r = may(area, CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
         break;
     case __NR_fcntl:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_fcntl(area->args) : NOT_OURS;
+        r = may(area, CHAN_ASK_FILES) ? stub_fcntl(area->args) : NOT_OURS;
         break;
     case __NR_poll:
     case __NR_ppoll:
     case __NR_select:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_poll(nr, area->args)
-                                                              : NOT_OURS;
+        r = may(area, CHAN_ASK_FILES) ? stub_poll(nr, area->args) : NOT_OURS;
         break;
     case __NR_clock_gettime:
     case __NR_gettimeofday:
@@ -188,12 +193,11 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_getrlimit:
     case __NR_prlimit64:
     case __NR_umask:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_FACTS) ? stub_facts(nr, area->args)
-                                                              : NOT_OURS;
+        r = may(area, CHAN_ASK_FACTS) ? stub_facts(nr, area->args) : NOT_OURS;
         break;
     case __NR_newfstatat:
         if (area->args[3] & AT_EMPTY_PATH_) {
-            r = RO->answer && !(area->chan->ask & CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+            r = may(area, CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
             break;
         }
         __attribute__((fallthrough));
@@ -204,27 +208,21 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_faccessat:
     case __NR_getxattr:
     case __NR_lgetxattr:
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
+        r = may(area, CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
         break;
     case __NR_mmap:
         if (!(area->args[3] & 0x20 /* MAP_ANONYMOUS */)) {
-            r = RO->answer && !(area->chan->ask & (CHAN_ASK_MEMORY | CHAN_ASK_FILES))
-                    ? stub_file_map(area->args)
-                    : NOT_OURS;
+            r = may(area, CHAN_ASK_MEMORY | CHAN_ASK_FILES) ? stub_file_map(area->args) : NOT_OURS;
             break;
         }
         /* fall through */
     case __NR_munmap:
     case __NR_mprotect:
     case __NR_madvise:
-        r = RO->answer && !(area->chan->ask & memory_ask(nr, area->args))
-                ? stub_memory(nr, area->args)
-                : NOT_OURS;
+        r = may(area, memory_ask(nr, area->args)) ? stub_memory(nr, area->args) : NOT_OURS;
         break;
     case __NR_brk: /* a child of vfork may be killed at any moment, and must not take our lock with it */
-        r = RO->answer && !(area->chan->ask & CHAN_ASK_MEMORY) && !area->vfork
-                ? stub_brk(area->args[0])
-                : NOT_OURS;
+        r = may(area, CHAN_ASK_MEMORY) && !area->vfork ? stub_brk(area->args[0]) : NOT_OURS;
         break;
     case __NR_futex:
         *result = stub_futex(area);

@@ -48,9 +48,9 @@ struct mapped_file {
 struct mapped_file *mm_find_file(const struct mm *mm, uint64_t host_dev, uint64_t host_ino);
 /* A new mm without a space yet: exec and fork set it. Errors: -ENOMEM. */
 MUST_CHECK int mm_new(struct mm **out);
-/* A copy for fork: same layout and names, space still to be set. */
 /* The break as it is now: the guest may have moved it. */
 uaddr_t mm_brk(const struct mm *mm);
+/* A copy for fork: same layout and names, space still to be set. */
 MUST_CHECK int mm_copy(const struct mm *mm, struct mm **out);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);

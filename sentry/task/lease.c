@@ -79,7 +79,12 @@ bool lease_is_foreign(const struct task *t)
 
 bool lease_has_table(const struct task *t, const struct lease_table *table)
 {
-    return !t->must_exit && t->mm && t->mm->leases == table;
+    return !t->must_exit && lease_owns_table(t, table);
+}
+
+bool lease_owns_table(const struct task *t, const struct lease_table *table)
+{
+    return t->mm && t->mm->leases == table;
 }
 
 bool lease_leads_to(const struct task *t, int fd, const struct file *f)
@@ -125,7 +130,7 @@ void lease_table_unlock(struct task *t, struct lease_table *table)
         table->unmap_wanted = false;
         lease_unmap_stale(t, table, -1);
     }
-    if (t->mm && t->mm->leases == table) {
+    if (lease_owns_table(t, table)) {
         table->busy = false;
     }
 }

@@ -69,6 +69,8 @@ bool lease_allowed(const struct task *t);
 
 /* After t slept: is table still t's? Does fd still lead to f, which another thread may have closed? */
 bool lease_has_table(const struct task *t, const struct lease_table *table);
+/* The same also for a task that is to die: what it has in the table must be put right. */
+bool lease_owns_table(const struct task *t, const struct lease_table *table);
 bool lease_leads_to(const struct task *t, int fd, const struct file *f);
 /* The end of what began with busy: unmaps if that is wanted. Context: may block. */
 void lease_table_unlock(struct task *t, struct lease_table *table);

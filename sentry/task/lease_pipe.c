@@ -266,7 +266,7 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
         table->rings[index] = l; /* the place is taken while the stub maps it */
         table->busy = true;
         int r = platform_ring_map(t->pt, (unsigned)index, l->host_fd);
-        bool there = t->mm && t->mm->leases == table; /* also for a task that is to die */
+        bool there = lease_owns_table(t, table);
         bool fits = r == 0 && lease_has_table(t, table) && !l->base.ended &&
                     l->member_count < MEMBERS_MAX && lease_allowed(t) && lease_leads_to(t, fd, f) &&
                     (!f->lease || f->lease == &l->base) && l->uid == t->cred->euid &&

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,4 +132,13 @@ static inline int compat_child(int (*fn)(void))
     int status;
     CHECK(waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Threads that take turns: who is done sets the number of who is next. */
+static volatile int g_compat_turn __attribute__((unused));
+static inline void compat_wait_turn(int turn)
+{
+    while (g_compat_turn != turn) {
+        sched_yield();
+    }
 }

@@ -194,6 +194,16 @@ static inline void spares_make(void)
 /* --- the table --- */
 
 /* Attacks that ruin their own channel may sleep for ever, as long as they can be killed. */
+/* 0: none, or it can't be read. */
+static inline char first_byte(const char *path)
+{
+    char byte = 0;
+    int fd = open(path, O_RDONLY);
+    (void)!pread(fd, &byte, 1, 0);
+    close(fd);
+    return byte;
+}
+
 static bool g_may_hang;
 
 static inline void run_in_child(const struct attack *a)

@@ -12,15 +12,6 @@ static struct platform_lease_page *page(void)
     return (struct platform_lease_page *)LEASE_PAGE;
 }
 
-static char first_byte(const char *path)
-{
-    char byte = 0;
-    int fd = open(path, O_RDONLY);
-    (void)!pread(fd, &byte, 1, 0);
-    close(fd);
-    return byte;
-}
-
 #define FILLED_SIZE 4000000
 /* Fills path until its writes go by the descriptor. Return: its fd; -1: they don't. */
 static int make_filled(const char *path, char fill)

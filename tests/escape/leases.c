@@ -69,15 +69,6 @@ static int new_file(const char *path, mode_t mode, char fill)
     }
     return fd;
 }
-static char first_byte(const char *path)
-{
-    char byte = 0;
-    int fd = open(path, O_RDONLY);
-    (void)!pread(fd, &byte, 1, 0);
-    close(fd);
-    return byte;
-}
-
 /* Linux: a file that is sealed against writing has no writable mapping, and gets none. */
 static void sealed(void)
 {

@@ -35,25 +35,18 @@ static int renames(void)
     return rename(name, new_name);
 }
 
-static volatile int g_turn;
-static void wait_turn(int turn)
-{
-    while (g_turn != turn) {
-        sched_yield();
-    }
-}
 static void *other(void *arg)
 {
-    wait_turn(1);
+    compat_wait_turn(1);
     is_at("/z");
     CHECK_EQ(chdir("b"), 0);
-    g_turn = 2;
-    wait_turn(3);
+    g_compat_turn = 2;
+    compat_wait_turn(3);
     CHECK_EQ(unshare(CLONE_FS), 0);
     CHECK_EQ(chdir("c"), 0);
-    g_turn = 4;
+    g_compat_turn = 4;
     is_at("/z/b/c");
-    wait_turn(5);
+    compat_wait_turn(5);
     is_at("/z/b/c");
     return arg;
 }
@@ -87,16 +80,16 @@ int main(void)
     CHECK_EQ(compat_child(renames), 0);
     is_at("/z");
     CHECK_EQ(pthread_create(&t, NULL, other, NULL), 0);
-    g_turn = 1;
-    wait_turn(2);
+    g_compat_turn = 1;
+    compat_wait_turn(2);
     is_at("/z/b");
-    g_turn = 3;
-    wait_turn(4);
+    g_compat_turn = 3;
+    compat_wait_turn(4);
     is_at("/z/b");
     CHECK_EQ(compat_child(in_child), 0);
     is_at("/z/b");
     CHECK_EQ(chdir("../.."), 0);
-    g_turn = 5;
+    g_compat_turn = 5;
     CHECK_EQ(pthread_join(t, NULL), 0);
     is_at("");
     /* shared with another process */

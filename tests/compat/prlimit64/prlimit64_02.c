@@ -38,19 +38,12 @@ static void set_core(pid_t pid, rlim_t to)
     CHECK_EQ(prlimit(pid, RLIMIT_CORE, &r, NULL), 0);
 }
 
-static volatile int g_turn;
-static void wait_turn(int turn)
-{
-    while (g_turn != turn) {
-        sched_yield();
-    }
-}
 static void *other(void *arg)
 {
-    wait_turn(1);
+    compat_wait_turn(1);
     is_core(5);
     set_core(0, 6);
-    g_turn = 2;
+    g_compat_turn = 2;
     return arg;
 }
 
@@ -88,8 +81,8 @@ int main(void)
     set_core(0, 5);
     CHECK_EQ(pthread_create(&t, NULL, other, NULL), 0);
     is_core(5);
-    g_turn = 1;
-    wait_turn(2);
+    g_compat_turn = 1;
+    compat_wait_turn(2);
     is_core(6);
     CHECK_EQ(pthread_join(t, NULL), 0);
     CHECK_EQ(compat_child(from_outside), 0);

@@ -52,26 +52,18 @@ static void often(void)
     CHECK_EQ(umask(0), 0);
 }
 
-static volatile int g_turn;
-static void wait_turn(int turn)
-{
-    while (g_turn != turn) {
-        sched_yield();
-    }
-}
-
 static void *sharer(void *arg)
 {
-    wait_turn(1);
+    compat_wait_turn(1);
     CHECK_EQ(umask(022), 077);
     CHECK_EQ(created(), 0755);
-    g_turn = 2;
-    wait_turn(3);
+    g_compat_turn = 2;
+    compat_wait_turn(3);
     CHECK_EQ(created(), 0700);
     CHECK_EQ(unshare(CLONE_FS), 0);
     CHECK_EQ(umask(011), 077);
-    g_turn = 4;
-    wait_turn(5);
+    g_compat_turn = 4;
+    compat_wait_turn(5);
     for (int i = 0; i < 20; i++) {
         CHECK_EQ(umask(011), 011);
     }
@@ -85,16 +77,16 @@ static void threads(void)
     pthread_t t;
     CHECK_EQ(umask(077), 0);
     CHECK_EQ(pthread_create(&t, NULL, sharer, NULL), 0);
-    g_turn = 1;
-    wait_turn(2);
+    g_compat_turn = 1;
+    compat_wait_turn(2);
     CHECK_EQ(created(), 0755);
     CHECK_EQ(umask(077), 022);
-    g_turn = 3;
-    wait_turn(4);
+    g_compat_turn = 3;
+    compat_wait_turn(4);
     for (int i = 0; i < 20; i++) {
         CHECK_EQ(umask(033), i ? 033 : 077);
     }
-    g_turn = 5;
+    g_compat_turn = 5;
     CHECK_EQ(pthread_join(t, NULL), 0);
     CHECK_EQ(created(), 0744);
     CHECK_EQ(umask(0), 033);
@@ -103,7 +95,7 @@ static void threads(void)
 /* A racing umask and create: always one of the two masks, and never lost. */
 static void *flipper(void *arg)
 {
-    while (!g_turn) {
+    while (!g_compat_turn) {
         umask(022);
         umask(077);
     }
@@ -112,14 +104,14 @@ static void *flipper(void *arg)
 static void race(void)
 {
     pthread_t t;
-    g_turn = 0;
+    g_compat_turn = 0;
     umask(077);
     CHECK_EQ(pthread_create(&t, NULL, flipper, NULL), 0);
     for (int i = 0; i < 300; i++) {
         mode_t mode = created();
         CHECK(mode == 0755 || mode == 0700);
     }
-    g_turn = 1;
+    g_compat_turn = 1;
     CHECK_EQ(pthread_join(t, NULL), 0);
     CHECK_EQ(umask(0), 077);
 }
