@@ -9,6 +9,7 @@
 
 #include "lib/kthread.h"
 #include "sentry/base/errno.h"
+#include "sentry/fs/pipe.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -124,7 +125,8 @@ static int sendfile_check(struct task *t, const struct copy_end *in, struct copy
         S_ISDIR(in->file->inode->mode)) {
         return -EINVAL;
     }
-    if (out->file->flags & O_APPEND || !out->file->ops->write) {
+    bool appends = out->file->flags & O_APPEND && !file_is_pipe(out->file);
+    if (appends || !out->file->ops->write) {
         return -EINVAL;
     }
     return copy_end_position(t, out);

@@ -37,5 +37,8 @@ int main(void)
     CHECK_ERRNO(sendfile(out, in, (off_t *)8, 1), EFAULT);
     int append = open("out", O_WRONLY | O_APPEND);
     CHECK_ERRNO(sendfile(append, in, &off, 1), EINVAL);
+    CHECK(mkfifo("fifo", 0600) == 0);
+    int fifo = open("fifo", O_RDWR | O_APPEND); /* a pipe always appends */
+    CHECK(sendfile(fifo, in, &off, 1) == 1 && sendfile(fifo, in, &off, 0) == 0);
     return 0;
 }
