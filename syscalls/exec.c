@@ -115,8 +115,6 @@ static void exec_finish(struct task *t, struct exec_state *s)
     thread_group_set_exe(tg, &exec_plan_file(s->plan)->path);
     fd_table_close_on_exec(t->files);
     task_exec_reset(t, s->comm);
-    platform_keep_answer(t->pt, SYS_gettid,
-                         task_tid(t)); /* C libraries begin with set_tid_address */
 }
 
 static void take_mm(struct task *t, struct mm *mm_consumed)
@@ -124,6 +122,17 @@ static void take_mm(struct task *t, struct mm *mm_consumed)
     mm_consumed->space = platform_space(t->pt);
     mm_put(t->mm);
     t->mm = mm_consumed;
+    t->tg->vm_borrowed = false;
+}
+
+/*
+ * What every C library asks as it starts. The program may run as soon as it is loaded, while this task still has the rest of
+ * exec to do: what it asks then waits for all of that.
+ */
+static void know_ahead(struct task *t)
+{
+    platform_keep_answer(t->pt, SYS_gettid, task_tid(t)); /* for set_tid_address */
+    facts_know(t, FACT_RLIMITS, t->tg->limits, sizeof(t->tg->limits));
 }
 
 /* Loads into the fresh address space that boot describes. */
@@ -131,6 +140,7 @@ static int exec_load(struct task *t, struct exec_state *s, const struct platform
                      struct mm *mm_consumed)
 {
     take_mm(t, mm_consumed);
+    know_ahead(t);
     return loader_load(s->plan, t->pt, boot, exec_plan_cred(s->plan)->cred, t->mm);
 }
 

@@ -14,6 +14,7 @@
  *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
  *     its own channels and the read-only page at their places
  *   pwrite64 of STUB_FD_WRITE                                           a file that it may write
+ *   pread64 of the files that it keeps, which it may map                files that everybody may read
  *
  * Everything else at the gate is RET_USER_NOTIF: the sentry compares the scalars with what it ordered.
  *
@@ -190,6 +191,18 @@ static void filter_write(struct builder *b)
     block_end(b, block);
 }
 
+/* Of the files that it may map privately: it sees nothing that it could not see so. */
+static void filter_read(struct builder *b)
+{
+    size_t block = block_if_equal(b, SYS_pread64);
+    load(b, ARG_LO(0));
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 0, 2, STUB_FD_KEPT);
+    emit(b, BPF_JMP | BPF_JGE | BPF_K, 1, 0, STUB_FD_KEPT + STUB_KEPT_MAX);
+    ret(b, SECCOMP_RET_ALLOW);
+    ret(b, SECCOMP_RET_USER_NOTIF);
+    block_end(b, block);
+}
+
 static void filter_membarrier(struct builder *b)
 {
     static const uint32_t commands[] = {
@@ -288,6 +301,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     filter_futex(&b);
     filter_clock(&b);
     filter_write(&b);
+    filter_read(&b);
     filter_membarrier(&b);
     filter_memory(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);

@@ -17,6 +17,7 @@
 #define TCGETS_        0x5401
 #define ENOTTY_        25
 #define USER_END       0x7ffffffff000UL
+#define KEPT_READ_MAX  0x10000UL /* whoever reads more of a file reads it often: it is mapped then */
 
 static struct platform_lease_page *lease_page(void)
 {
@@ -104,6 +105,20 @@ static int iov_plausible(const struct iov *v, uint64_t count)
     return 1;
 }
 
+/*
+ * Bytes of a file that is not mapped here, but which the process keeps (platform/seccomp/given.c): what it could map, it may
+ * read. A C library's headers are read so at every start. Return: 0 when all n are there.
+ */
+static int read_kept(const struct platform_lease *l, const struct iov *v, uint64_t count, uint64_t n,
+                     uint64_t pos)
+{
+    uint32_t number = l->kept;
+    return number && count == 1 && n <= KEPT_READ_MAX &&
+                   gate(__NR_pread64, number, v->base, n, pos, 0, 0) == (long)n
+               ? 0
+               : -1;
+}
+
 /* own: at the file's position, and moving it. */
 static long lease_read(struct area *area, uint64_t fd, const struct iov *v, uint64_t count, int own,
                        uint64_t pos)
@@ -118,11 +133,13 @@ static long lease_read(struct area *area, uint64_t fd, const struct iov *v, uint
         }
         uint64_t left = pos < size ? size - pos : 0;
         uint64_t part = n < left ? n : left;
-        if (size > capacity && left) {
+        int mapped = size <= capacity;
+        if (!mapped && part && read_kept(l, v, count, part, pos) != 0) {
             area->out_limit = left; /* all that the sentry can have for us */
             break;
         }
-        if (part ? stub_transfer(map + pos, v, 0, part, 0) != 0 : !iov_plausible(v, count)) {
+        if (part ? mapped && stub_transfer(map + pos, v, 0, part, 0) != 0
+                 : !iov_plausible(v, count)) {
             break;
         }
         if (own ? word_replace(&l->position, word, word + part) : is_still(l, word)) {

@@ -87,7 +87,6 @@ void task_exec_reset(struct task *t, const char *comm)
     posix_timers_cancel(tg);
     tg->exit_signal = SIGCHLD;
     tg->has_execed = true;
-    tg->vm_borrowed = false;
     memset(t->comm, 0, sizeof(t->comm));
     memcpy(t->comm, comm, strnlen(comm, sizeof(t->comm) - 1));
 }

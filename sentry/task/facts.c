@@ -76,11 +76,11 @@ static void forget(struct fact_table *table, enum platform_fact fact)
     __atomic_store_n(&table->page->words[fact], 0, __ATOMIC_SEQ_CST);
 }
 
-void facts_keep(struct task *t, enum platform_fact fact, const void *bytes, size_t size)
+void facts_know(struct task *t, enum platform_fact fact, const void *bytes, size_t size)
 {
     struct fact_table *table = table_of(t);
     uint64_t room;
-    if (!table || ++table->heat[fact] < WORTH_IT) {
+    if (!table) {
         return;
     }
     table->heat[fact] = WORTH_IT;
@@ -91,6 +91,16 @@ void facts_keep(struct task *t, enum platform_fact fact, const void *bytes, size
         uint64_t generation = ++g_generation * FACT_GENERATION & ~FACT_VALID;
         __atomic_store_n(&table->page->words[fact], FACT_VALID | generation | size,
                          __ATOMIC_SEQ_CST);
+    }
+}
+
+void facts_keep(struct task *t, enum platform_fact fact, const void *bytes, size_t size)
+{
+    struct fact_table *table = table_of(t);
+    if (table && table->heat[fact] + 1 < WORTH_IT) {
+        table->heat[fact]++;
+    } else if (table) {
+        facts_know(t, fact, bytes, size);
     }
 }
 
