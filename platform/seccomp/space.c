@@ -68,9 +68,37 @@ static int region_new(struct chan_region **out)
     return 0;
 }
 
+#define ZEROED_MAX 16 /* pages: more than most processes that only start and end touch */
+
 /*
- * Makes a region as new. The first control page stays, zeroed: it is the one that is used again for certain, and a fault on each
- * side costs more.
+ * Zeroes the pages that there are, if they are few: they will be used again, and to free and make them costs many times as
+ * much, on both sides. Return: false when they are many.
+ */
+static bool region_zero(struct chan_region *r)
+{
+    uint64_t start[ZEROED_MAX], count = 0, pages = 0;
+    uint32_t size[ZEROED_MAX];
+    off_t end = 0, data;
+    while ((data = host_lseek(r->fd, end, SEEK_DATA)) >= 0) {
+        end = host_lseek(r->fd, data, SEEK_HOLE);
+        if (end <= data || count == ZEROED_MAX) {
+            return false;
+        }
+        pages += (uint64_t)(end - data) / PAGE_SIZE;
+        if (pages > ZEROED_MAX) {
+            return false;
+        }
+        start[count] = (uint64_t)data;
+        size[count++] = (uint32_t)(end - data);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        memset(r->base + start[i], 0, size[i]);
+    }
+    return data == -ENXIO;
+}
+
+/*
+ * Makes a region as new.
  *
  * One that a fork's child has mapped, too, may be mapped still, by a child that never said hello or
  * kept the old mapping: its memfd is not used again. The mapping is replaced in place, since the poller may be
@@ -80,8 +108,11 @@ static int region_new(struct chan_region **out)
  */
 static bool region_clean(struct chan_region *r)
 {
+    if (!r->tainted && region_zero(r)) {
+        return true;
+    }
     if (!r->tainted) {
-        memset(r->base, 0, PAGE_SIZE);
+        memset(r->base, 0, PAGE_SIZE); /* it is used again for certain */
         int err = host_fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE_SIZE,
                                  (off_t)(CHAN_SIZE - PAGE_SIZE));
         BUG_ON(err < 0);
