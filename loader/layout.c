@@ -74,6 +74,21 @@ static int place_high(const struct layout_request *r, const struct elf_image *im
     return 0;
 }
 
+/* Where it is, or anywhere. */
+static int place_interp(const struct layout_request *r, uint64_t *bias)
+{
+    uint64_t size = r->interp->high - r->interp->low;
+    if (r->interp->fixed) {
+        return place_fixed(r, r->interp);
+    }
+    if (r->interp_base < PLATFORM_SLICE_END || r->interp_base % r->interp->align ||
+        meets_vdso(r, r->interp_base, r->interp_base + size)) {
+        return place_high(r, r->interp, bias);
+    }
+    *bias = r->interp_base - r->interp->low;
+    return 0;
+}
+
 static void place_stack(const struct layout_request *r, struct layout *out)
 {
     uint64_t room = (LAYOUT_STACK_ZONE - r->stack_size) / PAGE_SIZE;
@@ -120,8 +135,7 @@ int layout_choose(const struct layout_request *r, struct layout *out)
         return err;
     }
     if (r->interp) {
-        err = r->interp->fixed ? place_fixed(r, r->interp)
-                               : place_high(r, r->interp, &out->interp_bias);
+        err = place_interp(r, &out->interp_bias);
         if (err == 0 &&
             ranges_meet(r->program->low + out->program_bias, r->program->high + out->program_bias,
                         r->interp->low + out->interp_bias, r->interp->high + out->interp_bias)) {

@@ -385,9 +385,13 @@ static int load_objects(struct exec_plan *plan, struct platform_thread *th,
         elf_add_ops(&p->image, layout->program_bias, p->map.host_fd, p->map.host_offset, &list);
     uaddr_t entry = layout->program_entry;
     if (err == 0 && i->file) {
+        size_t first = list.count;
         err =
             elf_add_ops(&i->image, layout->interp_bias, i->map.host_fd, i->map.host_offset, &list);
         entry = layout->interp_entry;
+        for (size_t k = first; k < list.count; k++) {
+            list.ops[k].shared = !(plan->request->personality & ADDR_NO_RANDOMIZE);
+        }
     }
     if (err == 0) {
         err = add_stack_ops(plan, layout, stack, &list);
@@ -405,6 +409,9 @@ int loader_load(struct exec_plan *plan, struct platform_thread *th,
     const struct exec_request *r = plan->request;
     struct layout_request lr = layout_request_of(plan, boot->vdso);
     struct layout layout;
+    if (plan->interp.file && lr.randomize) {
+        lr.interp_base = platform_preloaded(th, plan->interp.map.host_fd);
+    }
     int err = layout_choose(&lr, &layout);
     if (err < 0) {
         return err;

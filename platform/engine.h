@@ -55,6 +55,7 @@ struct engine_ops {
     int (*kept_file)(const struct platform_thread *th, int host_fd);
     struct platform_space *(*space)(struct platform_thread *th);
     int (*exec)(struct platform_thread *th, struct platform_boot *out_boot);
+    uaddr_t (*preloaded)(const struct platform_thread *th, int host_fd); /* NULL: nothing ever is */
     int (*load)(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                 uaddr_t entry, uaddr_t sp);
     long (*mem)(struct platform_thread *th, const struct mem_call *m);

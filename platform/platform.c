@@ -212,6 +212,11 @@ bool platform_exit_info(const struct platform_thread *th, struct platform_exit_i
     return g_engine->exit_info && g_engine->exit_info(th, out);
 }
 
+uaddr_t platform_preloaded(const struct platform_thread *th, int host_fd)
+{
+    return g_engine->preloaded ? g_engine->preloaded(th, host_fd) : 0;
+}
+
 struct platform_lease_page *platform_lease_page(struct platform_space *s)
 {
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;

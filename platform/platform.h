@@ -302,7 +302,13 @@ struct load_op {
     uint64_t size;
     uint64_t offset;
     const void *data;
+    bool shared; /* of an interpreter, which may be there already: see platform_preloaded */
 };
+/*
+ * Where the file behind host_fd is loaded already in th's fresh address space, by shared ops of a program before; 0: it is not. If
+ * platform_load's shared ops are the same, they are done; else what is there goes.
+ */
+uaddr_t platform_preloaded(const struct platform_thread *th, int host_fd);
 /**
  * platform_load - fill a fresh address space, and set the registers with which it will start.
  * Context: may block. Errors: what the failing mmap gave; -ESRCH.

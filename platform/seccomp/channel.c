@@ -94,6 +94,7 @@ void thread_destroy(struct platform_thread *th)
     list_del(&th->pending_link);
     space_put(th->space);
     free(th->inherited);
+    preload_put(th->preload);
     free(th);
 }
 

@@ -289,6 +289,7 @@ const struct engine_ops g_seccomp_engine = {
     .ask = seccomp_ask,
     .space = seccomp_space,
     .exec = seccomp_exec,
+    .preloaded = seccomp_preloaded,
     .load = seccomp_load_program,
     .mem = seccomp_mem,
     .mem_tail = seccomp_mem_tail,

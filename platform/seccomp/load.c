@@ -16,8 +16,12 @@
 
 #define LOAD_FILES 4
 
+/* Which ops are meant: an interpreter's may be there already (preload.c). */
+enum load_part { LOAD_ALL, LOAD_UNSHARED, LOAD_SHARED };
+
 struct load_state {
     struct platform_thread *th;
+    enum load_part part;
     struct stub_mem_call *calls; /* in the window */
     size_t call_count, copy_count;
     struct {
@@ -85,6 +89,11 @@ static void load_sites(struct platform_thread *th, uint64_t offset)
     th->chan->reply_args[5] = offset;
 }
 
+static bool is_wanted(const struct load_state *s, const struct load_op *o)
+{
+    return s->part == LOAD_ALL || o->shared == (s->part == LOAD_SHARED);
+}
+
 static int load_call(struct load_state *s, const struct load_op *o)
 {
     struct mem_call m;
@@ -107,40 +116,17 @@ static int load_call(struct load_state *s, const struct load_op *o)
     return 0;
 }
 
-/* Errors: -EAGAIN something needs the other way. */
-static int load_at_once(struct platform_thread *th, const struct load_op *ops, size_t op_count,
-                        uaddr_t entry, uaddr_t sp)
+/* What is to be copied or zeroed; data goes into the window, from offset on. Return: where it ends. */
+static uint64_t load_copies(struct load_state *s, const struct load_op *ops, size_t op_count,
+                            uint64_t offset)
 {
-    char *window = (char *)th->chan + WINDOW_OFFSET;
-    struct load_state s = {.th = th, .calls = (void *)window};
-    size_t used = op_count * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));
+    char *window = (char *)s->th->chan + WINDOW_OFFSET;
+    struct stub_copy *copies = (void *)&s->calls[s->call_count];
     for (size_t i = 0; i < op_count; i++) {
-        used += ops[i].kind == LOAD_COPY ? ops[i].size : 0;
-        if (used > WINDOW_SIZE || ops[i].size > UINT32_MAX || ops[i].kind == LOAD_PROTECT) {
-            return -EAGAIN;
-        }
-    }
-    th->proc->text_count = 0;
-    for (size_t i = 0; i < op_count; i++) {
-        int r = ops[i].kind == LOAD_MAP_FILE || ops[i].kind == LOAD_MAP_ANON
-                    ? load_call(&s, &ops[i])
-                    : 0;
-        if (r < 0) {
-            return r;
-        }
-    }
-    for (size_t i = 0; i < s.file_count; i++) {
-        if (!s.files[i].keeps) {
-            s.calls[s.files[i].last_call].close_fd = (uint64_t)s.files[i].number;
-        }
-    }
-    struct stub_copy *copies = (void *)&s.calls[s.call_count];
-    uint64_t offset = op_count * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));
-    for (size_t i = 0; i < op_count; i++) {
-        if (ops[i].kind != LOAD_COPY && ops[i].kind != LOAD_ZERO) {
+        if ((ops[i].kind != LOAD_COPY && ops[i].kind != LOAD_ZERO) || !is_wanted(s, &ops[i])) {
             continue;
         }
-        struct stub_copy *c = &copies[s.copy_count++];
+        struct stub_copy *c = &copies[s->copy_count++];
         *c = (struct stub_copy){.addr = ops[i].addr, .size = ops[i].size};
         if (ops[i].kind == LOAD_COPY) {
             c->offset = offset;
@@ -148,17 +134,91 @@ static int load_at_once(struct platform_thread *th, const struct load_op *ops, s
             offset += ops[i].size;
         }
     }
-    load_sites(th, offset);
+    return offset;
+}
+
+/*
+ * Puts the order's lists into the window. gone: what is to be unmapped first, or NULL. Errors: -EAGAIN something needs the
+ * other way.
+ */
+static int load_compose(struct load_state *s, const struct load_op *ops, size_t op_count,
+                        const struct preload *gone)
+{
+    struct platform_thread *th = s->th;
+    s->calls = (void *)((char *)th->chan + WINDOW_OFFSET);
+    uint64_t lists = (op_count + 1) * (sizeof(struct stub_mem_call) + sizeof(struct stub_copy));
+    uint64_t used = lists;
+    for (size_t i = 0; i < op_count; i++) {
+        used += ops[i].kind == LOAD_COPY ? ops[i].size : 0;
+        if (used > WINDOW_SIZE || ops[i].size > UINT32_MAX || ops[i].kind == LOAD_PROTECT) {
+            return -EAGAIN;
+        }
+    }
+    th->proc->text_count = 0;
+    if (gone) {
+        s->calls[s->call_count++] =
+            (struct stub_mem_call){.nr = SYS_munmap, .args = {gone->low, gone->high - gone->low}};
+    }
+    for (size_t i = 0; i < op_count; i++) {
+        bool is_map = ops[i].kind == LOAD_MAP_FILE || ops[i].kind == LOAD_MAP_ANON;
+        int r = is_map && is_wanted(s, &ops[i]) ? load_call(s, &ops[i]) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    for (size_t i = 0; i < s->file_count; i++) {
+        if (!s->files[i].keeps) {
+            s->calls[s->files[i].last_call].close_fd = (uint64_t)s->files[i].number;
+        }
+    }
+    load_sites(th, load_copies(s, ops, op_count, lists));
+    th->chan->reply_args[2] = s->call_count;
+    th->chan->reply_args[3] = s->copy_count;
+    return 0;
+}
+
+/* Errors: -EAGAIN something needs the other way. */
+static int load_at_once(struct platform_thread *th, const struct load_op *ops, size_t op_count,
+                        uaddr_t entry, uaddr_t sp)
+{
+    bool there = th->preload && preload_has(th->preload, ops, op_count);
+    struct load_state s = {.th = th, .part = there ? LOAD_UNSHARED : LOAD_ALL};
+    int r = load_compose(&s, ops, op_count, there ? NULL : th->preload);
+    if (r < 0) {
+        return r;
+    }
     th->chan->reply_args[0] = entry;
     th->chan->reply_args[1] = sp;
-    th->chan->reply_args[2] = s.call_count;
-    th->chan->reply_args[3] = s.copy_count;
     th->loading = true;
     channel_reply(th, ORDER_LOAD);
     return 0;
 }
 
+int load_shared(struct platform_thread *t, const struct load_op *ops, size_t op_count)
+{
+    struct load_state s = {.th = t, .part = LOAD_SHARED};
+    for (size_t i = 0; i < op_count; i++) {
+        if (ops[i].shared && ops[i].kind == LOAD_MAP_FILE &&
+            seccomp_kept_file(t, ops[i].host_fd) < 0) {
+            return -EAGAIN; /* it does not wait where it could be given one */
+        }
+    }
+    int r = load_compose(&s, ops, op_count, NULL);
+    if (r == 0) {
+        t->event = false;
+        channel_reply(t, ORDER_PRELOAD);
+    }
+    return r;
+}
+
 /* --- step by step --- */
+
+static int unload(struct platform_thread *th, const struct preload *gone)
+{
+    struct stub_mem_call call = {.nr = SYS_munmap, .args = {gone->low, gone->high - gone->low}};
+    int fd = -1;
+    return (int)mem_list(th, &call, &fd, 1);
+}
 
 static int load_maps(struct platform_thread *th, const struct load_op *ops, size_t op_count)
 {
@@ -192,7 +252,10 @@ static int load_maps(struct platform_thread *th, const struct load_op *ops, size
 static int load_slowly(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                        uaddr_t entry, uaddr_t sp)
 {
-    int r = load_maps(th, ops, op_count);
+    int r = th->preload ? unload(th, th->preload) : 0;
+    if (r == 0) {
+        r = load_maps(th, ops, op_count);
+    }
     for (size_t i = 0; r == 0 && i < op_count; i++) {
         if (ops[i].kind == LOAD_COPY || ops[i].kind == LOAD_ZERO) {
             r = engine_load_bytes(th->space, &ops[i]);
@@ -233,9 +296,13 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
     if (r == 0) {
         th->started = true;
     }
+    preload_put(take(&th->preload));
     if (th->placed) {
         th->placed = false;
         handoff_anywhere(th->tid);
+        if (r == 0) {
+            spare_preload(th, ops, op_count);
+        }
     }
     return r;
 }

@@ -81,6 +81,16 @@ struct copy_range {
     bool is_out;
 };
 
+/* An interpreter that a process has from its birth (preload.c). */
+#define PRELOAD_MAX 8
+struct preload {
+    struct refcount ref;
+    struct given_file file;
+    size_t count;
+    struct load_op ops[PRELOAD_MAX]; /* host_fd and data say nothing */
+    uaddr_t low, high;
+};
+
 struct platform_thread {
     struct hash_node hash; /* by host tid, once known */
     struct list proc_link;
@@ -140,6 +150,7 @@ struct platform_thread {
     struct given_table
         *inherited; /* owned; of a process that has not said hello: what its parent had */
     struct platform_thread *cloner; /* the other way, of a lazy one */
+    struct preload *preload;        /* ref; from exec to load; NULL: none */
 };
 
 #define STRANGER_MAX 1024
@@ -328,7 +339,24 @@ void spare_make(void);
 /* th's process had to be given host_fd. Context: may block. */
 void spare_missed_file(struct platform_thread *th, int host_fd, const struct given_file *f);
 
+/*
+ * ops have been loaded by th, which was a spare: the template may have the shared ones from now on. Context: baton held; th in a
+ * request or not.
+ */
+void spare_preload(const struct platform_thread *th, const struct load_op *ops, size_t op_count);
+
+/* --- preload.c --- */
+/* The shared ones of ops. Return: NULL if there are none, or too many, or of several files; or no memory. */
+struct preload *preload_new(const struct load_op *ops, size_t op_count);
+struct preload *preload_get(struct preload *p);
+void preload_put(struct preload *p); /* may be NULL */
+/* Are ops' shared ones those of p? */
+bool preload_has(const struct preload *p, const struct load_op *ops, size_t op_count);
+uaddr_t seccomp_preloaded(const struct platform_thread *th, int host_fd);
+
 /* --- sites.c --- */
+/* Nothing more is to be learned of that file. */
+bool sites_settled(uint64_t class, const struct given_file *f);
 /* p ends: where did it trap? */
 void sites_learn(const struct host_process *p);
 /* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
@@ -339,6 +367,8 @@ int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit)
 int seccomp_writer_limit(struct platform_space *s, uint64_t limit);
 
 /* --- load.c --- */
+/* Tells t, a template, to load the shared ones of ops, and to come back with RESULT. Errors: -EAGAIN it can't. */
+MUST_CHECK int load_shared(struct platform_thread *t, const struct load_op *ops, size_t op_count);
 int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, size_t op_count,
                          uaddr_t entry, uaddr_t sp);
 

@@ -117,6 +117,13 @@ void sites_learn(const struct host_process *p)
     }
 }
 
+bool sites_settled(uint64_t class, const struct given_file *f)
+{
+    const struct text_map m = {.dev = f->dev, .ino = f->ino};
+    const struct known_file *k = file_find(class, &m);
+    return !g_seccomp.patch || (k && k->observed == LEARN);
+}
+
 size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max)
 {
     size_t count = 0;

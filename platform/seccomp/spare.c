@@ -31,8 +31,11 @@ static struct {
     struct platform_thread *template; /* owned; NULL: none */
     struct platform_thread *spare;    /* owned; NULL: none; it may not have said hello yet */
     struct platform_boot boot;
-    uint64_t strangers; /* reaped when the spare was ordered */
-    bool wanted;        /* a spare is to be made when there is nothing else to do */
+    struct preload *preload;  /* ref; what the template has, or is about to have; NULL: nothing */
+    bool preloading;          /* it was told to */
+    struct preload *of_spare; /* ref; what the spare has */
+    uint64_t strangers;       /* reaped when the spare was ordered */
+    bool wanted;              /* a spare is to be made when there is nothing else to do */
     unsigned uses, misses, exec_next, missed_next;
     int64_t execs[OFTEN_COUNT];             /* when the last ones were */
     struct given_file missed[GIVEN_MISSES]; /* what spares had to be given */
@@ -48,10 +51,18 @@ static void forget(struct platform_thread **th)
     }
 }
 
-static void forget_all(void)
+static void forget_spare(void)
 {
     forget(&g.spare);
+    preload_put(take(&g.of_spare));
+}
+
+static void forget_all(void)
+{
+    forget_spare();
     forget(&g.template);
+    preload_put(take(&g.preload));
+    g.preloading = false;
     g.wanted = false;
 }
 
@@ -83,12 +94,19 @@ static void look_after(void)
     if (g.template && g.template->dead) {
         forget_all();
     }
+    if (g.preloading && template_waits() && g.template->event) {
+        g.preloading = false;
+        if ((int)g.template->args[0] < 0) {
+            log_info("the template can't load an interpreter: error %d", -(int)g.template->args[0]);
+            forget_all();
+        }
+    }
     if (g.spare && (g.spare->dead || (g.template && !g.spare->tid && template_waits() &&
                                       (g.template->event && (int)g.template->args[0] < 0)))) {
-        forget(&g.spare);
+        forget_spare();
     }
     if (g.spare && !g.spare->tid && clone_died_nameless(g.template, g.strangers)) {
-        forget(&g.spare);
+        forget_spare();
     }
 }
 
@@ -118,7 +136,30 @@ void spare_make(void)
     if (order_fork(g.template, &g.spare) < 0) {
         g.spare = NULL;
         forget_all();
+        return;
     }
+    g.of_spare = g.preload ? preload_get(g.preload) : NULL;
+}
+
+void spare_preload(const struct platform_thread *th, const struct load_op *ops, size_t op_count)
+{
+    struct platform_thread *t = g.template;
+    if (g.preload || !template_waits() || !th->proc ||
+        th->proc->given.class != t->proc->given.class) {
+        return;
+    }
+    struct preload *p = preload_new(ops, op_count);
+    if (!p || !sites_settled(t->proc->given.class, &p->file)) {
+        preload_put(p);
+        return;
+    }
+    handoff_keep_away(t->tid);
+    if (load_shared(t, ops, op_count) < 0) {
+        preload_put(p);
+        return;
+    }
+    g.preload = p;
+    g.preloading = true;
 }
 
 void spare_exec_done(struct platform_thread *th, const struct platform_boot *boot)
@@ -160,6 +201,7 @@ bool spare_take(struct platform_thread *th, struct platform_boot *out_boot)
     g.misses = 0;
     seccomp_kill(th);
     thread_move(th, spare);
+    th->preload = take(&g.of_spare);
     handoff_keep_near(th->tid);
     th->placed = true;
     *out_boot = g.boot;

@@ -84,6 +84,9 @@ void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
 
 long stub_mem(const struct stub_mem_call *m)
 {
+    if (m->nr == __NR_munmap) {
+        stub_sites_unmapped(m->args[0], m->args[1]);
+    }
     long r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
     if (m->close_fd) {
         gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
@@ -204,11 +207,11 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     go_guest(area);
 }
 
-/* Does not come back when all went well. */
-static long stub_load_program(struct area *area)
+/* The memory of a program, and its call sites. Return: 0 or more when all went well. */
+static long stub_load_parts(struct area *area)
 {
     struct chan *c = area->chan;
-    uint64_t entry = c->reply_args[0], sp = c->reply_args[1], copies = c->reply_args[3];
+    uint64_t copies = c->reply_args[3];
     const struct stub_copy *list =
         (const void *)(chan_window(c) + c->reply_args[2] * sizeof(struct stub_mem_call));
     long r = stub_mem_list(area, c->reply_args[2]);
@@ -221,7 +224,26 @@ static long stub_load_program(struct area *area)
         return r;
     }
     stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), c->reply_args[4]);
+    return 0;
+}
+
+/* Does not come back when all went well. */
+static long stub_load_program(struct area *area)
+{
+    uint64_t entry = area->chan->reply_args[0], sp = area->chan->reply_args[1];
+    long r = stub_load_parts(area);
+    if (r != 0) {
+        return r;
+    }
     stub_start_program(area, entry, sp);
+}
+
+/* To be served when there is nothing else to do: it waits in a notification meanwhile. */
+static void idle_result(struct area *area, long r)
+{
+    area->chan->nr = STUB_REQ_RESULT;
+    area->chan->args[0] = (uint64_t)r;
+    chan_call(area, CHAN_NO_POLL);
 }
 
 /* A file's bytes instead of a mapping of the file. Return: its address, or what went wrong. */
@@ -277,12 +299,13 @@ static long stub_obey(struct area *area)
         case ORDER_SPARE: {
             long r = stub_clone(area);
             if (r != 0) {
-                c->nr = STUB_REQ_RESULT;
-                c->args[0] = (uint64_t)r;
-                chan_call(area, CHAN_NO_POLL);
+                idle_result(area, r);
             }
             break; /* the child's channel has its order */
         }
+        case ORDER_PRELOAD:
+            idle_result(area, stub_load_parts(area));
+            break;
         case ORDER_EXEC:
             stub_exec();
             break;

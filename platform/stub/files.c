@@ -109,8 +109,8 @@ static int iov_plausible(const struct iov *v, uint64_t count)
  * Bytes of a file that is not mapped here, but which the process keeps (platform/seccomp/given.c): what it could map, it may
  * read. A C library's headers are read so at every start. Return: 0 when all n are there.
  */
-static int read_kept(const struct platform_lease *l, const struct iov *v, uint64_t count, uint64_t n,
-                     uint64_t pos)
+static int read_kept(const struct platform_lease *l, const struct iov *v, uint64_t count,
+                     uint64_t n, uint64_t pos)
 {
     uint32_t number = l->kept;
     return number && count == 1 && n <= KEPT_READ_MAX &&

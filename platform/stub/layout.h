@@ -170,7 +170,8 @@ enum stub_order {
                    rewritten, which are listed there at args[5] */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
     ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
-    ORDER_LAST = ORDER_SPARE,
+    ORDER_PRELOAD, /* what ORDER_LOAD does before the program starts; comes back with RESULT */
+    ORDER_LAST = ORDER_PRELOAD,
 };
 
 struct stub_mem_call {
