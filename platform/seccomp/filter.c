@@ -9,6 +9,7 @@
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
  *   set_tid_address close exit exit_group getrusage getrandom, membarrier's private commands
+ *   arch_prctl(ARCH_SET_CPUID): does cpuid fault?                       its own thread
  *   clock_gettime of the clocks that have a name of their own           no other process's
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
  *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
@@ -22,6 +23,7 @@
  */
 #include "platform/seccomp/filter.h"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
@@ -174,6 +176,16 @@ static void filter_harmless(struct builder *b)
     }
 }
 
+/* Whether cpuid faults is a thread's own affair. */
+static void filter_cpuid(struct builder *b)
+{
+    size_t block = block_if_equal(b, SYS_arch_prctl);
+    load(b, ARG_LO(0));
+    require_equal(b, ARCH_SET_CPUID);
+    ret(b, SECCOMP_RET_ALLOW);
+    block_end(b, block);
+}
+
 static void filter_clock(struct builder *b)
 {
     size_t block = block_if_equal(b, SYS_clock_gettime);
@@ -302,6 +314,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     filter_clock(&b);
     filter_write(&b);
     filter_read(&b);
+    filter_cpuid(&b);
     filter_membarrier(&b);
     filter_memory(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);

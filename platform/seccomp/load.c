@@ -74,18 +74,18 @@ static void note_text(struct host_process *p, const struct load_op *o, uint32_t 
 }
 
 /* What is to be rewritten goes into the window, from offset on. */
-static void load_sites(struct platform_thread *th, uint64_t offset)
+static void load_sites(struct platform_thread *th, bool shared, uint64_t offset)
 {
     struct stub_seen sites[SITES_LOADED_MAX];
-    size_t count = g_seccomp.patch && !(th->ask & PLATFORM_ASK_SITES)
-                       ? sites_known(th->proc, sites, SITES_LOADED_MAX)
-                       : 0;
+    bool patch = g_seccomp.patch && !(th->ask & PLATFORM_ASK_SITES);
+    size_t count = patch ? sites_known(th->proc, shared, sites, SITES_LOADED_MAX) : 0;
+    bool watch = patch && !shared && sites_unsettled(th->proc);
     offset = ALIGN_UP(offset, sizeof(sites[0]));
     if (offset + count * sizeof(sites[0]) > WINDOW_SIZE) {
         count = 0;
     }
     memcpy((char *)th->chan + WINDOW_OFFSET + offset, sites, count * sizeof(sites[0]));
-    th->chan->reply_args[4] = count;
+    th->chan->reply_args[4] = count | (watch ? LOAD_WATCH : 0);
     th->chan->reply_args[5] = offset;
 }
 
@@ -171,7 +171,7 @@ static int load_compose(struct load_state *s, const struct load_op *ops, size_t 
             s->calls[s->files[i].last_call].close_fd = (uint64_t)s->files[i].number;
         }
     }
-    load_sites(th, load_copies(s, ops, op_count, lists));
+    load_sites(th, s->part == LOAD_SHARED, load_copies(s, ops, op_count, lists));
     th->chan->reply_args[2] = s->call_count;
     th->chan->reply_args[3] = s->copy_count;
     return 0;

@@ -65,8 +65,8 @@ struct preload *preload_new(const struct load_op *ops, size_t op_count)
         if (!o->shared) {
             continue;
         }
-        fits = p->count < PRELOAD_MAX && (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON ||
-                                          o->kind == LOAD_ZERO);
+        fits = p->count < PRELOAD_MAX &&
+               (o->kind == LOAD_MAP_FILE || o->kind == LOAD_MAP_ANON || o->kind == LOAD_ZERO);
         if (fits) {
             p->ops[p->count++] = *o;
             p->low = MIN(p->low, ALIGN_DOWN(o->addr, PAGE_SIZE));

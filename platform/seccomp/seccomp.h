@@ -359,8 +359,13 @@ uaddr_t seccomp_preloaded(const struct platform_thread *th, int host_fd);
 bool sites_settled(uint64_t class, const struct given_file *f);
 /* p ends: where did it trap? */
 void sites_learn(const struct host_process *p);
-/* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
-size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
+/* There is something to learn from p. */
+bool sites_unsettled(const struct host_process *p);
+/*
+ * Call sites in p's texts that are to be rewritten at once, those of a page together. shared: p is a template. Return: how
+ * many.
+ */
+size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *out, size_t max);
 
 /* --- writer.c --- */
 int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);

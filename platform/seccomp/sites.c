@@ -12,14 +12,18 @@
 #include "platform/seccomp/seccomp.h"
 
 #define FILES     8  /* remembered at a time */
-#define SITES_MAX 32 /* of a file */
+#define SITES_MAX 48 /* of a file */
 #define LEARN     3  /* processes, before something is rewritten */
-#define PAYS      4  /* traps that a page must save in each process */
+#define PAYS      6  /* traps that a page must save in each process */
+#define PAYS_ALL  12 /* and all of them together: there is a page of trampolines, too */
+#define PAYS_CPUID                                                                                 \
+    4 /* executions of a cpuid: each has a trampoline's page to itself, in all spares */
 #define TRAPS_MAX 32 /* that are believed of a site and process */
 
 struct known_site {
     uint64_t offset; /* in the file, of what is behind the syscall */
     uint32_t nr, traps;
+    bool pays;
 };
 static struct known_file {
     uint64_t class, dev, ino;
@@ -69,21 +73,29 @@ static uint64_t page_of(const struct known_site *s)
     return (s->offset - 1) / PAGE_SIZE;
 }
 
-/* Keeps the pages that pay. */
+/* Which pages pay, if they are rewritten in each process. */
 static void choose(struct known_file *f)
 {
-    size_t kept = 0;
+    uint32_t all = 0;
     for (size_t i = 0, end; i < f->count; i = end) {
         uint32_t traps = 0;
         for (end = i; end < f->count && page_of(&f->sites[end]) == page_of(&f->sites[i]); end++) {
-            traps += f->sites[end].traps;
+            traps += f->sites[end].nr == SEEN_CPUID ? 0 : f->sites[end].traps;
         }
-        if (traps >= PAYS * LEARN) {
-            memmove(&f->sites[kept], &f->sites[i], (end - i) * sizeof(f->sites[0]));
-            kept += end - i;
+        for (; i < end && traps >= PAYS * LEARN; i++) {
+            f->sites[i].pays = f->sites[i].nr != SEEN_CPUID;
         }
+        all += traps >= PAYS * LEARN ? traps : 0;
     }
-    f->count = kept;
+    for (size_t i = 0; i < f->count; i++) {
+        f->sites[i].pays &= all >= PAYS_ALL * LEARN;
+    }
+}
+
+/* shared: it is done once for many processes. */
+static bool is_worth_it(const struct known_site *s, bool shared)
+{
+    return shared ? s->nr != SEEN_CPUID || s->traps >= PAYS_CPUID * LEARN : s->pays;
 }
 
 static void learn_from(struct known_file *f, const struct text_map *m,
@@ -94,7 +106,8 @@ static void learn_from(struct known_file *f, const struct text_map *m,
         struct stub_seen s;
         memcpy(&s, &word, sizeof(s));
         uint64_t at = s.address - m->addr;
-        if (s.address && at >= SITE_SPAN && at <= m->size && s.nr < PLATFORM_COPY_NR_COUNT) {
+        if (s.address && at >= SITE_SPAN && at <= m->size &&
+            (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID)) {
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(seen->traps[i], TRAPS_MAX));
         }
     }
@@ -124,7 +137,17 @@ bool sites_settled(uint64_t class, const struct given_file *f)
     return !g_seccomp.patch || (k && k->observed == LEARN);
 }
 
-size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max)
+bool sites_unsettled(const struct host_process *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < p->text_count; i++) {
+        const struct known_file *f = file_find(p->given.class, &p->texts[i]);
+        any |= !f || f->observed < LEARN;
+    }
+    return any;
+}
+
+size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *out, size_t max)
 {
     size_t count = 0;
     for (size_t i = 0; i < p->text_count; i++) {
@@ -132,7 +155,7 @@ size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t m
         const struct known_file *f = file_find(p->given.class, m);
         for (size_t k = 0; f && f->observed == LEARN && k < f->count && count < max; k++) {
             uint64_t at = f->sites[k].offset - m->offset;
-            if (at >= SITE_SPAN && at <= m->size) {
+            if (at >= SITE_SPAN && at <= m->size && is_worth_it(&f->sites[k], shared)) {
                 out[count++] = (struct stub_seen){.address = m->addr + at, .nr = f->sites[k].nr};
             }
         }

@@ -223,17 +223,21 @@ static long stub_load_parts(struct area *area)
     if (r < 0 && r >= -4095) {
         return r;
     }
-    stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), c->reply_args[4]);
+    stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), (uint32_t)c->reply_args[4]);
     return 0;
 }
 
 /* Does not come back when all went well. */
 static long stub_load_program(struct area *area)
 {
-    uint64_t entry = area->chan->reply_args[0], sp = area->chan->reply_args[1];
+    const uint64_t *a = area->chan->reply_args;
+    uint64_t entry = a[0], sp = a[1], watch = a[4] & LOAD_WATCH;
     long r = stub_load_parts(area);
     if (r != 0) {
         return r;
+    }
+    if (watch) {
+        stub_cpuid_watch();
     }
     stub_start_program(area, entry, sp);
 }

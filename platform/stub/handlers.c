@@ -188,6 +188,7 @@ static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, u
         stub_frame_learn(u);
         if (((const struct stub_ro *)STUB_RO)->patch && !(area->chan->ask & CHAN_ASK_SITES)) {
             stub_count_trap(ip, u->regs[REG_RAX_]);
+            stub_cpuid_trapped();
         }
         go_to_entry(area, u, ip);
     }
@@ -271,7 +272,7 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         u->regs[REG_RIP_] = ip - 1;
     } else if (ip >= STUB_TEXT && ip < STUB_TEXT_END) {
         stub_die(); /* the guest broke its own stub */
-    } else {
+    } else if (sig != SIGSEGV_ || !stub_cpuid_fault(u)) {
         on_fault(area, u, sig, info);
     }
 }

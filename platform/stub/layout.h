@@ -167,12 +167,14 @@ enum stub_order {
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
     ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window; args[4] call sites are to be
-                   rewritten, which are listed there at args[5] */
+                   rewritten, which are listed there at args[5]. LOAD_WATCH in args[4]: cpuids, too, are to be noted */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
     ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
     ORDER_PRELOAD, /* what ORDER_LOAD does before the program starts; comes back with RESULT */
     ORDER_LAST = ORDER_PRELOAD,
 };
+
+#define LOAD_WATCH (1UL << 32)
 
 struct stub_mem_call {
     uint64_t nr;
@@ -373,7 +375,8 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)
-#define SITE_SPAN   7 /* bytes before the address that may have changed */
+#define SITE_CPUID  (-1000) /* two bytes at address - 2 were 0f a2 */
+#define SITE_SPAN   7       /* bytes before the address that may have changed */
 struct stub_site {
     uint64_t address : 48;
     int64_t state : 16;
@@ -381,8 +384,10 @@ struct stub_site {
 
 /*
  * Where the process trapped, in the order of STUB_HOT's sites; behind struct chan in the first slot's control page. Only sites with a
- * mov $nr, %eax before the syscall, that trapped with that number. ORDER_LOAD may have a list of such sites to rewrite.
+ * mov $nr, %eax before the syscall, that trapped with that number; and cpuid instructions, with SEEN_CPUID. ORDER_LOAD may have a
+ * list of such sites to rewrite.
  */
+#define SEEN_CPUID       0xffffU
 #define STUB_SEEN_OFFSET 0xb80
 #define SITES_LOADED_MAX 48
 struct stub_seen {
@@ -401,9 +406,10 @@ _Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
 static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
                                       uint64_t size)
 {
-    int punned = s->state == SITE_PUNNED;
+    int punned = s->state == SITE_PUNNED || s->state == SITE_CPUID;
     uint32_t nr = (uint32_t)(SITE_MOV - s->state);
-    const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)}, syscall[2] = {0x0f, 0x05};
+    const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)};
+    const uint8_t syscall[2] = {0x0f, s->state == SITE_CPUID ? 0xa2 : 0x05};
     uint64_t count = punned ? sizeof(syscall) : sizeof(mov);
     uint64_t start = (uint64_t)s->address - (punned ? 2 : SITE_SPAN);
     for (uint64_t i = 0; s->state < SITE_LEFT && i < count; i++) {

@@ -366,8 +366,8 @@ static int is_mov_site(uint64_t ip, uint64_t nr)
     return b[0] == 0xb8 && imm == nr && nr < PLATFORM_COPY_NR_COUNT && b[5] == 0x0f && b[6] == 0x05;
 }
 
-/* For the sentry, that has it rewritten in other processes from the start. */
-static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t rax)
+/* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID. */
+static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
 {
     struct stub_seen_sites *seen = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
     long i = s - HOT->sites;
@@ -375,10 +375,10 @@ static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t rax)
         return;
     }
     if (seen->sites[i].address != ip) {
-        if (!is_mov_site(ip, rax)) {
+        if (nr != SEEN_CPUID && !is_mov_site(ip, nr)) {
             return;
         }
-        seen->sites[i] = (struct stub_seen){.address = ip, .nr = rax};
+        seen->sites[i] = (struct stub_seen){.address = ip, .nr = nr};
     }
     seen->traps[i] = seen->traps[i] < 255 ? seen->traps[i] + 1 : 255;
 }
@@ -390,7 +390,55 @@ static void sites_extend(uint64_t ip)
     stub_sites_publish();
 }
 
-void stub_patch_known(const struct stub_seen *list, uint64_t count)
+void stub_note_cpuid(uint64_t ip)
+{
+    struct stub_site *s = site_record(ip);
+    if (s) {
+        site_seen(s, ip, SEEN_CPUID);
+    }
+}
+
+/*
+ * A trampoline for a cpuid: lea -128(%rsp), %rsp; call *target(%rip); jmp ret; target. It has no register to spare but the
+ * four that hold the answer.
+ */
+static int trampoline_write_cpuid(uint64_t at, uint64_t ret)
+{
+    static const uint8_t head[12] = {0x48, 0x8d, 0x64, 0x24, 0x80, 0xff, 0x15, 0x05, 0, 0, 0, 0xe9};
+    uint8_t code[TRAMPOLINE] = {0};
+    int32_t distance = (int32_t)(ret - (at + sizeof(head) + 4));
+    uint64_t target = ptr(stub_cpuid);
+    __builtin_memcpy(code, head, sizeof(head));
+    __builtin_memcpy(code + sizeof(head), &distance, 4);
+    __builtin_memcpy(code + sizeof(head) + 4, &target, 8);
+    if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
+        return -1;
+    }
+    for (uint64_t i = 0; i < TRAMPOLINE; i++) {
+        ((volatile uint8_t *)at)[i] = code[i];
+    }
+    return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
+}
+
+static void patch_cpuid(uint64_t ip)
+{
+    uint8_t b[5]; /* the instruction, and 3 behind */
+    if (guarded_copy(b, (const void *)(ip - 2), sizeof(b)) != 0 || b[0] != 0x0f || b[1] != 0xa2) {
+        return;
+    }
+    struct stub_site *s = site_record(ip);
+    uint64_t base = s ? punned_base(ip, b + 2) : 0;
+    uint64_t at = base ? trampoline_punned(base) : 0;
+    uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
+    stub_cpuid_prepare();
+    if (at && trampoline_write_cpuid(at, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0) {
+        s->state = SITE_CPUID;
+        sites_extend(ip);
+    }
+}
+
+/* Call sites with a mov; those of a page follow each other. */
+static void patch_movs(const struct stub_seen *list, uint64_t count)
 {
     uint64_t code_page = 0, tramp_page = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -430,6 +478,16 @@ void stub_patch_known(const struct stub_seen *list, uint64_t count)
     }
     if (tramp_page) {
         mem_protect(tramp_page, 4096, PROT_RX);
+    }
+}
+
+void stub_patch_known(const struct stub_seen *list, uint64_t count)
+{
+    patch_movs(list, count);
+    for (uint64_t i = 0; i < count; i++) {
+        if (list[i].nr == SEEN_CPUID) {
+            patch_cpuid(list[i].address);
+        }
     }
 }
 

@@ -192,6 +192,20 @@ void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
 
+/* A cpuid that faulted ends at ip: for the sentry, too. */
+void stub_note_cpuid(uint64_t ip);
+
+/* cpuid.c */
+/* For now this thread's cpuids fault, if the host can do that. */
+void stub_cpuid_watch(void);
+/* A system call trapped. */
+void stub_cpuid_trapped(void);
+/* A fault at u. Return: 1 it was such a cpuid, which has been made. */
+int stub_cpuid_fault(struct stub_ucontext *u);
+/* Fills the table from which rewritten cpuids take their answers. */
+void stub_cpuid_prepare(void);
+extern const char stub_cpuid[];
+
 /* frame.c */
 /* Bytes of FP state at fp (a host frame's), as Linux describes it there. */
 uint32_t stub_fpstate_size(const uint8_t *fp);
