@@ -8,6 +8,7 @@
 #include "platform/stub/stub.h"
 
 #define SYSCALL_SIZE 2
+#define PROT_RX      5
 
 __attribute__((noreturn)) void stub_die(void)
 {
@@ -223,7 +224,14 @@ static long stub_load_parts(struct area *area)
     if (r < 0 && r >= -4095) {
         return r;
     }
-    stub_patch_known((const void *)(chan_window(c) + c->reply_args[5]), (uint32_t)c->reply_args[4]);
+    const struct stub_mem_call *m = (const void *)chan_window(c);
+    for (uint64_t i = 0; i < c->reply_args[2]; i++) {
+        if (m[i].nr == __NR_mmap && m[i].args[2] == PROT_RX) {
+            stub_patch_known(m[i].args[0], m[i].args[1],
+                             (const void *)(chan_window(c) + c->reply_args[5]),
+                             (uint32_t)c->reply_args[4]);
+        }
+    }
     return 0;
 }
 

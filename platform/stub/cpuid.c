@@ -18,7 +18,7 @@
 #define ARCH_SET_CPUID 0x1012
 #define TRAP_GP        13
 #define WATCHED_MAX    256 /* cpuids of a process; then it makes them undisturbed */
-#define WATCHED_TRAPS  3   /* so many system calls: a loader asks the CPU before it opens anything */
+#define WATCHED_TRAPS  3 /* so many system calls: a loader asks the CPU before it opens anything */
 #define ANY_SUBLEAF    0xffffffffU
 
 struct cpuid_entry {

@@ -420,6 +420,7 @@ static int trampoline_write_cpuid(uint64_t at, uint64_t ret)
     return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
 }
 
+/* Its text can be written. */
 static void patch_cpuid(uint64_t ip)
 {
     uint8_t b[5]; /* the instruction, and 3 behind */
@@ -431,28 +432,23 @@ static void patch_cpuid(uint64_t ip)
     uint64_t at = base ? trampoline_punned(base) : 0;
     uint8_t code[2] = {0xe9, (uint8_t)(at - base)};
     stub_cpuid_prepare();
-    if (at && trampoline_write_cpuid(at, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0) {
+    if (at && trampoline_write_cpuid(at, ip) == 0) {
+        site_store(ip - 2, code, sizeof(code));
         s->state = SITE_CPUID;
         sites_extend(ip);
     }
 }
 
-/* Call sites with a mov; those of a page follow each other. */
+/* Call sites with a mov. Their text can be written. */
 static void patch_movs(const struct stub_seen *list, uint64_t count)
 {
-    uint64_t code_page = 0, tramp_page = 0;
+    uint64_t tramp_page = 0;
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t ip = list[i].address, site = ip - SITE_SPAN, page = site & ~4095UL;
+        uint64_t ip = list[i].address, site = ip - SITE_SPAN;
         struct stub_site *s = is_mov_site(ip, list[i].nr) ? site_record(ip) : 0;
         uint64_t at = s ? trampoline_near(site) : 0;
         if (!at) {
             continue;
-        }
-        if (page != code_page) {
-            if (code_page) {
-                mem_protect(code_page, 4096, PROT_RX);
-            }
-            code_page = mem_protect(page, 4096, PROT_RWX) == 0 ? page : 0;
         }
         if ((at & ~4095UL) != tramp_page) {
             if (tramp_page) {
@@ -460,7 +456,7 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
             }
             tramp_page = mem_protect(at, TRAMPOLINE, PROT_RWX) == 0 ? at & ~4095UL : 0;
         }
-        if (!code_page || !tramp_page) {
+        if (!tramp_page) {
             continue;
         }
         trampoline_fill(at, 1, list[i].nr, ip);
@@ -473,22 +469,29 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
         s->state = SITE_MOV - (int)list[i].nr;
         sites_extend(ip);
     }
-    if (code_page) {
-        mem_protect(code_page, 4096, PROT_RX);
-    }
     if (tramp_page) {
         mem_protect(tramp_page, 4096, PROT_RX);
     }
 }
 
-void stub_patch_known(const struct stub_seen *list, uint64_t count)
+void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count)
 {
-    patch_movs(list, count);
-    for (uint64_t i = 0; i < count; i++) {
+    uint64_t first = 0, end;
+    while (first < count && list[first].address - text > size) {
+        first++;
+    }
+    for (end = first; end < count && list[end].address - text <= size; end++) {
+    }
+    if (first == end || mem_protect(text, size, PROT_RWX) != 0) {
+        return;
+    }
+    patch_movs(&list[first], end - first);
+    for (uint64_t i = first; i < end; i++) {
         if (list[i].nr == SEEN_CPUID) {
             patch_cpuid(list[i].address);
         }
     }
+    mem_protect(text, size, PROT_RX);
 }
 
 void stub_count_trap(uint64_t ip, uint64_t rax)

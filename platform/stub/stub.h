@@ -179,8 +179,11 @@ int stub_single_threaded(void);
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
-/* Rewrites the sites of a program that has not begun; those of a page follow each other. */
-void stub_patch_known(const struct stub_seen *list, uint64_t count);
+/*
+ * Rewrites those sites of the list that end in [text, text + size), which is code of a program that has not begun, whole, and stays
+ * one mapping; a text's sites follow each other.
+ */
+void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count);
 int stub_trap_is_ours(uint64_t ip);
 extern struct stub_site stub_sites[];
 void stub_sites_publish(void);

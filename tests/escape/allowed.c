@@ -80,6 +80,50 @@ static void fill_the_address_space(void)
     }
 }
 
+/* Its own cpuids fault: it may do that to itself, and to nobody whom it starts. Nothing else of arch_prctl. */
+static void cpuid_of_ones_own(void)
+{
+    uint32_t a, b, c, d;
+    for (uint64_t option = 0x1000; option < 0x5010; option++) {
+        if (option != 0x1012 /* ARCH_SET_CPUID */) {
+            GATE_MUST_FAIL(SYS_arch_prctl, option, g_page);
+        }
+    }
+    GATE_MUST_FAIL(SYS_arch_prctl, 0x1012 | 1UL << 40 | 1, 0);
+    for (int i = 0; i < 20; i++) {
+        int status;
+        GATE(SYS_arch_prctl, 0x1012, 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            execl("/bin/true", "true", NULL);
+            _exit(0);
+        }
+        if (!wait_until(pid, &status, now() + 5) || status != 0) {
+            BREACH("a program that it started ended with %#x", status);
+        }
+    }
+    __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0), "2"(0));
+    GATE(SYS_arch_prctl, 0x1012, 1);
+}
+
+/* The files that it keeps are read at the gate, and nothing else is; into memory that it could write itself. */
+static void read_at_the_gate(void)
+{
+    char buf[64];
+    for (uint64_t fd = 0; fd < 2 * STUB_FD_GIVEN; fd++) {
+        bool kept = fd - STUB_FD_KEPT < STUB_KEPT_MAX;
+        if (!kept) {
+            GATE_MUST_FAIL(SYS_pread64, fd, buf, sizeof(buf), 0);
+        } else if (GATE(SYS_pread64, fd, buf, sizeof(buf), 0) > 0) {
+            GATE_MUST_FAIL(SYS_pread64, fd, STUB_TEXT, sizeof(buf), 0);
+            GATE_MUST_FAIL(SYS_pread64, fd, STUB_RO, sizeof(buf), 0);
+            GATE_MUST_FAIL(SYS_read, fd, buf, sizeof(buf));
+            GATE_MUST_FAIL(SYS_pwrite64, fd, buf, sizeof(buf), 0);
+            GATE_MUST_FAIL(SYS_lseek, fd, 0, 0);
+        }
+    }
+}
+
 static void membarriers(void)
 {
     for (unsigned bit = 0; bit < 32; bit++) {
@@ -266,6 +310,8 @@ static const struct attack g_attacks[] = {
     {"allowed: every advice for the slice", every_advice},
     {"allowed: every flag of mmap", every_mmap_flag},
     {"allowed: a full address space", fill_the_address_space},
+    {"allowed: cpuids that fault", cpuid_of_ones_own},
+    {"allowed: reads at the gate", read_at_the_gate},
     {"allowed: barriers that reach others", membarriers},
     {"allowed: fds closed while they are needed", close_everything},
     {"allowed: sleepers of others", sleepers_of_others},
