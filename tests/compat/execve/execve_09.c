@@ -12,8 +12,8 @@
 #include <sys/auxv.h>
 #include <sys/personality.h>
 
-#define ROUNDS 40
-#define BLOCK  4096
+#define ROUNDS  40
+#define BLOCK   4096
 #define COPY_AT 4096 /* in the file of what is known; 64: the place without randomization */
 
 static char g_interp[PATH_MAX];
