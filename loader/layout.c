@@ -53,10 +53,15 @@ static int place_pie(const struct layout_request *r, const struct elf_image *ima
     return 0;
 }
 
-/* Interpreters and programs without one: the area below the host's mmaps, top down. */
+/* Interpreters and programs without one: where it is already, or in the area below the host's mmaps, top down. */
 static int place_high(const struct layout_request *r, const struct elf_image *image, uint64_t *bias)
 {
     uint64_t size = image->high - image->low;
+    if (r->there >= PLATFORM_SLICE_END && r->there % image->align == 0 &&
+        r->there <= LAYOUT_INTERP_TOP - size && !meets_vdso(r, r->there, r->there + size)) {
+        *bias = r->there - image->low;
+        return 0;
+    }
     uint64_t top = LAYOUT_INTERP_TOP - random_pages(r, 1, INTERP_RANDOM_PAGES);
     if (size > top - PLATFORM_SLICE_END) {
         return -ENOMEM;
@@ -71,21 +76,6 @@ static int place_high(const struct layout_request *r, const struct elf_image *im
         return -ENOMEM;
     }
     *bias = base - image->low;
-    return 0;
-}
-
-/* Where it is, or anywhere. */
-static int place_interp(const struct layout_request *r, uint64_t *bias)
-{
-    uint64_t size = r->interp->high - r->interp->low;
-    if (r->interp->fixed) {
-        return place_fixed(r, r->interp);
-    }
-    if (r->interp_base < PLATFORM_SLICE_END || r->interp_base % r->interp->align ||
-        meets_vdso(r, r->interp_base, r->interp_base + size)) {
-        return place_high(r, r->interp, bias);
-    }
-    *bias = r->interp_base - r->interp->low;
     return 0;
 }
 
@@ -135,7 +125,8 @@ int layout_choose(const struct layout_request *r, struct layout *out)
         return err;
     }
     if (r->interp) {
-        err = place_interp(r, &out->interp_bias);
+        err = r->interp->fixed ? place_fixed(r, r->interp)
+                               : place_high(r, r->interp, &out->interp_bias);
         if (err == 0 &&
             ranges_meet(r->program->low + out->program_bias, r->program->high + out->program_bias,
                         r->interp->low + out->interp_bias, r->interp->high + out->interp_bias)) {

@@ -30,7 +30,7 @@ struct layout_request {
     const struct elf_image *interp; /* NULL: none */
     uint64_t stack_size;            /* page-aligned; at most LAYOUT_STACK_MAX */
     uaddr_t vdso;                   /* 0: none, or not known yet */
-    uaddr_t interp_base;            /* where the interpreter is already; 0: nowhere */
+    uaddr_t there; /* where the object in which it begins is loaded already; 0: nowhere */
     bool randomize;
     uint64_t random[4];
 };

@@ -380,18 +380,19 @@ static int load_objects(struct exec_plan *plan, struct platform_thread *th,
                         const struct layout *layout, const struct stack_image *stack)
 {
     struct load_list list = {0};
+    size_t first = 0; /* op of the object in which it begins */
     const struct exec_object *p = &plan->program, *i = &plan->interp;
     int err =
         elf_add_ops(&p->image, layout->program_bias, p->map.host_fd, p->map.host_offset, &list);
     uaddr_t entry = layout->program_entry;
     if (err == 0 && i->file) {
-        size_t first = list.count;
+        first = list.count;
         err =
             elf_add_ops(&i->image, layout->interp_bias, i->map.host_fd, i->map.host_offset, &list);
         entry = layout->interp_entry;
-        for (size_t k = first; k < list.count; k++) {
-            list.ops[k].shared = !(plan->request->personality & ADDR_NO_RANDOMIZE);
-        }
+    }
+    for (size_t k = first; k < list.count; k++) {
+        list.ops[k].shared = !(plan->request->personality & ADDR_NO_RANDOMIZE);
     }
     if (err == 0) {
         err = add_stack_ops(plan, layout, stack, &list);
@@ -409,8 +410,9 @@ int loader_load(struct exec_plan *plan, struct platform_thread *th,
     const struct exec_request *r = plan->request;
     struct layout_request lr = layout_request_of(plan, boot->vdso);
     struct layout layout;
-    if (plan->interp.file && lr.randomize) {
-        lr.interp_base = platform_preloaded(th, plan->interp.map.host_fd);
+    const struct exec_object *first = plan->interp.file ? &plan->interp : &plan->program;
+    if (lr.randomize) {
+        lr.there = platform_preloaded(th, first->map.host_fd);
     }
     int err = layout_choose(&lr, &layout);
     if (err < 0) {

@@ -302,7 +302,8 @@ struct load_op {
     uint64_t size;
     uint64_t offset;
     const void *data;
-    bool shared; /* of an interpreter, which may be there already: see platform_preloaded */
+    bool
+        shared; /* of what the program begins in, which may be there already: see platform_preloaded */
 };
 /*
  * Where the file behind host_fd is loaded already in th's fresh address space, by shared ops of a program before; 0: it is not. If

@@ -16,7 +16,7 @@
 
 #define LOAD_FILES 4
 
-/* Which ops are meant: an interpreter's may be there already (preload.c). */
+/* Which ops are meant: the shared ones may be done already (preload.c). */
 enum load_part { LOAD_ALL, LOAD_UNSHARED, LOAD_SHARED };
 
 struct load_state {
@@ -182,6 +182,9 @@ static int load_at_once(struct platform_thread *th, const struct load_op *ops, s
                         uaddr_t entry, uaddr_t sp)
 {
     bool there = th->preload && preload_has(th->preload, ops, op_count);
+    if (th->preload) {
+        spare_preload_met(there);
+    }
     struct load_state s = {.th = th, .part = there ? LOAD_UNSHARED : LOAD_ALL};
     int r = load_compose(&s, ops, op_count, there ? NULL : th->preload);
     if (r < 0) {

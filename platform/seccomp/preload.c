@@ -1,16 +1,16 @@
 /*
- * Interpreters that are there already. Nearly all programs begin in one and the same dynamic loader, so a template (spare.c) loads it
- * once, with its call sites rewritten (sites.c), and the spares have it from their birth: five mappings, a page of
- * zeroes and the rewriting of a page less at each start.
+ * Interpreters that are there already. Nearly all programs begin in one and the same dynamic loader, or are one and the same static
+ * program with many names. So a template (spare.c) loads what they begin in once, with its call sites rewritten (sites.c), and
+ * the spares have it from their birth: five mappings, a page of zeroes and the rewriting of a page less at each start.
  *
  *      a spare's program was loaded      its shared ops are noted, and the template is told to do them, too
- *      exec into a later spare           the loader places the interpreter where it is (platform_preloaded)
+ *      exec into a later spare           the loader places it where it is (platform_preloaded)
  *      load                              the same shared ops: they are skipped; any others: what is there is unmapped first
  *
  * The template has never run guest code, and the file is one that all processes of its class may open and map, so
- * a spare still has nothing of any guest's.
+ * a spare still has nothing of any guest's. A file that has been written since is another.
  *
- * DEVIATION: programs that come from one template have their interpreter at one address, as their vDSO.
+ * DEVIATION: programs that come from one template have their interpreter (a static program: itself) at one address, as their vDSO.
  */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,20 +18,30 @@
 #include "lib/host.h"
 #include "platform/seccomp/seccomp.h"
 
-static bool file_of(int host_fd, struct given_file *out)
+static bool file_note(struct preload *p, int host_fd)
 {
     struct stat st;
-    if (host_fd < 0 || host_fstat(host_fd, &st) < 0) {
+    if (host_fstat(host_fd, &st) < 0) {
         return false;
     }
-    *out = (struct given_file){.dev = st.st_dev, .ino = st.st_ino};
+    p->file = (struct given_file){.dev = st.st_dev, .ino = st.st_ino};
+    p->size = (uint64_t)st.st_size;
+    p->mtime = st.st_mtim;
+    p->ctime = st.st_ctim;
     return true;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
 static bool is_file(const struct preload *p, int host_fd)
 {
-    struct given_file f;
-    return file_of(host_fd, &f) && f.dev == p->file.dev && f.ino == p->file.ino;
+    struct stat st;
+    return host_fd >= 0 && host_fstat(host_fd, &st) == 0 && st.st_dev == p->file.dev &&
+           st.st_ino == p->file.ino && (uint64_t)st.st_size == p->size &&
+           same_time(&st.st_mtim, &p->mtime) && same_time(&st.st_ctim, &p->ctime);
 }
 
 /* The one file that ops map. Return: false if there is none, or another. */
@@ -59,7 +69,7 @@ struct preload *preload_new(const struct load_op *ops, size_t op_count)
     }
     refcount_init(&p->ref);
     p->low = UINT64_MAX;
-    bool fits = file_of(fd, &p->file);
+    bool fits = file_note(p, fd);
     for (size_t i = 0; i < op_count && fits; i++) {
         const struct load_op *o = &ops[i];
         if (!o->shared) {

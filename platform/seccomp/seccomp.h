@@ -81,11 +81,13 @@ struct copy_range {
     bool is_out;
 };
 
-/* An interpreter that a process has from its birth (preload.c). */
+/* An interpreter, or a program without one, that a process has from its birth (preload.c). */
 #define PRELOAD_MAX 8
 struct preload {
     struct refcount ref;
     struct given_file file;
+    uint64_t size;
+    struct timespec mtime, ctime; /* what was copied of it is as old as that */
     size_t count;
     struct load_op ops[PRELOAD_MAX]; /* host_fd and data say nothing */
     uaddr_t low, high;
@@ -344,6 +346,9 @@ void spare_missed_file(struct platform_thread *th, int host_fd, const struct giv
  * request or not.
  */
 void spare_preload(const struct platform_thread *th, const struct load_op *ops, size_t op_count);
+
+/* A program began in what its process had from its birth, or in something else. Context: as above. */
+void spare_preload_met(bool met);
 
 /* --- preload.c --- */
 /* The shared ones of ops. Return: NULL if there are none, or too many, or of several files; or no memory. */

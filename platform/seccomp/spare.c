@@ -26,6 +26,8 @@
 #define TEMPLATE_USES 256 /* then another vDSO's place is due */
 #define MISSES_MAX    8   /* execs in a row for which the template was of no use */
 #define GIVEN_MISSES  8
+#define PRELOAD_MISSES                                                                             \
+    8 /* programs in a row that began in something else than what the template has */
 
 static struct {
     struct platform_thread *template; /* owned; NULL: none */
@@ -36,7 +38,7 @@ static struct {
     struct preload *of_spare; /* ref; what the spare has */
     uint64_t strangers;       /* reaped when the spare was ordered */
     bool wanted;              /* a spare is to be made when there is nothing else to do */
-    unsigned uses, misses, exec_next, missed_next;
+    unsigned uses, misses, preload_misses, exec_next, missed_next;
     int64_t execs[OFTEN_COUNT];             /* when the last ones were */
     struct given_file missed[GIVEN_MISSES]; /* what spares had to be given */
 } g;
@@ -63,6 +65,7 @@ static void forget_all(void)
     forget(&g.template);
     preload_put(take(&g.preload));
     g.preloading = false;
+    g.preload_misses = 0;
     g.wanted = false;
 }
 
@@ -139,6 +142,14 @@ void spare_make(void)
         return;
     }
     g.of_spare = g.preload ? preload_get(g.preload) : NULL;
+}
+
+void spare_preload_met(bool met)
+{
+    g.preload_misses = met ? 0 : g.preload_misses + 1;
+    if (g.preload_misses == PRELOAD_MISSES) {
+        forget_all();
+    }
 }
 
 void spare_preload(const struct platform_thread *th, const struct load_op *ops, size_t op_count)
