@@ -62,6 +62,8 @@ struct engine_ops {
     void (*mem_tail)(struct platform_thread *th, const struct mem_call *m);
     void *(*copy_room)(struct platform_thread *th, size_t size);
     size_t (*copy_in)(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+    /* NULL: as copy_in */
+    size_t (*copy_in_str)(struct platform_space *s, char *dst, uaddr_t src, size_t size);
     size_t (*copy_out)(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
     void *(*window)(struct platform_space *s, uaddr_t dst, size_t *size); /* NULL: none */
     void (*window_filled)(struct platform_space *s, uaddr_t dst, size_t size);

@@ -324,6 +324,12 @@ size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t
     return platform_range_reserved(src, size) ? 0 : g_engine->copy_in(s, dst, src, size);
 }
 
+size_t platform_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size)
+{
+    return g_engine->copy_in_str ? g_engine->copy_in_str(s, dst, src, size)
+                                 : g_engine->copy_in(s, dst, src, size);
+}
+
 size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)
 {
     return platform_range_reserved(dst, size) ? 0 : g_engine->copy_out(s, dst, src, size);

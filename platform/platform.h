@@ -345,6 +345,8 @@ void *platform_copy_room(struct platform_thread *th, size_t size);
  * The window that came with the current request is used where it covers the range.
  */
 size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+/* The same for a string: if its zero byte is among the bytes copied, there may be fewer than could be. */
+size_t platform_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size);
 size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
 /*
  * Where output of the current request can be put for the guest's side to take, instead of platform_copy_out to dst; *size: how much at

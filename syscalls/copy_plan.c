@@ -19,11 +19,13 @@
 static bool output_may_wait(unsigned nr)
 {
     static const unsigned calls[] = {
-        SYS_read,          SYS_pread64,   SYS_stat,         SYS_fstat,    SYS_lstat,
-        SYS_newfstatat,    SYS_statx,     SYS_getdents64,   SYS_readlink, SYS_readlinkat,
-        SYS_getcwd,        SYS_uname,     SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
-        SYS_clock_gettime, SYS_getrusage, SYS_prlimit64,    SYS_sysinfo,  SYS_gettimeofday,
+        SYS_read,          SYS_pread64,      SYS_stat,         SYS_fstat,    SYS_lstat,
+        SYS_newfstatat,    SYS_statx,        SYS_getdents64,   SYS_readlink, SYS_readlinkat,
+        SYS_getcwd,        SYS_uname,        SYS_rt_sigaction, SYS_statfs,   SYS_rt_sigprocmask,
+        SYS_clock_gettime, SYS_getrusage,    SYS_prlimit64,    SYS_sysinfo,  SYS_gettimeofday,
         SYS_wait4, /* Linux, too, has reaped the child by then */
+        SYS_getitimer,     SYS_getresuid,    SYS_getresgid,    SYS_times,    SYS_fstatfs,
+        SYS_getrlimit,     SYS_clock_getres,
     };
     for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
         if (calls[i] == nr) {

@@ -98,21 +98,25 @@ void thread_destroy(struct platform_thread *th)
     free(th);
 }
 
-/* Where the request's copies are: each inside the window, whatever sizes the guest wrote. */
-static void accept_copies(struct platform_thread *th)
+/* Where the request's copies are: each inside the window, whatever the guest says. */
+static void accept_copies(struct platform_thread *th, bool sizes)
 {
+    const volatile uint32_t *said = th->chan->copy_size;
+    char *window = (char *)th->chan + WINDOW_OFFSET;
     const uint16_t *plan = th->nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->copy_plan[th->nr] : NULL;
     uint32_t used = 0;
     for (int i = 0; plan && i < 6 && used < WINDOW_SIZE; i++) {
-        uint32_t size =
-            MIN(((volatile uint32_t *)th->chan->copy_size)[i], (uint32_t)WINDOW_SIZE - used);
+        uint64_t wanted = sizes ? said[i] : copy_planned(plan[i], th->args, i);
+        uint32_t size = (uint32_t)MIN(wanted, (uint64_t)WINDOW_SIZE - used);
         if (plan[i] && size && !platform_range_reserved(th->args[i], size)) {
             th->ranges[th->range_count++] =
                 (struct copy_range){.addr = th->args[i],
                                     .size = size,
                                     .offset = used,
                                     .arg = i,
-                                    .is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED};
+                                    .is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED,
+                                    .is_string = plan[i] >> 12 == PLATFORM_COPY_IN_STR};
+            __builtin_prefetch(window + used, 1); /* it is on the guest's CPU */
         }
         used = copy_next(used, size);
     }
@@ -163,7 +167,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
         ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
     th->range_count = 0;
     if (state & CHAN_COPY) {
-        accept_copies(th);
+        accept_copies(th, state & CHAN_SIZES);
     }
     th->in_request = true;
     th->event = true;
@@ -195,7 +199,9 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
 {
     struct chan *c = th->chan;
     uint64_t id = th->notify_id;
-    if (order == ORDER_RETURN || order == ORDER_UPCALL || order == ORDER_SIGNAL) {
+    if (!th->has_context &&
+        (order == ORDER_RETURN || order == ORDER_UPCALL || order == ORDER_SIGNAL)) {
+        memset(c->copy_filled, 0, sizeof(c->copy_filled));
         for (uint32_t i = 0; i < th->range_count; i++) {
             c->copy_filled[th->ranges[i].arg] = th->ranges[i].filled;
         }

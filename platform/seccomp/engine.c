@@ -295,6 +295,7 @@ const struct engine_ops g_seccomp_engine = {
     .mem_tail = seccomp_mem_tail,
     .copy_room = seccomp_copy_room,
     .copy_in = seccomp_copy_in,
+    .copy_in_str = seccomp_copy_in_str,
     .copy_out = seccomp_copy_out,
     .window = seccomp_window,
     .window_filled = seccomp_window_filled,

@@ -79,6 +79,7 @@ struct copy_range {
     uint32_t filled;       /* output: bytes that are there */
     int arg;
     bool is_out;
+    bool is_string; /* ends with its zero byte, which was not looked for yet */
 };
 
 /* An interpreter, or a program without one, that a process has from its birth (preload.c). */
@@ -189,6 +190,7 @@ void seccomp_set_cpu_before(struct platform_space *s, int64_t ns);
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
+size_t seccomp_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size);
 void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size);
 void seccomp_window_filled(struct platform_space *s, uaddr_t dst, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);

@@ -219,7 +219,12 @@ static struct platform_thread *request_of(const struct platform_space *s)
 static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t addr, size_t size)
 {
     for (uint32_t i = 0; i < th->range_count; i++) {
-        const struct copy_range *r = &th->ranges[i];
+        struct copy_range *r = &th->ranges[i];
+        if (r->is_string && addr >= r->addr && addr - r->addr < r->size) {
+            const char *string = (char *)th->chan + WINDOW_OFFSET + r->offset;
+            r->size = (uint32_t)strnlen(string, r->size - 1) + 1;
+            r->is_string = false;
+        }
         size_t there = r->is_out ? r->filled : r->size;
         if (addr >= r->addr && addr - r->addr < there) {
             size_t skip = addr - r->addr, n = MIN(size, there - skip);
@@ -312,16 +317,28 @@ static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t
     }
 }
 
-size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
+/* copy_in without its first bytes, which are there. */
+static size_t copy_rest(struct platform_space *s, void *dst, uaddr_t src, size_t done, size_t size)
 {
-    struct platform_thread *th = request_of(s);
-    size_t done = th ? copy_from_window(th, dst, src, size) : 0;
     int pid = done < size ? seccomp_space_pid(s) : 0;
     size_t rest = pid ? engine_vm_read(pid, (char *)dst + done, src + done, size - done) : 0;
     if (rest) {
         show_original(s, pid, (char *)dst + done, src + done, rest);
     }
     return done + rest;
+}
+
+size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)
+{
+    struct platform_thread *th = request_of(s);
+    return copy_rest(s, dst, src, th ? copy_from_window(th, dst, src, size) : 0, size);
+}
+
+size_t seccomp_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size)
+{
+    struct platform_thread *th = request_of(s);
+    size_t done = th ? copy_from_window(th, dst, src, size) : 0;
+    return memchr(dst, '\0', done) ? done : copy_rest(s, dst, src, done, size);
 }
 
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)

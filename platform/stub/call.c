@@ -34,25 +34,57 @@ static void chan_park(struct chan *c, uint32_t state)
     }
 }
 
-/* Waits for the reply to the request in the channel. */
-static void chan_wait(struct area *area, struct chan *c)
+/*
+ * How long to leave the line alone before the first look at it. Who looks while the sentry works takes the line away from it, and
+ * it has to fetch it again for the reply: 60-100 ns between CPUs. Each kind of call has learned how long it takes: it
+ * looks a little earlier each time that the reply was there, and later each time that it was not.
+ */
+#define PATIENCE_UNIT  4U /* a pause has so many */
+#define PATIENCE_MORE  2U /* after a look in vain; less by 1 after another */
+#define PATIENCE_MAX   (20U * PATIENCE_UNIT)
+#define PATIENCE_LEARN 32U /* pauses: what takes longer says nothing about the others of its kind */
+
+#define SLEPT ~0U
+
+/* spins: pauses until the reply came; first: until the first look, or SLEPT. */
+static void patience_learn(uint8_t *patience, uint32_t spins, uint32_t first)
 {
-    uint32_t spins = 0;
+    if (first == SLEPT) {
+        return;
+    }
+    if (spins == first) {
+        *patience -= *patience != 0;
+    } else if (spins < PATIENCE_LEARN && *patience < PATIENCE_MAX) {
+        *patience += PATIENCE_MORE;
+    }
+}
+
+/* Waits for the reply to the request in the channel. */
+static void chan_wait(struct area *area, struct chan *c, uint8_t *patience)
+{
+    uint32_t spins = 0, first = RO->awake ? *patience / PATIENCE_UNIT : 0;
+    while (spins < first) {
+        __builtin_ia32_pause();
+        spins++;
+    }
     for (;;) {
         uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
         switch (state & CHAN_STATE_MASK) {
         case CHAN_DONE:
+            patience_learn(patience, spins, first);
             return;
         case CHAN_REQ:
             if ((state & CHAN_NO_POLL) || !RO->awake || spins >= RO->spin_request ||
                 ((spins & 15) == 0 && RO->poll_cpu == this_cpu())) {
                 gate(GATE_DOORBELL, area->slot, area->nonce, 0, 0, 0, 0);
                 spins = 0;
+                first = SLEPT;
                 continue;
             }
             break;
         default:
             chan_park(c, state);
+            first = SLEPT;
             continue;
         }
         spins++;
@@ -65,12 +97,13 @@ void chan_call(struct area *area, uint32_t flags)
     struct chan *c = area->chan;
     flags |= (uint32_t)area->mask_changed;
     area->mask_changed = 0;
+    uint8_t *patience = &area->patience[c->nr % PATIENCE_KINDS];
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
-    chan_wait(area, c);
+    chan_wait(area, c, patience);
     while (c->order == ORDER_COMEBACK) {
         c->nr = STUB_REQ_COMEBACK;
         __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
-        chan_wait(area, c);
+        chan_wait(area, c, patience);
     }
 }
 
@@ -134,45 +167,61 @@ static uint64_t writable_size(uint64_t addr, uint64_t size)
     return end - addr;
 }
 
-/* How many bytes of argument i to copy, by the plan. limit: of what is put out. */
-static uint64_t copy_wanted(uint32_t plan, const uint64_t *args, int i, uint64_t limit)
+/* Up to and with its zero byte, or all of size. Return: 0, or -EFAULT. */
+static long copy_string(uint8_t *to, uint64_t from, uint64_t size)
 {
-    uint64_t size = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
-    switch (plan >> 12) {
-    case PLATFORM_COPY_IN_LEN:
-        return args[size % 6];
-    case PLATFORM_COPY_OUT_LEN:
-        return args[size % 6] < limit ? args[size % 6] : limit;
-    case PLATFORM_COPY_IN_STR:
-        return size < to_page_end ? size : to_page_end;
-    case PLATFORM_COPY_IN_MAYBE:
-        return args[i] >= PLATFORM_ADDRESS_MIN && args[i] < 1UL << 47 ? size : 0;
-    default:
-        return size;
+    const uint64_t ones = 0x0101010101010101UL;
+    uint64_t n = 0;
+    for (; n + 8 <= size; n += 8) {
+        if (guarded_copy8(to + n, (const void *)(from + n)) != 0) {
+            return -14; /* EFAULT */
+        }
+        uint64_t word = *(const uint64_t *)(const void *)(to + n);
+        if ((word - ones) & ~word & (ones << 7)) {
+            return 0;
+        }
     }
+    return guarded_copy(to + n, (const void *)(from + n), size - n);
 }
 
-/* Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks. */
-static void copy_ahead(struct area *area, const volatile uint16_t *plan)
+/* Puts argument i, or the room for it, at to. Return: how many bytes of it are there. */
+static uint64_t copy_one(const struct area *area, uint32_t plan, int i, uint8_t *to, uint64_t size)
+{
+    uint64_t from = area->args[i];
+    if (plan >> 12 >= PLATFORM_COPY_OUT_FIXED) {
+        uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
+        return writable_size(from, size < limit ? size : limit);
+    }
+    long r = plan >> 12 == PLATFORM_COPY_IN_STR ? copy_string(to, from, size)
+                                                : guarded_copy(to, (const void *)from, size);
+    if (r != 0) {
+        return 0;
+    }
+    stub_show_original(to, from, size);
+    return size;
+}
+
+/*
+ * Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks.
+ * Return: flags for the request.
+ */
+static uint32_t copy_ahead(struct area *area, const volatile uint16_t *plan)
 {
     struct chan *c = area->chan;
-    const uint64_t *args = area->args;
-    uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
-    uint32_t used = 0;
+    uint32_t used = 0, flags = CHAN_COPY, sizes[6];
     for (int i = 0; i < 6; i++) {
-        uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i, limit) : 0;
-        size = size < WINDOW_SIZE - used ? size : WINDOW_SIZE - used;
-        if (size && plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED) {
-            size = writable_size(args[i], size);
-        } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {
-            size = 0;
-        } else if (size) {
-            stub_show_original(chan_window(c) + used, args[i], size);
-        }
-        c->copy_size[i] = (uint32_t)size;
-        c->copy_filled[i] = 0;
-        used = copy_next(used, (uint32_t)size);
+        uint64_t room = WINDOW_SIZE - used, planned = copy_planned(plan[i], area->args, i);
+        planned = planned < room ? planned : room;
+        uint64_t size = planned ? copy_one(area, plan[i], i, chan_window(c) + used, planned) : 0;
+        flags |= size != planned ? CHAN_SIZES : 0;
+        sizes[i] = (uint32_t)size;
+        area->copy_at[i] = used;
+        used = copy_next(used, sizes[i]);
     }
+    for (int i = 0; flags & CHAN_SIZES && i < 6; i++) {
+        c->copy_size[i] = sizes[i];
+    }
+    return flags;
 }
 
 /* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
@@ -180,16 +229,12 @@ static long copy_back(const struct area *area)
 {
     struct chan *c = area->chan;
     long result = (long)c->ret;
-    uint32_t used = 0;
-    if (!(area->copied)) {
-        return result;
-    }
-    for (int i = 0; i < 6 && used < WINDOW_SIZE; i++) {
+    for (int i = 0; area->copied && i < 6; i++) {
         uint32_t filled = c->copy_filled[i];
-        if (filled && guarded_copy((void *)area->args[i], chan_window(c) + used, filled) != 0) {
+        if (filled &&
+            guarded_copy((void *)area->args[i], chan_window(c) + area->copy_at[i], filled) != 0) {
             result = -14; /* EFAULT */
         }
-        used = copy_next(used, c->copy_size[i]);
     }
     return result;
 }
@@ -363,8 +408,7 @@ static long ask(struct area *area, uint64_t nr)
     struct chan *c = area->chan;
     area->copied = 0;
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
-        copy_ahead(area, RO->copy_plan[nr]);
-        area->copied = CHAN_COPY;
+        area->copied = copy_ahead(area, RO->copy_plan[nr]);
     }
     area->out_limit = 0;
     c->sp = area->rsp;

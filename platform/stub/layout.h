@@ -123,9 +123,10 @@ enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U  /* the guest sleeps on its word of the read-only page */
 #define CHAN_NO_POLL    0x200U  /* a doorbell follows at once: the poller leaves it alone */
-#define CHAN_COPY       0x400U  /* copy_size counts */
+#define CHAN_COPY       0x400U  /* the window has what the copy plan says */
 #define CHAN_MASK       0x800U  /* sigmask is new since the last request */
 #define CHAN_PARTIAL    0x1000U /* done counts */
+#define CHAN_SIZES      0x2000U /* with COPY: but in the sizes that copy_size says */
 
 /* Request numbers that are no system calls. */
 enum stub_request {
@@ -248,10 +249,11 @@ enum stub_reg {
  * A request that finds the poller awake costs what its cache lines cost to cross between two CPUs, so what most calls need
  * is in the first line. Request and reply share it: the arguments stay with the stub and the sentry.
  *
- * The second line is for calls with buffers (CHAN_COPY): for each argument that the copy plan (platform/copy_plan.h)
- * names, how many bytes the stub put into the window or can take from it, one behind the other, each
- * aligned to COPY_ALIGN; and how many of an output's the sentry put there. What is not covered is reached by
- * process_vm_readv and its like, which cost 3 us each.
+ * A call with buffers (CHAN_COPY) has them in the window: of each argument that the copy plan (platform/copy_plan.h) names, as
+ * many bytes as it says, one behind the other, each aligned to COPY_ALIGN. Of a string only what is needed of them is
+ * there. Only where that is not so (a bad pointer) the sizes stand in the second line. The reply
+ * says how much of each output the sentry put there. What is not covered is reached by process_vm_readv and its
+ * like, which cost 3 us each.
  */
 #define COPY_ALIGN 64
 struct chan {
@@ -264,14 +266,14 @@ struct chan {
     union {
         uint64_t args[6];
         uint64_t reply_args[6];
+        uint32_t copy_filled[6]; /* with an order that ends a system call: set by the sentry */
     };
 
     uint32_t copy_size[6];
-    uint32_t copy_filled[6]; /* set by the sentry */
-    uint64_t sp;             /* the guest's stack pointer, for who asks */
-    uint64_t done;           /* bytes that the stub has written before it asked for the rest */
+    uint64_t sp;   /* the guest's stack pointer, for who asks */
+    uint64_t done; /* bytes that the stub has written before it asked for the rest */
 
-    union {
+    _Alignas(64) union {
         struct stub_mem_call mem;
         struct stub_order_clone clone;
     };
@@ -337,6 +339,26 @@ _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_
 static inline uint64_t lease_addr(unsigned index)
 {
     return LEASE_MAPS + lease_offset(index);
+}
+
+/* How many bytes of argument i the plan has in the window, if they fit. */
+static inline uint64_t copy_planned(uint32_t plan, const uint64_t *args, int i)
+{
+    uint64_t number = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
+    if (!plan || !args[i]) {
+        return 0;
+    }
+    switch (plan >> 12) {
+    case PLATFORM_COPY_IN_LEN:
+    case PLATFORM_COPY_OUT_LEN:
+        return args[number % 6];
+    case PLATFORM_COPY_IN_STR:
+        return number < to_page_end ? number : to_page_end;
+    case PLATFORM_COPY_IN_MAYBE:
+        return args[i] >= PLATFORM_ADDRESS_MIN && args[i] < 1UL << 47 ? number : 0;
+    default:
+        return number;
+    }
 }
 
 /* Where the next argument's bytes begin in the window. */

@@ -7,6 +7,7 @@
 
 #define RO ((volatile struct stub_ro *)STUB_RO)
 
+#define PATIENCE_KINDS 16
 /* One a thread (slot_area); private memory, copied by fork. */
 struct area {
     struct area *self;
@@ -25,7 +26,7 @@ struct area {
     uint64_t
         sigreturn;   /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t done;   /* of the call: bytes that were written before the sentry is asked */
-    uint64_t copied; /* CHAN_COPY if the request has copies, or 0 */
+    uint64_t copied; /* CHAN_COPY and more if the request has copies, or 0 */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t is_thread;
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
@@ -35,6 +36,8 @@ struct area {
     uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
     uint64_t
         out_limit; /* an output of the next request has no more bytes than that; 0: not known */
+    uint8_t patience[PATIENCE_KINDS]; /* of calls by their numbers: see chan_wait */
+    uint32_t copy_at[6];              /* where the request's copies are in the window */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");

@@ -76,7 +76,8 @@ ssize_t copy_in_str(struct mm *mm, char *dst, uaddr_t src, size_t size)
     for (size_t done = 0; done < size;) {
         size_t to_page_end = PAGE_SIZE - ((src + done) & (PAGE_SIZE - 1));
         size_t want = MIN(MIN(size - done, to_page_end), chunk);
-        size_t got = copy_in_partial(mm, dst + done, src + done, want);
+        size_t there = clamp_range(src + done, want);
+        size_t got = there ? platform_copy_in_str(mm->space, dst + done, src + done, there) : 0;
         const char *end = memchr(dst + done, '\0', got);
         if (end) {
             return end - dst;

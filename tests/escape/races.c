@@ -174,6 +174,9 @@ static void flip_sizes(unsigned i)
     struct chan *c = my_channel();
     c->copy_size[i % 6] = sizes[(i / 6) % 8];
     c->copy_filled[i % 6] = sizes[(i / 48) % 8];
+    if (i % 3 == 0) {
+        __atomic_fetch_or(&c->state, CHAN_SIZES, __ATOMIC_SEQ_CST);
+    }
 }
 static void copy_things(void)
 {

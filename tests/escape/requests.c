@@ -224,7 +224,7 @@ static void window_sizes(void)
                                      SYS_getcwd,  SYS_uname,      SYS_stat,    SYS_poll,
                                      SYS_pread64, SYS_getdents64, SYS_sysinfo, SYS_newfstatat};
     for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++) {
-        for (unsigned i = 0; i < 64; i++) {
+        for (unsigned i = 0; i < 128; i++) {
             for (unsigned n = 0; n < 6; n++) {
                 c->copy_size[n] = sizes[(i >> (n % 3)) % 8];
                 c->copy_filled[n] = 0xffffffff;
@@ -238,7 +238,9 @@ static void window_sizes(void)
                 calls[k] == SYS_openat || calls[k] == SYS_newfstatat ? path : (uint64_t)buf;
             c->args[2] = i & 1 ? 4096 : sizeof(buf);
             c->args[3] = 0;
-            __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL | CHAN_COPY, __ATOMIC_SEQ_CST);
+            uint32_t sizes_said = i < 64 ? CHAN_SIZES : 0; /* else the arguments say them */
+            __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL | CHAN_COPY | sizes_said,
+                             __ATOMIC_SEQ_CST);
             for (int spin = 0; spin < 2000 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; spin++) {
                 ring();
             }

@@ -40,6 +40,10 @@ size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t
     memcpy(dst, g_guest_memory + (size ? src - GUEST_BASE : 0), size);
     return size;
 }
+size_t platform_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size)
+{
+    return platform_copy_in(s, dst, src, size);
+}
 void *platform_window(struct platform_space *s, uaddr_t dst, size_t *size)
 {
     (void)s, (void)dst, (void)size;
