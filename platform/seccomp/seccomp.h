@@ -47,7 +47,7 @@ struct given_table {
 };
 
 /* A file's code as a program was loaded with it. */
-#define TEXTS_MAX 2
+#define TEXTS_MAX 6
 struct text_map {
     uint64_t dev, ino;
     uint64_t addr, size, offset;
@@ -63,7 +63,7 @@ struct host_process {
     bool killed;
     bool reaped;
     struct given_table given;
-    struct text_map texts[TEXTS_MAX]; /* the program's and its interpreter's */
+    struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
@@ -333,6 +333,8 @@ void spare_missed_file(struct platform_thread *th, int host_fd, const struct giv
 void sites_learn(const struct host_process *p);
 /* Call sites in p's texts that are to be rewritten at once, those of a page together. Return: how many. */
 size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t max);
+/* p, which keeps a file by that number, has opened it, and may be about to map its code. */
+void sites_offer(const struct host_process *p, uint32_t number);
 
 /* --- writer.c --- */
 int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);

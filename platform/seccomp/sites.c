@@ -2,7 +2,9 @@
  * Call sites that every new program runs into. A site is rewritten after some traps (platform/stub/patch.c), but a process that lives
  * for a millisecond never gets there: a dynamic program's loader makes 30 calls from 15 sites, each a trap, most of
  * them in one page. So the sentry remembers for an executable file where its processes trapped, and has those sites rewritten in
- * the next process when it is loaded, a page at a time: one copied page instead of 20 traps.
+ * the next process when it is loaded, a page at a time: one copied page instead of 20 traps. So it is with libraries, for each program
+ * by itself: which of the C library's calls are made often depends on who makes them. When a process opens a library that it keeps
+ * (given.c), it gets the sites of that, and rewrites them while it maps the code.
  *
  * What processes say of their traps is their word. A lie is believed by processes of the same class only (given_table.class),
  * which the liar could kill as well, and their stubs rewrite nothing but `mov $nr, %eax; syscall` with the number that was said.
@@ -11,10 +13,11 @@
 
 #include "platform/seccomp/seccomp.h"
 
-#define FILES     8  /* remembered at a time */
+#define FILES     32 /* remembered at a time */
 #define SITES_MAX 32 /* of a file */
 #define LEARN     3  /* processes, before something is rewritten */
 #define PAYS      4  /* traps that a page must save in each process */
+#define PAYS_LIB  2  /* the same in a library, whose text is not changed page by page */
 #define TRAPS_MAX 32 /* that are believed of a site and process */
 
 struct known_site {
@@ -23,27 +26,38 @@ struct known_site {
 };
 static struct known_file {
     uint64_t class, dev, ino;
+    uint64_t program_dev,
+        program_ino;   /* of a library: in whose processes. Not of what a program is loaded with */
     unsigned observed; /* processes, up to LEARN */
     size_t count;
     struct known_site sites[SITES_MAX];
 } g_files[FILES];
 static unsigned g_next;
 
-static struct known_file *file_find(uint64_t class, const struct text_map *m)
+/* program: NULL for what it is loaded with itself. */
+static struct known_file *file_find(uint64_t class, const struct text_map *m,
+                                    const struct text_map *program)
 {
+    uint64_t dev = program ? program->dev : 0, ino = program ? program->ino : 0;
     for (size_t i = 0; i < FILES; i++) {
         struct known_file *f = &g_files[i];
-        if (f->class == class && f->ino == m->ino && f->dev == m->dev) {
+        if (f->class == class && f->ino == m->ino && f->dev == m->dev && f->program_ino == ino &&
+            f->program_dev == dev) {
             return f;
         }
     }
     return NULL;
 }
 
-static struct known_file *file_new(uint64_t class, const struct text_map *m)
+static struct known_file *file_new(uint64_t class, const struct text_map *m,
+                                   const struct text_map *program)
 {
     struct known_file *f = &g_files[g_next++ % FILES];
     *f = (struct known_file){.class = class, .dev = m->dev, .ino = m->ino};
+    if (program) {
+        f->program_dev = program->dev;
+        f->program_ino = program->ino;
+    }
     return f;
 }
 
@@ -78,7 +92,7 @@ static void choose(struct known_file *f)
         for (end = i; end < f->count && page_of(&f->sites[end]) == page_of(&f->sites[i]); end++) {
             traps += f->sites[end].traps;
         }
-        if (traps >= PAYS * LEARN) {
+        if (traps >= (f->program_ino ? PAYS_LIB : PAYS) * LEARN) {
             memmove(&f->sites[kept], &f->sites[i], (end - i) * sizeof(f->sites[0]));
             kept += end - i;
         }
@@ -98,22 +112,85 @@ static void learn_from(struct known_file *f, const struct text_map *m,
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(seen->traps[i], TRAPS_MAX));
         }
     }
-    if (++f->observed == LEARN) {
-        choose(f);
+}
+
+static bool same_file(const struct text_map *a, const struct text_map *b)
+{
+    return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* last: of this file's texts in the process. */
+static void learn_text(const struct host_process *p, const struct text_map *m,
+                       const struct text_map *program, bool last)
+{
+    struct known_file *f = file_find(p->given.class, m, program);
+    if (!f) {
+        f = file_new(p->given.class, m, program);
+    }
+    if (f->observed < LEARN) {
+        learn_from(f, m, (void *)(p->space->region->base + STUB_SEEN_OFFSET));
+        if (last && ++f->observed == LEARN) {
+            choose(f);
+        }
+    }
+}
+
+static struct stub_libraries *libraries_of(const struct host_process *p)
+{
+    return (void *)(p->space->region->base + STUB_LIBRARY_OFFSET);
+}
+
+/* What p's stub says that it has mapped by itself. */
+static void learn_libraries(const struct host_process *p)
+{
+    const struct stub_libraries *said = libraries_of(p);
+    uint64_t known = 0; /* numbers: one text each */
+    for (size_t i = 0; i < LIBRARY_MAPS; i++) {
+        unsigned given = *(const volatile uint8_t *)&said->numbers[i] - (unsigned)STUB_FD_KEPT;
+        if (given >= p->given.count || known >> given & 1) {
+            continue;
+        }
+        known |= 1UL << given;
+        const volatile struct stub_library_map *map = &said->maps[i];
+        const struct text_map m = {.dev = p->given.files[given].dev,
+                                   .ino = p->given.files[given].ino,
+                                   .addr = map->addr,
+                                   .size = map->size,
+                                   .offset = map->offset};
+        learn_text(p, &m, &p->texts[0], true);
     }
 }
 
 void sites_learn(const struct host_process *p)
 {
     for (size_t i = 0; p->space && i < p->text_count; i++) {
-        const struct text_map *m = &p->texts[i];
-        struct known_file *f = file_find(p->given.class, m);
-        if (!f) {
-            f = file_new(p->given.class, m);
+        bool last = i + 1 == p->text_count || !same_file(&p->texts[i], &p->texts[i + 1]);
+        learn_text(p, &p->texts[i], NULL, last);
+    }
+    if (p->space && p->text_count > 0) {
+        learn_libraries(p);
+    }
+}
+
+void sites_offer(const struct host_process *p, uint32_t number)
+{
+    if (p->text_count == 0 || number - STUB_FD_KEPT >= p->given.count) {
+        return;
+    }
+    const struct given_file *g = &p->given.files[number - STUB_FD_KEPT];
+    const struct text_map m = {.dev = g->dev, .ino = g->ino};
+    const struct known_file *f = file_find(p->given.class, &m, &p->texts[0]);
+    struct stub_libraries *to = libraries_of(p);
+    uint32_t count = 0;
+    for (size_t i = 0; f && f->observed == LEARN && i < f->count && count < LIBRARY_SITES; i++) {
+        const struct known_site *s = &f->sites[i];
+        if (s->offset < LIBRARY_SIZE_MAX) {
+            to->sites[count++] = LIBRARY_SITE((uint32_t)s->offset, s->nr);
         }
-        if (f->observed < LEARN) {
-            learn_from(f, m, (void *)(p->space->region->base + STUB_SEEN_OFFSET));
-        }
+    }
+    if (count > 0) {
+        to->number = number;
+        to->site_count = count;
     }
 }
 
@@ -122,7 +199,7 @@ size_t sites_known(const struct host_process *p, struct stub_seen *out, size_t m
     size_t count = 0;
     for (size_t i = 0; i < p->text_count; i++) {
         const struct text_map *m = &p->texts[i];
-        const struct known_file *f = file_find(p->given.class, m);
+        const struct known_file *f = file_find(p->given.class, m, NULL);
         for (size_t k = 0; f && f->observed == LEARN && k < f->count && count < max; k++) {
             uint64_t at = f->sites[k].offset - m->offset;
             if (at >= SITE_SPAN && at <= m->size) {
