@@ -62,10 +62,15 @@ void strbuf_vprintf(struct strbuf *s, const char *format, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, format, ap);
-    if (n > 0 && strbuf_reserve(s, (size_t)n)) {
+    size_t room = s->capacity - s->size; /* usually it fits, and is made once */
+    int n = vsnprintf(room ? s->text + s->size : NULL, room, format, ap);
+    if (n > 0 && !s->oom && (size_t)n < room) {
+        s->size += (size_t)n;
+    } else if (n > 0 && strbuf_reserve(s, (size_t)n)) {
         vsnprintf(s->text + s->size, (size_t)n + 1, format, again);
         s->size += (size_t)n;
+    } else if (room) {
+        s->text[s->size] = '\0';
     }
     va_end(again);
 }

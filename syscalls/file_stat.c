@@ -244,42 +244,32 @@ long sys_faccessat2(struct task *t, int dirfd, uaddr_t path, int mode, int flags
     return access_at(t, dirfd, path, mode, flags);
 }
 
-long sys_readlinkat(struct task *t, int dirfd, uaddr_t path, uaddr_t buf, int bufsiz)
+static long readlink_out(struct task *t, const struct path *p, uaddr_t buf, int bufsiz)
 {
-    AUTO_FREE char *name = NULL;
     AUTO_FREE char *target = NULL;
-    AUTO_PATH start = {NULL, NULL};
-    AUTO_PATH p = {NULL, NULL};
-    struct walk w;
-    if (bufsiz <= 0) {
-        return -EINVAL;
-    }
-    /* "" is the symbolic link that an O_PATH|O_NOFOLLOW dirfd is. */
-    int r = name_in(t, path, true, &name);
-    if (r == 0) {
-        r = walk_init(t, dirfd, name, WALK_EMPTY_PATH, &w, &start);
-    }
-    if (r < 0) {
-        return r;
-    }
-    if (*name) {
-        r = vfs_lookup(&w, name, &p);
-    } else {
-        path_copy(&p, &start);
-    }
-    if (r < 0) {
-        return r;
-    }
-    if (!S_ISLNK(p.dentry->inode->mode)) {
-        return *name ? -EINVAL : -ENOENT;
-    }
-    r = vfs_readlink(&p, t->cred, &target);
+    int r = vfs_readlink(p, t->cred, &target);
     if (r < 0) {
         return r;
     }
     size_t size = MIN(strlen(target), (size_t)bufsiz);
     r = copy_out(t->mm, buf, target, size);
     return r < 0 ? r : (long)size;
+}
+
+/* "" is the symbolic link that an O_PATH|O_NOFOLLOW dirfd is. */
+long sys_readlinkat(struct task *t, int dirfd, uaddr_t path, uaddr_t buf, int bufsiz)
+{
+    AUTO_NAME_CALL c = {.text = NULL};
+    AUTO_PATH p = {NULL, NULL};
+    if (bufsiz <= 0) {
+        return -EINVAL;
+    }
+    int r = path_at_kept(t, dirfd, path, WALK_EMPTY_PATH, &c, &p);
+    if (r < 0 || !S_ISLNK(p.dentry->inode->mode)) {
+        name_call_keep(t, &c, r, &p, NAME_USE_STAT);
+        return r < 0 ? r : *c.text ? -EINVAL : -ENOENT;
+    }
+    return readlink_out(t, &p, buf, bufsiz);
 }
 
 long sys_readlink(struct task *t, uaddr_t path, uaddr_t buf, int bufsiz)

@@ -31,14 +31,6 @@ static int load_averages(unsigned long loads[3])
     return 0;
 }
 
-/* A row of /proc/meminfo in bytes; 0 when there is none. */
-static unsigned long memory_row(const char *meminfo, const char *name)
-{
-    unsigned long kb = 0;
-    const char *row = strstr(meminfo, name);
-    return row && sscanf(row + strlen(name), " %lu", &kb) == 1 ? kb * 1024 : 0;
-}
-
 /**
  * sys_sysinfo - see sysinfo(2).
  * Context: may block (memory use is the host's to tell).
@@ -46,26 +38,18 @@ static unsigned long memory_row(const char *meminfo, const char *name)
  */
 long sys_sysinfo(struct task *t, uaddr_t info)
 {
-    AUTO_STRBUF meminfo = {0};
+    struct proc_machine_memory m;
     struct sysinfo s;
     memset(&s, 0, sizeof(s));
 
     int r = load_averages(s.loads);
-    if (r == 0) {
-        r = proc_show_meminfo(NULL, &meminfo);
-    }
-    strbuf_addc(&meminfo, '\0');
-    if (r == 0) {
-        r = strbuf_error(&meminfo);
-    }
     if (r < 0) {
         return r;
     }
+    proc_machine_memory(&m);
     s.uptime = (ktime_monotonic_ns() - g_kernel->boot_monotonic_ns) / NSEC_PER_SEC + 1;
     s.totalram = g_kernel->total_memory;
-    s.freeram = memory_row(meminfo.text, "MemFree:");
-    s.sharedram = memory_row(meminfo.text, "Shmem:");
-    s.bufferram = memory_row(meminfo.text, "Buffers:");
+    s.freeram = (m.total - m.used) * 1024; /* nothing is shared, nor in buffers */
     s.procs = (unsigned short)MIN(g_kernel->task_count, (size_t)UINT16_MAX);
     s.mem_unit = 1;
     return put_user(t->mm, info, &s);

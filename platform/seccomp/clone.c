@@ -464,6 +464,21 @@ static void process_kill(struct host_process *p)
     }
 }
 
+/*
+ * Nobody need wait until the host has taken the memory of a killed process down (milliseconds): its threads that were guests, or slept
+ * at the gate, run no guest code any more. The host has interrupted those that ran before kill returned, and
+ * whoever hears of the end is woken after that. Those in a request are their owners' to end.
+ */
+static void runners_are_dead(struct host_process *p)
+{
+    struct platform_thread *th;
+    list_for_each_entry (th, &p->threads, proc_link) {
+        if (!th->in_request) {
+            thread_mark_dead(th, SIGKILL);
+        }
+    }
+}
+
 void seccomp_kill(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
@@ -481,6 +496,7 @@ void seccomp_kill(struct platform_thread *th)
         list_add_tail(&p->kill_link, &g_kills);
     } else {
         process_kill(p);
+        runners_are_dead(p);
     }
 }
 

@@ -42,9 +42,13 @@ static bool may_be_given(const struct platform_thread *th, int host_fd, struct s
 int seccomp_kept_file(const struct platform_thread *th, int host_fd)
 {
     struct stat st;
-    return th->proc && th->proc->given.count && may_be_given(th, host_fd, &st)
-               ? given_find(th->proc, &st)
-               : -ENOENT;
+    int number = th->proc && th->proc->given.count && may_be_given(th, host_fd, &st)
+                     ? given_find(th->proc, &st)
+                     : -ENOENT;
+    if (number > 0 && g_seccomp.patch && th->proc->space && !(th->ask & PLATFORM_ASK_SITES)) {
+        sites_offer(th->proc, (uint32_t)number);
+    }
+    return number;
 }
 
 int given_number(struct platform_thread *th, int host_fd)

@@ -47,7 +47,7 @@ struct given_table {
 };
 
 /* A file's code as a program was loaded with it. */
-#define TEXTS_MAX 2
+#define TEXTS_MAX 6
 struct text_map {
     uint64_t dev, ino;
     uint64_t addr, size, offset;
@@ -63,7 +63,7 @@ struct host_process {
     bool killed;
     bool reaped;
     struct given_table given;
-    struct text_map texts[TEXTS_MAX]; /* the program's and its interpreter's */
+    struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
@@ -373,6 +373,8 @@ bool sites_unsettled(const struct host_process *p);
  * many.
  */
 size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *out, size_t max);
+/* p, which keeps a file by that number, has opened it, and may be about to map its code. */
+void sites_offer(const struct host_process *p, uint32_t number);
 
 /* --- writer.c --- */
 int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit);

@@ -2,7 +2,9 @@
  * Call sites that every new program runs into. A site is rewritten after some traps (platform/stub/patch.c), but a process that lives
  * for a millisecond never gets there: a dynamic program's loader makes 30 calls from 15 sites, each a trap, most of
  * them in one page. So the sentry remembers for an executable file where its processes trapped, and has those sites rewritten in
- * the next process when it is loaded, a page at a time: one copied page instead of 20 traps.
+ * the next process when it is loaded, a page at a time: one copied page instead of 20 traps. So it is with libraries, for each program
+ * by itself: which of the C library's calls are made often depends on who makes them. When a process opens a library that it keeps
+ * (given.c), it gets the sites of that, and rewrites them while it maps the code.
  *
  * What processes say of their traps is their word. A lie is believed by processes of the same class only (given_table.class),
  * which the liar could kill as well, and their stubs rewrite nothing but `mov $nr, %eax; syscall` with the number that was said.
@@ -11,11 +13,12 @@
 
 #include "platform/seccomp/seccomp.h"
 
-#define FILES     8  /* remembered at a time */
+#define FILES     32 /* remembered at a time */
 #define SITES_MAX 48 /* of a file */
 #define LEARN     3  /* processes, before something is rewritten */
 #define PAYS      6  /* traps that a page must save in each process */
 #define PAYS_ALL  12 /* and all of them together: there is a page of trampolines, too */
+#define PAYS_LIB  2  /* both in a library, whose text is not changed page by page */
 #define PAYS_CPUID                                                                                 \
     4 /* executions of a cpuid: each has a trampoline's page to itself, in all spares */
 #define TRAPS_MAX 32 /* that are believed of a site and process */
@@ -27,27 +30,38 @@ struct known_site {
 };
 static struct known_file {
     uint64_t class, dev, ino;
+    uint64_t program_dev,
+        program_ino;   /* of a library: in whose processes. Not of what a program is loaded with */
     unsigned observed; /* processes, up to LEARN */
     size_t count;
     struct known_site sites[SITES_MAX];
 } g_files[FILES];
 static unsigned g_next;
 
-static struct known_file *file_find(uint64_t class, const struct text_map *m)
+/* program: NULL for what it is loaded with itself. */
+static struct known_file *file_find(uint64_t class, const struct text_map *m,
+                                    const struct text_map *program)
 {
+    uint64_t dev = program ? program->dev : 0, ino = program ? program->ino : 0;
     for (size_t i = 0; i < FILES; i++) {
         struct known_file *f = &g_files[i];
-        if (f->class == class && f->ino == m->ino && f->dev == m->dev) {
+        if (f->class == class && f->ino == m->ino && f->dev == m->dev && f->program_ino == ino &&
+            f->program_dev == dev) {
             return f;
         }
     }
     return NULL;
 }
 
-static struct known_file *file_new(uint64_t class, const struct text_map *m)
+static struct known_file *file_new(uint64_t class, const struct text_map *m,
+                                   const struct text_map *program)
 {
     struct known_file *f = &g_files[g_next++ % FILES];
     *f = (struct known_file){.class = class, .dev = m->dev, .ino = m->ino};
+    if (program) {
+        f->program_dev = program->dev;
+        f->program_ino = program->ino;
+    }
     return f;
 }
 
@@ -76,16 +90,17 @@ static uint64_t page_of(const struct known_site *s)
 /* Which pages pay, if they are rewritten in each process. */
 static void choose(struct known_file *f)
 {
-    uint32_t all = 0;
+    const uint32_t pays = (f->program_ino ? PAYS_LIB : PAYS) * LEARN;
+    uint32_t all = f->program_ino ? PAYS_ALL * LEARN : 0;
     for (size_t i = 0, end; i < f->count; i = end) {
         uint32_t traps = 0;
         for (end = i; end < f->count && page_of(&f->sites[end]) == page_of(&f->sites[i]); end++) {
             traps += f->sites[end].nr == SEEN_CPUID ? 0 : f->sites[end].traps;
         }
-        for (; i < end && traps >= PAYS * LEARN; i++) {
+        for (; i < end && traps >= pays; i++) {
             f->sites[i].pays = f->sites[i].nr != SEEN_CPUID;
         }
-        all += traps >= PAYS * LEARN ? traps : 0;
+        all += traps >= pays ? traps : 0;
     }
     for (size_t i = 0; i < f->count; i++) {
         f->sites[i].pays &= all >= PAYS_ALL * LEARN;
@@ -111,29 +126,92 @@ static void learn_from(struct known_file *f, const struct text_map *m,
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(seen->traps[i], TRAPS_MAX));
         }
     }
-    if (++f->observed == LEARN) {
-        choose(f);
+}
+
+static bool same_file(const struct text_map *a, const struct text_map *b)
+{
+    return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* last: of this file's texts in the process. */
+static void learn_text(const struct host_process *p, const struct text_map *m,
+                       const struct text_map *program, bool last)
+{
+    struct known_file *f = file_find(p->given.class, m, program);
+    if (!f) {
+        f = file_new(p->given.class, m, program);
+    }
+    if (f->observed < LEARN) {
+        learn_from(f, m, (void *)(p->space->region->base + STUB_SEEN_OFFSET));
+        if (last && ++f->observed == LEARN) {
+            choose(f);
+        }
+    }
+}
+
+static struct stub_libraries *libraries_of(const struct host_process *p)
+{
+    return (void *)(p->space->region->base + STUB_LIBRARY_OFFSET);
+}
+
+/* What p's stub says that it has mapped by itself. */
+static void learn_libraries(const struct host_process *p)
+{
+    const struct stub_libraries *said = libraries_of(p);
+    uint64_t known = 0; /* numbers: one text each */
+    for (size_t i = 0; i < LIBRARY_MAPS; i++) {
+        unsigned given = *(const volatile uint8_t *)&said->numbers[i] - (unsigned)STUB_FD_KEPT;
+        if (given >= p->given.count || known >> given & 1) {
+            continue;
+        }
+        known |= 1UL << given;
+        const volatile struct stub_library_map *map = &said->maps[i];
+        const struct text_map m = {.dev = p->given.files[given].dev,
+                                   .ino = p->given.files[given].ino,
+                                   .addr = map->addr,
+                                   .size = map->size,
+                                   .offset = map->offset};
+        learn_text(p, &m, &p->texts[0], true);
     }
 }
 
 void sites_learn(const struct host_process *p)
 {
     for (size_t i = 0; p->space && i < p->text_count; i++) {
-        const struct text_map *m = &p->texts[i];
-        struct known_file *f = file_find(p->given.class, m);
-        if (!f) {
-            f = file_new(p->given.class, m);
+        bool last = i + 1 == p->text_count || !same_file(&p->texts[i], &p->texts[i + 1]);
+        learn_text(p, &p->texts[i], NULL, last);
+    }
+    if (p->space && p->text_count > 0) {
+        learn_libraries(p);
+    }
+}
+
+void sites_offer(const struct host_process *p, uint32_t number)
+{
+    if (p->text_count == 0 || number - STUB_FD_KEPT >= p->given.count) {
+        return;
+    }
+    const struct given_file *g = &p->given.files[number - STUB_FD_KEPT];
+    const struct text_map m = {.dev = g->dev, .ino = g->ino};
+    const struct known_file *f = file_find(p->given.class, &m, &p->texts[0]);
+    struct stub_libraries *to = libraries_of(p);
+    uint32_t count = 0;
+    for (size_t i = 0; f && f->observed == LEARN && i < f->count && count < LIBRARY_SITES; i++) {
+        const struct known_site *s = &f->sites[i];
+        if (s->pays && s->offset < LIBRARY_SIZE_MAX) {
+            to->sites[count++] = LIBRARY_SITE((uint32_t)s->offset, s->nr);
         }
-        if (f->observed < LEARN) {
-            learn_from(f, m, (void *)(p->space->region->base + STUB_SEEN_OFFSET));
-        }
+    }
+    if (count > 0) {
+        to->number = number;
+        to->site_count = count;
     }
 }
 
 bool sites_settled(uint64_t class, const struct given_file *f)
 {
     const struct text_map m = {.dev = f->dev, .ino = f->ino};
-    const struct known_file *k = file_find(class, &m);
+    const struct known_file *k = file_find(class, &m, NULL);
     return !g_seccomp.patch || (k && k->observed == LEARN);
 }
 
@@ -141,7 +219,7 @@ bool sites_unsettled(const struct host_process *p)
 {
     bool any = false;
     for (size_t i = 0; i < p->text_count; i++) {
-        const struct known_file *f = file_find(p->given.class, &p->texts[i]);
+        const struct known_file *f = file_find(p->given.class, &p->texts[i], NULL);
         any |= !f || f->observed < LEARN;
     }
     return any;
@@ -152,7 +230,7 @@ size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *
     size_t count = 0;
     for (size_t i = 0; i < p->text_count; i++) {
         const struct text_map *m = &p->texts[i];
-        const struct known_file *f = file_find(p->given.class, m);
+        const struct known_file *f = file_find(p->given.class, m, NULL);
         for (size_t k = 0; f && f->observed == LEARN && k < f->count && count < max; k++) {
             uint64_t at = f->sites[k].offset - m->offset;
             if (at >= SITE_SPAN && at <= m->size && is_worth_it(&f->sites[k], shared)) {

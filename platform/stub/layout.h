@@ -420,9 +420,31 @@ struct stub_seen_sites {
     struct stub_seen sites[HOT_SITES];
     uint8_t traps[HOT_SITES];
 };
-_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
-                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_EXIT_OFFSET,
-               "one page");
+_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET, "one page");
+
+/*
+ * Libraries: the code of kept files, behind that. maps: where the stub has mapped them by itself, so that the sentry knows of which file
+ * a seen site is. number .. sites: from the sentry, with the open of a kept file in which processes of this program trapped before.
+ */
+#define STUB_LIBRARY_OFFSET       (STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites))
+#define LIBRARY_MAPS              8U
+#define LIBRARY_SITES             32U
+#define LIBRARY_SITE(offset, nr)  ((uint32_t)(offset) << 9 | (nr))
+#define LIBRARY_SITE_OFFSET(site) ((site) >> 9) /* in the file, of what is behind the syscall */
+#define LIBRARY_SITE_NR(site)     ((site)&511)
+#define LIBRARY_SIZE_MAX          (1U << 23)
+struct stub_libraries {
+    struct stub_library_map {
+        uint64_t addr;
+        uint32_t offset, size; /* in the file */
+    } maps[LIBRARY_MAPS];
+    uint8_t numbers[LIBRARY_MAPS]; /* of the kept files; 0: none */
+    uint32_t map_count;            /* ever */
+    uint32_t number, site_count;
+    uint32_t sites[LIBRARY_SITES];
+};
+_Static_assert(STUB_LIBRARY_OFFSET + sizeof(struct stub_libraries) <= STUB_EXIT_OFFSET, "one page");
+_Static_assert(PLATFORM_COPY_NR_COUNT <= 512 && STUB_FD_KEPT + STUB_KEPT_MAX <= 256, "what fits");
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
 static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,

@@ -8,6 +8,7 @@
 
 #include "platform/stub/stub.h"
 
+#define PROT_READ_      1UL
 #define PROT_WRITE_     2UL
 #define PROT_EXEC_      4UL
 #define PROT_RWX        7UL
@@ -47,6 +48,16 @@ static long memory_map(const uint64_t *a, uint64_t size)
     return gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, (uint64_t)-1, 0);
 }
 
+/* Text at addr, which was writable for our sake, is as it was asked for. Return: addr. */
+static long protect_again(long addr, uint64_t size, uint64_t prot)
+{
+    long r = gate(__NR_mprotect, (uint64_t)addr, size, prot, 0, 0, 0);
+    if (r != 0) {
+        gate(__NR_munmap, (uint64_t)addr, size, 0, 0, 0, 0);
+    }
+    return r == 0 ? addr : r;
+}
+
 long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
 {
     uint64_t size = (a[1] + 4095) & ~4095UL, flags = a[3] & ~MAP_EXECUTABLE_;
@@ -55,8 +66,19 @@ long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
         !is_plain_range(flags & (MAP_FIXED_ | MAP_NOREPLACE) ? a[0] : a[0] & ~4095UL, size)) {
         return NOT_OURS;
     }
-    long r = gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, number, a[5]);
-    return r == -EBADF_ || r == -EACCES_ || r == -EPERM_ ? NOT_OURS : r;
+    int code = a[2] == (PROT_EXEC_ | PROT_READ_), patch = code && stub_library_has_sites(number);
+    long r = gate(__NR_mmap, a[0], size, patch ? PROT_RWX : host_prot(a[2]), flags, number, a[5]);
+    if (r < 0) {
+        return r == -EBADF_ || r == -EACCES_ || r == -EPERM_ ? NOT_OURS : r;
+    }
+    if (code) {
+        stub_library_mapped(number, (uint64_t)r, size, a[5]);
+    }
+    if (patch) {
+        stub_library_patch((uint64_t)r, size, a[5]);
+        return protect_again(r, size, a[2]);
+    }
+    return r;
 }
 
 long stub_memory(uint64_t nr, const uint64_t *a)

@@ -1,5 +1,6 @@
 /*
- * Names that the sentry looked up before (platform/names_page.h): stat and its like of a path, answered from what was kept.
+ * Names that the sentry looked up before (platform/names_page.h): stat and its like of a path, and readlink of what is no link,
+ * answered from what was kept.
  *
  * Nothing is locked. An entry is read between two looks at its sequence number; then the stamps that it depends on
  * say whether it still holds. A change that was finished before this call began has its stamp by then, and of one
@@ -10,6 +11,9 @@
 #include "platform/stub/stub.h"
 
 #define ENOENT_              2
+#define EINVAL_              22
+#define FORMAT_MASK          0170000U
+#define FORMAT_LINK          0120000U
 #define AT_FDCWD_            0xffffff9cU
 #define AT_SYMLINK_NOFOLLOW_ 0x100U
 #define AT_NO_AUTOMOUNT_     0x800U
@@ -244,6 +248,21 @@ static long xattr_name(const struct query *q, uint64_t attribute)
     return error ? -error : NOT_OURS;
 }
 
+/*
+ * readlink: absent, or no link. A compiler asks so for each directory above each header. What a link says is the sentry's
+ * to tell, and what is wrong with a buffer of no size.
+ */
+static long readlink_name(const struct query *q, uint64_t size)
+{
+    struct platform_name n;
+    if ((int32_t)size <= 0 || !find_name(q, &n)) {
+        return NOT_OURS;
+    }
+    return n.flags & NAME_ABSENT                   ? -ENOENT_
+           : (n.mode & FORMAT_MASK) == FORMAT_LINK ? NOT_OURS
+                                                   : -EINVAL_;
+}
+
 long stub_name(struct area *area, uint64_t nr)
 {
     const uint64_t *a = area->args;
@@ -273,6 +292,10 @@ long stub_name(struct area *area, uint64_t nr)
                                                             : NOT_OURS;
     case __NR_faccessat:
         return take_query(&q, a[0], a[1], NAME_FOLLOW) ? access_name(&q, (uint32_t)a[2]) : NOT_OURS;
+    case __NR_readlink:
+        return take_query(&q, AT_FDCWD_, a[0], NAME_NOFOLLOW) ? readlink_name(&q, a[2]) : NOT_OURS;
+    case __NR_readlinkat:
+        return take_query(&q, a[0], a[1], NAME_NOFOLLOW) ? readlink_name(&q, a[3]) : NOT_OURS;
     case __NR_getxattr:
     case __NR_lgetxattr:
         return take_query(&q, AT_FDCWD_, a[0], nr == __NR_getxattr ? NAME_FOLLOW : NAME_NOFOLLOW)

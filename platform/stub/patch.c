@@ -16,6 +16,8 @@
  *
  * Code is written while other threads may run it: by one aligned 8-byte store where it fits, else behind an int3
  * with a core-serialising membarrier between the steps; the SIGTRAP handler sends whoever hits the int3 back.
+ * Sites that are known before their code runs (platform/seccomp/sites.c) are written as plain bytes: those of the program before it
+ * starts, those of a library while it is mapped, by a process's only thread.
  * Only read-only private text is patched: a page that the guest can write (a JIT's) is its own business.
  */
 #include <asm/unistd.h>
@@ -439,6 +441,24 @@ static void patch_cpuid(uint64_t ip)
     }
 }
 
+/* A page that is writable while something in it is rewritten; 0: none. */
+static void page_close(uint64_t *page)
+{
+    if (*page) {
+        mem_protect(*page, 4096, PROT_RX);
+    }
+    *page = 0;
+}
+
+static int page_open(uint64_t *page, uint64_t at)
+{
+    if ((at & ~4095UL) != *page) {
+        page_close(page);
+        *page = mem_protect(at, 1, PROT_RWX) == 0 ? at & ~4095UL : 0;
+    }
+    return *page != 0;
+}
+
 /* Call sites with a mov. Their text can be written. */
 static void patch_movs(const struct stub_seen *list, uint64_t count)
 {
@@ -447,16 +467,7 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
         uint64_t ip = list[i].address, site = ip - SITE_SPAN;
         struct stub_site *s = is_mov_site(ip, list[i].nr) ? site_record(ip) : 0;
         uint64_t at = s ? trampoline_near(site) : 0;
-        if (!at) {
-            continue;
-        }
-        if ((at & ~4095UL) != tramp_page) {
-            if (tramp_page) {
-                mem_protect(tramp_page, 4096, PROT_RX);
-            }
-            tramp_page = mem_protect(at, TRAMPOLINE, PROT_RWX) == 0 ? at & ~4095UL : 0;
-        }
-        if (!tramp_page) {
+        if (!at || !page_open(&tramp_page, at)) {
             continue;
         }
         trampoline_fill(at, 1, list[i].nr, ip);
@@ -469,9 +480,7 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
         s->state = SITE_MOV - (int)list[i].nr;
         sites_extend(ip);
     }
-    if (tramp_page) {
-        mem_protect(tramp_page, 4096, PROT_RX);
-    }
+    page_close(&tramp_page);
 }
 
 void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count)
@@ -492,6 +501,44 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
         }
     }
     mem_protect(text, size, PROT_RX);
+}
+
+/* --- libraries --- */
+
+static struct stub_libraries *libraries(void)
+{
+    return (struct stub_libraries *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
+}
+
+int stub_library_has_sites(uint32_t number)
+{
+    const struct stub_libraries *l = libraries();
+    return RO->patch && l->site_count && l->number == number && stub_single_threaded();
+}
+
+void stub_library_patch(uint64_t addr, uint64_t size, uint64_t offset)
+{
+    const struct stub_libraries *l = libraries();
+    struct stub_seen list[LIBRARY_SITES];
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < l->site_count && i < LIBRARY_SITES; i++) {
+        uint64_t at = LIBRARY_SITE_OFFSET(l->sites[i]) - offset;
+        if (at >= SITE_SPAN && at <= size) {
+            list[count++] =
+                (struct stub_seen){.address = addr + at, .nr = LIBRARY_SITE_NR(l->sites[i])};
+        }
+    }
+    patch_movs(list, count);
+}
+
+void stub_library_mapped(uint32_t number, uint64_t addr, uint64_t size, uint64_t offset)
+{
+    struct stub_libraries *l = libraries();
+    uint32_t i = __atomic_fetch_add(&l->map_count, 1, __ATOMIC_RELAXED) % LIBRARY_MAPS;
+    if (size + offset <= LIBRARY_SIZE_MAX) {
+        l->maps[i] = (struct stub_library_map){addr, (uint32_t)offset, (uint32_t)size};
+        l->numbers[i] = (uint8_t)number;
+    }
 }
 
 void stub_count_trap(uint64_t ip, uint64_t rax)

@@ -187,6 +187,10 @@ int stub_in_trampoline(uint64_t ip);
  * one mapping; a text's sites follow each other.
  */
 void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count);
+/* The code of a kept file: it has sites that are known; rewrites them in writable text that nobody runs yet; is mapped. */
+int stub_library_has_sites(uint32_t number);
+void stub_library_patch(uint64_t addr, uint64_t size, uint64_t offset);
+void stub_library_mapped(uint32_t number, uint64_t addr, uint64_t size, uint64_t offset);
 int stub_trap_is_ours(uint64_t ip);
 extern struct stub_site stub_sites[];
 void stub_sites_publish(void);

@@ -1,8 +1,6 @@
 #include "sentry/mm/mm_map.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -13,17 +11,43 @@ int mm_host_proc(struct mm *mm, const char *name, struct strbuf *out)
     return mm->space ? platform_proc_read(mm->space, name, out) : -ESRCH;
 }
 
-/* Takes one line of the host's map apart. name points into line. */
-static bool parse_line(char *line, struct mm_mapping *m)
+/* A number and what must stand behind it, a space or the line's end if that is a space; *at moves on. */
+static bool take_number(const char **at, unsigned base, char end, uint64_t *out)
 {
-    unsigned major_nr, minor_nr;
-    int name_at = -1;
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m->start,
-               &m->end, m->prot, &m->offset, &major_nr, &minor_nr, &m->ino, &name_at) < 7) {
+    const char *start = *at;
+    uint64_t value = 0;
+    for (;; ++*at) {
+        unsigned c = (unsigned char)**at;
+        unsigned digit = c - '0' < 10 ? c - '0' : (c | 32) - 'a' < 6 ? (c | 32) - 'a' + 10 : base;
+        if (digit >= base) {
+            break;
+        }
+        value = value * base + digit;
+    }
+    *out = value;
+    bool ends = **at == end || (end == ' ' && !**at);
+    bool ok = *at > start && ends;
+    *at += ok && **at;
+    return ok;
+}
+
+/* Takes one line of the host's map apart; by hand, since programs start that way. name points into line. */
+static bool parse_line(const char *line, struct mm_mapping *m)
+{
+    uint64_t major_nr, minor_nr;
+    if (!take_number(&line, 16, '-', &m->start) || !take_number(&line, 16, ' ', &m->end) ||
+        strnlen(line, 5) < 5 || line[4] != ' ') {
         return false;
     }
-    m->dev = makedev(major_nr, minor_nr);
-    m->name = name_at >= 0 ? line + name_at : "";
+    memcpy(m->prot, line, 4);
+    m->prot[4] = '\0';
+    line += 5;
+    if (!take_number(&line, 16, ' ', &m->offset) || !take_number(&line, 16, ':', &major_nr) ||
+        !take_number(&line, 16, ' ', &minor_nr) || !take_number(&line, 10, ' ', &m->ino)) {
+        return false;
+    }
+    m->dev = makedev((unsigned)major_nr, (unsigned)minor_nr);
+    m->name = line + strspn(line, " ");
     return true;
 }
 

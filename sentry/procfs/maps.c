@@ -127,6 +127,17 @@ static int count_mapping(const struct mm_mapping *m, void *arg)
     return 0;
 }
 
+void proc_resident_of(struct mm *mm, uint64_t *out_resident, uint64_t *out_shared)
+{
+    AUTO_STRBUF statm = {0};
+    uint64_t size;
+    if (mm_host_proc(mm, "statm", &statm) < 0 || !statm.text ||
+        sscanf(statm.text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &size, out_resident, out_shared) !=
+            3) {
+        *out_resident = *out_shared = 0;
+    }
+}
+
 void proc_memory_of(struct mm *mm, struct proc_memory *out)
 {
     *out = (struct proc_memory){0};
@@ -134,16 +145,10 @@ void proc_memory_of(struct mm *mm, struct proc_memory *out)
         return;
     }
     mm_get(mm);
-    AUTO_STRBUF statm = {0};
-    uint64_t size;
     if (mm_map_walk(mm, count_mapping, out) < 0) {
         *out = (struct proc_memory){0};
     }
-    if (mm_host_proc(mm, "statm", &statm) < 0 || !statm.text ||
-        sscanf(statm.text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &size, &out->resident,
-               &out->shared) != 3) {
-        out->resident = out->shared = 0;
-    }
+    proc_resident_of(mm, &out->resident, &out->shared);
     out->text =
         (ALIGN_UP(mm->end_code, PAGE_SIZE) - ALIGN_DOWN(mm->start_code, PAGE_SIZE)) / PAGE_SIZE;
     out->lib -= MIN(out->lib, out->text);

@@ -111,6 +111,13 @@ struct proc_memory {
     uint64_t size, resident, shared, text, data, stack, lib;
 };
 void proc_memory_of(struct mm *mm, struct proc_memory *out);
+/* The same, of that only what the host has counted already: whole pages in memory. */
+void proc_resident_of(struct mm *mm, uint64_t *out_resident, uint64_t *out_shared);
+/* Of all processes, in KiB. */
+struct proc_machine_memory {
+    uint64_t total, used, anonymous, file;
+};
+void proc_machine_memory(struct proc_machine_memory *out);
 /* CPU time of all processes since the start. */
 struct proc_cpu_time {
     int64_t user_ns, system_ns, idle_ns, uptime_ns;

@@ -393,9 +393,9 @@ static void tables(void)
  * What a process says of its traps has call sites of other programs rewritten (platform/seccomp/sites.c): said of bytes that are
  * none, with other numbers, and of no address at all. Programs started afterwards must be as ever.
  */
-static void start_nothing(void)
+static void start(char *name)
 {
-    char *const argv[] = {"nothing", NULL}, *const envp[] = {NULL};
+    char *const argv[] = {name, NULL}, *const envp[] = {NULL};
     int status;
     pid_t pid = fork();
     if (pid == 0) {
@@ -410,6 +410,7 @@ static void lies_about_traps(void)
 {
     extern const char __executable_start[], etext[];
     struct stub_seen_sites *seen = (void *)(CHAN_BASE + STUB_SEEN_OFFSET);
+    struct stub_libraries *l = (void *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
     uint64_t size = (uint64_t)(etext - __executable_start);
     for (int round = 0; round < 12; round++) {
         for (int i = 0; i < HOT_SITES; i++) {
@@ -421,14 +422,54 @@ static void lies_about_traps(void)
             seen->sites[i] = (struct stub_seen){.address = i % 8 ? at : rnd(), .nr = nr};
             seen->traps[i] = 255;
         }
-        start_nothing();
+        for (unsigned i = 0; i < LIBRARY_MAPS; i++) { /* libraries: here, everywhere, nowhere */
+            uint64_t addr = i % 3 ? (uint64_t)__executable_start - rnd() % 65536 : rnd();
+            l->maps[i] = (struct stub_library_map){addr, i % 2 ? 0x26000 : (uint32_t)rnd(),
+                                                   i % 5 ? (uint32_t)size * 2 : (uint32_t)rnd()};
+            l->numbers[i] = (uint8_t)(i % 4 ? STUB_FD_KEPT + rnd() % STUB_KEPT_MAX : rnd());
+        }
+        l->map_count = (uint32_t)rnd();
+        start("nothing");
+        start("library");
     }
 }
+/* A library's code, mapped by a program of which such things were said: it is the file's. */
+static void map_library(void)
+{
+    static const char name[] = "/lib/x86_64-linux-gnu/libc.so.6";
+    struct stub_libraries *l = (void *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
+    static char got[4096], want[4096];
+    int scratch = memfd_create("scratch", MFD_CLOEXEC);
+    for (int round = 0; round < 8; round++) {
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        if (round >= 4) { /* and its own lies */
+            l->number = STUB_FD_KEPT + (uint32_t)round % 4;
+            l->site_count = (uint32_t)rnd();
+            for (unsigned i = 0; i < LIBRARY_SITES; i++) {
+                l->sites[i] = (uint32_t)rnd();
+            }
+        }
+        char *p = mmap(NULL, 0x100000, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0x26000);
+        for (off_t at = 0; fd >= 0 && p != MAP_FAILED && at < 0x100000; at += 4096) {
+            if (pwrite(scratch, p + at, 4096, 0) == 4096 && pread(scratch, got, 4096, 0) == 4096 &&
+                pread(fd, want, 4096, 0x26000 + at) == 4096 && memcmp(got, want, 4096) != 0) {
+                BREACH("a library's code is not the file's at %#lx", (long)at);
+            }
+        }
+        close(fd);
+    }
+    getppid();
+}
+
 /* The same from programs, since only what they say is looked at. */
 __attribute__((constructor)) static void liar(int argc, char **argv)
 {
     if (argc == 1 && !strcmp(argv[0], "liar")) {
         lies_about_traps();
+        _exit(0);
+    }
+    if (argc == 1 && !strcmp(argv[0], "library")) {
+        map_library();
         _exit(0);
     }
 }
@@ -448,7 +489,8 @@ static void liars(void)
         }
     }
     for (int i = 0; i < 6; i++) {
-        start_nothing();
+        start("nothing");
+        start("library");
     }
 }
 

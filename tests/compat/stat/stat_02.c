@@ -1,5 +1,5 @@
 /*
- * stat(2), lstat, fstatat, statx, access: whatever changes a file or a name shows at once in every one of them, however often
+ * stat(2), lstat, fstatat, statx, access, readlink: whatever changes a file or a name shows at once in every one of them, however often
  * they were asked before: whoever makes the change (this thread, another one, another process), and whichever way
  * leads to the file (absolute, relative to the working directory or a descriptor, through links).
  *
@@ -53,6 +53,19 @@ static int same_x(const struct stat *a, const struct statx *x)
            same_time(&c, &a->st_ctim) && same_time(&t, &a->st_atim);
 }
 
+/* error, or what it is: as readlink has it. */
+static int same_link(int dirfd, const char *name, int error, const struct stat *truth)
+{
+    char text[PATH_MAX];
+    ssize_t at = readlinkat(dirfd, name, text, sizeof(text));
+    int at_error = at < 0 ? errno : 0;
+    ssize_t plain = dirfd == AT_FDCWD ? readlink(name, text, sizeof(text)) : at;
+    int link = !error && S_ISLNK(truth->st_mode);
+    int expected = error ? error : link ? 0 : EINVAL;
+    return at == plain && at_error == expected && (!link || at == truth->st_size) &&
+           readlinkat(dirfd, name, text, 0) < 0 && errno == EINVAL;
+}
+
 /* All calls about one name agree with the truth. what: for the message. */
 static void check_name(int dirfd, const char *name, int nofollow, const char *what)
 {
@@ -73,6 +86,8 @@ static void check_name(int dirfd, const char *name, int nofollow, const char *wh
     if (!nofollow) {
         r = faccessat(dirfd, name, F_OK, 0);
         ok &= (r == 0 ? 0 : errno) == error;
+    } else {
+        ok &= same_link(dirfd, name, error, &truth);
     }
     if (dirfd == AT_FDCWD) {
         r = nofollow ? lstat(name, &st) : stat(name, &st);
