@@ -65,10 +65,19 @@ void chan_call(struct area *area, uint32_t flags)
     struct chan *c = area->chan;
     flags |= (uint32_t)area->mask_changed;
     area->mask_changed = 0;
+    uint32_t told = area->waiting ? stub_notes_tell(area) : 0;
+    c->order = told;
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     chan_wait(area, c);
+    if (told) {
+        stub_notes_told(area, told);
+    }
+    if (c->order & NOTE_GRANTED) {
+        stub_notes_granted(area, c->order);
+    }
     while (c->order == ORDER_COMEBACK) {
         c->nr = STUB_REQ_COMEBACK;
+        c->order = 0;
         __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
         chan_wait(area, c);
     }
@@ -158,10 +167,10 @@ static void copy_ahead(struct area *area, const volatile uint16_t *plan)
     struct chan *c = area->chan;
     const uint64_t *args = area->args;
     uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
-    uint32_t used = 0;
+    uint32_t used = 0, room = area->waiting ? NOTES_OFFSET : WINDOW_SIZE;
     for (int i = 0; i < 6; i++) {
         uint64_t size = plan[i] && args[i] ? copy_wanted(plan[i], args, i, limit) : 0;
-        size = size < WINDOW_SIZE - used ? size : WINDOW_SIZE - used;
+        size = used > room ? 0 : size < room - used ? size : room - used;
         if (size && plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED) {
             size = writable_size(args[i], size);
         } else if (size && guarded_copy(chan_window(c) + used, (const void *)args[i], size) != 0) {

@@ -35,6 +35,10 @@ struct area {
     uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
     uint64_t
         out_limit; /* an output of the next request has no more bytes than that; 0: not known */
+    uint32_t noted;   /* slots of files that may be noted; notes.c */
+    uint32_t waiting; /* there are notes that the sentry was not told of */
+    uint16_t note_fd[NOTE_SLOTS];
+    uint8_t note_rights[NOTE_SLOTS];
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
@@ -153,6 +157,18 @@ long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
+
+/* notes.c */
+long stub_note(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* What to tell with a request; it was told; what came with the reply. */
+uint32_t stub_notes_tell(struct area *area);
+void stub_notes_told(struct area *area, uint32_t told);
+void stub_notes_granted(struct area *area, uint32_t order);
+/* The channel is another, or new. */
+static inline void stub_notes_reset(struct area *area)
+{
+    area->noted = area->waiting = 0;
+}
 
 /* names.c */
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */

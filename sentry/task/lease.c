@@ -248,6 +248,7 @@ void lease_end_all(struct mm *mm)
     }
     lease_end_regular(table);
     lease_end_rings(table);
+    notes_free(table);
     lease_closes_end(table);
     fd_table_hide(platform_facts_behind(table->page)->fds);
     free(table);
@@ -275,6 +276,7 @@ static long call_of(const struct task *t, long nr, long result)
     case SYS_open:
     case SYS_openat:
     case SYS_openat2:
+    case SYS_creat:
         return nr;
     case SYS_newfstatat:
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
@@ -288,7 +290,7 @@ static long call_of(const struct task *t, long nr, long result)
 
 static bool is_open_call(long nr)
 {
-    return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2;
+    return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2 || nr == SYS_creat;
 }
 
 _Static_assert(FACT_FDS == FDS_SHOWN && FD_KNOWN == FD_SHOWN && FD_CLOEXEC_BIT == FD_SHOWN_CLOEXEC,
@@ -339,6 +341,7 @@ void lease_call_done(struct task *t, long nr, long result)
     while (t->lease_count > 0) {
         file_lease_release(t->leases[--t->lease_count]);
     }
+    notes_call_done(t);
     if (t->must_exit || t->exec_started || !t->pt) {
         return;
     }

@@ -23,6 +23,8 @@ struct file_lease;
 struct file_lease_ops {
     /* The processes' state becomes the kernel's; from now on they ask. NULL: there is no such state. */
     void (*take_over)(struct file_lease *l);
+    /* The inode is about to be used: instead of holding the lease for that call. NULL: it is held. */
+    void (*looked_at)(struct file_lease *l);
     /* The kernel's state becomes theirs again. Return: false when that can't be: the lease ends. */
     bool (*give_back)(struct file_lease *l);
     /* The lease is over (its state was taken over). */
@@ -71,5 +73,8 @@ static inline void file_end_lease(struct file *f, const struct fd_table *t, int 
 {
     if (unlikely(f->lease != NULL)) {
         f->lease->ops->fd_closed(f->lease, f, t, fd);
+    }
+    if (unlikely(f->noted != NULL)) {
+        f->noted->ops->fd_closed(f->noted, f, t, fd);
     }
 }
