@@ -51,7 +51,8 @@
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
 #define WINDOW_OFFSET UL_(0x1000)
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
-#define NOTES_OFFSET  (WINDOW_SIZE - NOTES_SIZE) /* in the window: its end is the log while it has anything */
+#define NOTES_OFFSET                                                                               \
+    (WINDOW_SIZE - NOTES_SIZE) /* in the window: its end is the log while it has anything */
 /* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
 #define THREAD_SLOTS (SLOT_COUNT - 1)
 #define LEASE_PAGE   (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
@@ -258,7 +259,8 @@ enum stub_reg {
 #define COPY_ALIGN 64
 struct chan {
     uint32_t state;
-    uint32_t order; /* with the request NOTES_TOLD ..., with the reply NOTE_GRANTED ... above its low byte */
+    uint32_t
+        order; /* with the request NOTES_TOLD ..., with the reply NOTE_GRANTED ... above its low byte */
     union {
         uint64_t nr;
         uint64_t ret;
@@ -307,7 +309,8 @@ struct chan {
     struct stub_action actions[64];
     struct stub_order_signal signal;
 
-    _Alignas(64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */
+    _Alignas(
+        64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");

@@ -34,7 +34,7 @@ struct area {
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
     uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
     uint64_t
-        out_limit; /* an output of the next request has no more bytes than that; 0: not known */
+        out_limit;    /* an output of the next request has no more bytes than that; 0: not known */
     uint32_t noted;   /* slots of files that may be noted; notes.c */
     uint32_t waiting; /* there are notes that the sentry was not told of */
     uint16_t note_fd[NOTE_SLOTS];

@@ -151,9 +151,9 @@ void lease_consider_opened(struct task *t, struct file *f, int fd)
         notes_consider(t, f, fd);
         return;
     }
-    if ( f->lease || file_writable(f) ||
-        !lease_may_have(t, f) || f->inode->lease_pending || lease_has_rival(f) ||
-        f->ops->lease(f, &terms) < 0 || terms.size > (int64_t)LEASE_FILE_MAX || terms.size == 0) {
+    if (f->lease || file_writable(f) || !lease_may_have(t, f) || f->inode->lease_pending ||
+        lease_has_rival(f) || f->ops->lease(f, &terms) < 0 ||
+        terms.size > (int64_t)LEASE_FILE_MAX || terms.size == 0) {
         return; /* files that are made as they are read say that they are empty */
     }
     struct lease_table *table = lease_table_of(t);

@@ -51,7 +51,8 @@ struct note_table {
     uint64_t generation, revoked; /* revoked: a bit a slot */
     unsigned last;                /* slot that was given */
     unsigned out, closed;         /* how many slots are */
-    unsigned told;                /* slots whose close came with the running request: the process still has their bits set */
+    unsigned
+        told; /* slots whose close came with the running request: the process still has their bits set */
     bool recheck, applying;
     uint64_t tsc; /* at some time: both clocks */
     int64_t realtime_ns;
@@ -144,7 +145,10 @@ static int apply_one(const struct platform_note *n, const uint8_t *bytes, struct
 static void apply_log(struct note_table *t, size_t size)
 {
     /* Who noted something is in no call that uses one of these files; else it is a forgery, and may not make us wait. */
-    struct clocks c = {{t->tsc, __rdtsc()}, {t->realtime_ns, ktime_realtime_ns()}};
+    struct clocks c = {.ns = {t->realtime_ns, ktime_realtime_ns()}};
+    c.tsc[0] = t->tsc;
+    c.tsc[1] =
+        __rdtsc(); /* behind the clock: times are rather too early than too late, as Linux's are */
     struct platform_note n;
     for (size_t at = 0; at + sizeof(n) <= size; at += NOTE_NEXT(n.size)) {
         memcpy(&n, t->notes.log + at, sizeof(n));
@@ -363,6 +367,7 @@ void notes_told(struct task *task, uint32_t told)
     drop_closed(t);
 }
 
+/* Nobody but the process itself sees what it does to f. */
 static bool is_unseen(const struct task *task, const struct file *f)
 {
     return list_empty(&f->inode->locks) && f->inode->nlink > 0 && !g_vfs_notify &&
@@ -407,8 +412,8 @@ static struct note_table *table_for(struct task *task)
         }
         t->task = task;
         t->table = table;
-        t->tsc = __rdtsc();
         t->realtime_ns = ktime_realtime_ns();
+        t->tsc = __rdtsc();
         table->notes = t;
     }
     if (t->task != task) { /* the one that is left of several threads */

@@ -96,7 +96,7 @@ struct file {
     int lease_fd;
     struct file_lease *noted; /* its process notes calls on it; NULL: sentry/task/notes.c */
     bool created;             /* the open that made it made its inode, too */
-    int lease_heat; /* calls that a lease would have saved; < 0: it is not worth one */
+    int lease_heat;           /* calls that a lease would have saved; < 0: it is not worth one */
     int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
 };
 static inline bool file_readable(const struct file *f)

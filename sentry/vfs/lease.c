@@ -61,6 +61,16 @@ void inode_hold_leases_(struct inode *inode)
     }
 }
 
+void inode_take_notes_(struct inode *inode)
+{
+    struct file_lease *l, *next;
+    list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
+        if (l->ops->looked_at) {
+            l->ops->looked_at(l);
+        }
+    }
+}
+
 void inode_end_leases_(struct inode *inode)
 {
     struct file_lease *l, *next;

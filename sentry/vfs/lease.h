@@ -53,12 +53,20 @@ void file_lease_release(struct file_lease *l);
 
 void inode_hold_leases_(struct inode *inode);
 void inode_end_leases_(struct inode *inode);
+void inode_take_notes_(struct inode *inode);
 
 /* The inode is about to be used, for the rest of the running system call. */
 static inline void inode_hold_leases(struct inode *inode)
 {
     if (unlikely(!list_empty(&inode->leases))) {
         inode_hold_leases_(inode);
+    }
+}
+/* The same for who only looks at attributes: leases stay with their processes, but what those have noted has happened. */
+static inline void inode_take_notes(struct inode *inode)
+{
+    if (unlikely(!list_empty(&inode->leases))) {
+        inode_take_notes_(inode);
     }
 }
 /* Its bytes are about to live elsewhere, or in somebody's mapping. */
