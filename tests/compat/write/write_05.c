@@ -186,13 +186,13 @@ static void look_at_position(pid_t pid)
 
 /* A program that ends with status 7. */
 static const uint8_t g_program[] = {
-    0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 62, 0, 1, 0, 0, 0,
-    0x78, 0, 0x40, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0,
-    1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0,
-    0, 0, 0x40, 0, 0, 0, 0, 0, 0x84, 0, 0, 0, 0, 0, 0, 0, 0x84, 0, 0, 0, 0, 0, 0, 0,
-    0, 0x10, 0, 0, 0, 0, 0, 0,
-    0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05};
+    0x7f, 'E',  'L', 'F', 2, 1,    1,    0,    0, 0,    0, 0,    0,  0,  0,    0, 2,    0,   62,
+    0,    1,    0,   0,   0, 0x78, 0,    0x40, 0, 0,    0, 0,    0,  64, 0,    0, 0,    0,   0,
+    0,    0,    0,   0,   0, 0,    0,    0,    0, 0,    0, 0,    0,  0,  64,   0, 56,   0,   1,
+    0,    64,   0,   0,   0, 0,    0,    1,    0, 0,    0, 5,    0,  0,  0,    0, 0,    0,   0,
+    0,    0,    0,   0,   0, 0,    0x40, 0,    0, 0,    0, 0,    0,  0,  0x40, 0, 0,    0,   0,
+    0,    0x84, 0,   0,   0, 0,    0,    0,    0, 0x84, 0, 0,    0,  0,  0,    0, 0,    0,   0x10,
+    0,    0,    0,   0,   0, 0,    0xbf, 7,    0, 0,    0, 0xb8, 60, 0,  0,    0, 0x0f, 0x05};
 
 static void make_program(void)
 {
@@ -289,10 +289,8 @@ static void send_fd(int socket, int fd)
         char space[CMSG_SPACE(sizeof(int))];
     } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
     struct iovec v = {&byte, 1};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
     CHECK_EQ(sendmsg(socket, &m, 0), 1);
 }
@@ -306,10 +304,8 @@ static int receive_fd(int socket)
         char space[CMSG_SPACE(sizeof(int))];
     } control;
     struct iovec v = {&byte, 1};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = &control,
-                       .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     CHECK_EQ(recvmsg(socket, &m, 0), 1);
     memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
     return fd;

@@ -77,7 +77,8 @@ static void appended(void)
 static void large_and_small(void)
 {
     static char in[210000], out[210000];
-    static const size_t sizes[] = {1, 100, 4095, 4096, 4097, 20000, 32000, 32740, 32752, 32768, 40000, 7};
+    static const size_t sizes[] = {1,     100,   4095,  4096,  4097,  20000,
+                                   32000, 32740, 32752, 32768, 40000, 7};
     size_t total = 0;
     for (size_t i = 0; i < sizeof(in); i++) {
         in[i] = (char)(i * 7 + i / 251);
