@@ -19,6 +19,17 @@
 #define NOTE_MAY_WRITE 2U
 #define NOTE_MAY_SET   4U /* permission bits and times */
 #define NOTE_MAY_OWN   8U /* any owner and group */
+/* What is known of it: it can be read; its position is 0 at first, and moves with what is read and written, or by lseek. */
+#define NOTE_READABLE 16U
+#define NOTE_POSITION 32U
+/* Which struct platform_note_stat has its attributes, + 1; 0: none. They are what fstat would say, until something is noted. */
+#define NOTE_PLACE_SHIFT 6
+#define NOTE_PLACES      3
+struct platform_note_stat {
+    uint8_t stat[120]; /* struct stat, but for its unused end */
+    uint64_t pad;
+};
+#define NOTE_STAT_SIZE_AT 48 /* st_size in it */
 
 /* The word: bytes in the log, a bit a slot for what was closed, one for what may not be noted any more; a generation. */
 #define NOTES_LOGGED        0xffffffffUL
@@ -54,4 +65,5 @@ struct platform_note {
 struct platform_notes {
     uint64_t *word;
     const uint8_t *log;
+    struct platform_note_stat *stats; /* NOTE_PLACES; written by the sentry only */
 };

@@ -121,6 +121,7 @@ bool seccomp_notes(const struct platform_thread *th, struct platform_notes *out)
         return false;
     }
     out->word = &th->chan->notes;
+    out->stats = (void *)((char *)th->chan + STUB_STATS_OFFSET);
     out->log = (const uint8_t *)th->chan + WINDOW_OFFSET + NOTES_OFFSET;
     return true;
 }

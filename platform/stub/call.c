@@ -388,6 +388,9 @@ static long ask(struct area *area, uint64_t nr)
         c->args[i] = area->args[i];
     }
     chan_call(area, flags);
+    if (area->noted) {
+        stub_notes_served(area, nr);
+    }
     return stub_obey(area);
 }
 

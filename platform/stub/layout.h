@@ -401,12 +401,17 @@ struct stub_seen {
     uint64_t address : 48; /* behind the syscall; 0: none */
     uint64_t nr : 16;
 };
+/* Attributes of files that may be noted: struct platform_note_stat. */
+#define STUB_STATS_OFFSET 0xd40
+_Static_assert(STUB_STATS_OFFSET + NOTE_PLACES * sizeof(struct platform_note_stat) <=
+                   STUB_EXIT_OFFSET,
+               "one page for all");
 struct stub_seen_sites {
     struct stub_seen sites[HOT_SITES];
     uint8_t traps[HOT_SITES];
 };
 _Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
-                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_EXIT_OFFSET,
+                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_STATS_OFFSET,
                "one page");
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */

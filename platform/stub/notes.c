@@ -11,6 +11,9 @@
 
 #include "platform/stub/stub.h"
 
+#define AT_EMPTY_PATH_ 0x1000U
+#define TCGETS_        0x5401U
+#define ENOTTY_        25
 #define UTIME_NOW_  0x3fffffffL
 #define UTIME_OMIT_ 0x3ffffffeL
 
@@ -43,8 +46,51 @@ void stub_notes_granted(struct area *area, uint32_t order)
     uint32_t slot = order >> NOTE_SLOT_SHIFT & (NOTE_SLOTS - 1);
     area->note_rights[slot] = (uint8_t)(order >> NOTE_RIGHTS_SHIFT);
     area->note_fd[slot] = (uint16_t)(order >> NOTE_FD_SHIFT);
+    area->note_position[slot] = area->note_rights[slot] & NOTE_POSITION ? 0 : -1;
     area->noted |= 1U << slot;
     area->chan->order = order & 0xff;
+}
+
+/* fd's slot, or NOTE_SLOTS. */
+static uint32_t slot_of(const struct area *area, uint64_t fd)
+{
+    for (uint32_t m = area->noted; m; m &= m - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(m) % NOTE_SLOTS;
+        if (area->note_fd[i] == fd) {
+            return i;
+        }
+    }
+    return NOTE_SLOTS;
+}
+
+void stub_notes_served(struct area *area, uint64_t nr)
+{
+    const struct chan *c = area->chan;
+    uint32_t slot;
+    switch (nr) {
+    case __NR_read:
+    case __NR_write:
+    case __NR_readv:
+    case __NR_writev:
+    case __NR_lseek:
+    case __NR_preadv2:
+    case __NR_pwritev2:
+        break;
+    default:
+        return;
+    }
+    slot = slot_of(area, (uint32_t)area->args[0]);
+    if (slot == NOTE_SLOTS) {
+        return;
+    }
+    int64_t *position = &area->note_position[slot], result = (int64_t)c->ret;
+    if (c->order != ORDER_RETURN || nr == __NR_preadv2 || nr == __NR_pwritev2) {
+        *position = -1;
+    } else if (result >= 0 && nr == __NR_lseek) {
+        *position = result;
+    } else if (result > 0 && *position >= 0) {
+        *position += result;
+    }
 }
 
 /* The word, if the slot is still ours. */
@@ -96,6 +142,7 @@ static long note(struct area *area, uint32_t slot, uint8_t kind, const struct io
         return NOT_OURS;
     }
     area->waiting = 1;
+    area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
     return 0;
 }
 
@@ -124,27 +171,110 @@ static long note_times(struct area *area, uint32_t slot, uint64_t times)
     return note_words(area, slot, NOTE_TIMES, (const uint64_t *)t, 4);
 }
 
+/* --- what is known --- */
+
+/* Attributes that still hold, or NULL. */
+static const struct platform_note_stat *attributes(struct area *area, uint32_t slot)
+{
+    uint64_t word;
+    uint32_t place = area->note_rights[slot] >> NOTE_PLACE_SHIFT;
+    return place && take_word(area, slot, &word)
+               ? (const struct platform_note_stat *)((const uint8_t *)area->chan +
+                                                     STUB_STATS_OFFSET) +
+                     (place - 1)
+               : 0;
+}
+
+static long note_stat(struct area *area, uint32_t slot, uint64_t to)
+{
+    uint64_t out[18] = {0}, word;
+    const struct platform_note_stat *s = attributes(area, slot);
+    if (!s) {
+        return NOT_OURS;
+    }
+    for (unsigned i = 0; i < sizeof(s->stat) / 8; i++) {
+        out[i] = ((const volatile uint64_t *)s->stat)[i];
+    }
+    return take_word(area, slot, &word) && guarded_copy((void *)to, out, sizeof(out)) == 0
+               ? 0
+               : NOT_OURS;
+}
+
+/* Nothing is left to read: bytes that are there are the sentry's to give. */
+static long note_read(struct area *area, uint32_t slot, uint64_t buf, uint64_t n)
+{
+    const struct platform_note_stat *s = attributes(area, slot);
+    uint64_t word;
+    if (!s || !(area->note_rights[slot] & NOTE_READABLE) || !n || n > TRANSFER_MAX ||
+        buf >= 1UL << 46 || area->note_position[slot] < 0) {
+        return NOT_OURS;
+    }
+    int64_t size = *(const volatile int64_t *)(s->stat + NOTE_STAT_SIZE_AT);
+    return area->note_position[slot] >= size && take_word(area, slot, &word) ? 0 : NOT_OURS;
+}
+
+static long note_seek(struct area *area, uint32_t slot, int64_t offset, uint32_t whence)
+{
+    uint64_t word;
+    int64_t position = area->note_position[slot];
+    int stays = whence == 1 ? offset == 0 : whence == 0 && offset == position;
+    return stays && position >= 0 && take_word(area, slot, &word) ? position : NOT_OURS;
+}
+
+static int is_empty_string(uint64_t addr)
+{
+    uint8_t byte = 1;
+    return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
+}
+
+static long known(struct area *area, uint32_t slot, uint64_t nr)
+{
+    const uint64_t *a = area->args;
+    uint64_t word;
+    switch (nr) {
+    case __NR_fstat:
+        return note_stat(area, slot, a[1]);
+    case __NR_newfstatat:
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1])
+                   ? note_stat(area, slot, a[2])
+                   : NOT_OURS;
+    case __NR_read:
+        return note_read(area, slot, a[1], a[2]);
+    case __NR_lseek:
+        return note_seek(area, slot, (int64_t)a[1], (uint32_t)a[2]);
+    case __NR_ioctl: /* is it a terminal? */
+        return (uint32_t)a[1] == TCGETS_ && take_word(area, slot, &word) ? -ENOTTY_ : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}
+
+static long note_write(struct area *area, uint32_t slot, uint64_t buf, uint64_t n)
+{
+    const struct iov v = {buf, n};
+    if (!n || n > NOTES_SIZE || note(area, slot, NOTE_WRITE, &v) != 0) {
+        return NOT_OURS;
+    }
+    if (area->note_position[slot] >= 0) {
+        area->note_position[slot] += (int64_t)n;
+    }
+    return (long)n;
+}
+
 long stub_note(struct area *area, uint64_t nr)
 {
     const uint64_t *a = area->args;
-    uint32_t fd = (uint32_t)a[0], slot = NOTE_SLOTS, rights = 0;
-    for (uint32_t m = area->noted; m; m &= m - 1) {
-        uint32_t i = (uint32_t)__builtin_ctz(m) % NOTE_SLOTS;
-        if (area->note_fd[i] == fd) {
-            slot = i;
-            rights = area->note_rights[i];
-        }
+    uint32_t slot = slot_of(area, (uint32_t)a[0]);
+    if (slot == NOTE_SLOTS) {
+        return NOT_OURS;
     }
+    uint32_t rights = area->note_rights[slot];
     uint64_t words[2];
     switch (nr) {
     case __NR_close:
         return rights & NOTE_MAY_CLOSE ? note_close(area, slot) : NOT_OURS;
     case __NR_write:
-        if (rights & NOTE_MAY_WRITE && a[2] && a[2] <= NOTES_SIZE) {
-            const struct iov v = {a[1], a[2]};
-            return note(area, slot, NOTE_WRITE, &v) == 0 ? (long)a[2] : NOT_OURS;
-        }
-        return NOT_OURS;
+        return rights & NOTE_MAY_WRITE ? note_write(area, slot, a[1], a[2]) : NOT_OURS;
     case __NR_fchmod:
         words[0] = (uint32_t)a[1];
         return rights & NOTE_MAY_SET && words[0] <= 0777
@@ -158,6 +288,6 @@ long stub_note(struct area *area, uint64_t nr)
         return rights & NOTE_MAY_SET && !a[1] && !(uint32_t)a[3] ? note_times(area, slot, a[2])
                                                                  : NOT_OURS;
     default:
-        return NOT_OURS;
+        return known(area, slot, nr);
     }
 }

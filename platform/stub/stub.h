@@ -39,6 +39,7 @@ struct area {
     uint32_t waiting; /* there are notes that the sentry was not told of */
     uint16_t note_fd[NOTE_SLOTS];
     uint8_t note_rights[NOTE_SLOTS];
+    int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
@@ -164,6 +165,8 @@ long stub_note(struct area *area, uint64_t nr); /* or NOT_OURS */
 uint32_t stub_notes_tell(struct area *area);
 void stub_notes_told(struct area *area, uint32_t told);
 void stub_notes_granted(struct area *area, uint32_t order);
+/* The sentry has served call nr, and said so in the channel: a position may have moved. */
+void stub_notes_served(struct area *area, uint64_t nr);
 /* The channel is another, or new. */
 static inline void stub_notes_reset(struct area *area)
 {

@@ -341,7 +341,7 @@ void lease_call_done(struct task *t, long nr, long result)
     while (t->lease_count > 0) {
         file_lease_release(t->leases[--t->lease_count]);
     }
-    notes_call_done(t);
+    notes_call_done(t, nr);
     if (t->must_exit || t->exec_started || !t->pt) {
         return;
     }

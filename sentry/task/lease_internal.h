@@ -125,5 +125,6 @@ bool notes_are_out(const struct lease_table *table);
 void lease_drop_closed(void);
 void notes_drop_closed(struct lease_table *table);
 void notes_free(struct lease_table *table);
-void notes_call_done(struct task *t);
+/* nr: the call that is done, or -1. */
+void notes_call_done(struct task *t, long nr);
 bool lease_is_note(const struct file_lease *l);

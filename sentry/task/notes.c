@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <x86intrin.h>
 
 #include "lib/log.h"
@@ -38,9 +39,13 @@ struct noted_file {
     struct file *file; /* borrowed: its fd's closing ends this */
     int fd;
     unsigned rights;
-    bool out;     /* the process may note calls on it */
-    bool closed;  /* it has noted close, which the fd table does not know of */
-    bool recheck; /* the process itself has used the inode in a call */
+    bool out;       /* the process may note calls on it */
+    bool closed;    /* it has noted close, which the fd table does not know of */
+    bool recheck;   /* the process itself has used the inode in a call */
+    int64_t pos;    /* the file's, as the process knows it */
+    unsigned place; /* of the attributes that the process has, + 1; 0: none. They are made of: */
+    uint32_t nlink;
+    int64_t size, atime_ns, mtime_ns, ctime_ns;
 };
 
 struct note_table {
@@ -54,7 +59,9 @@ struct note_table {
     unsigned
         told; /* slots whose close came with the running request: the process still has their bits set */
     bool recheck, applying;
-    uint64_t tsc; /* at some time: both clocks */
+    unsigned places; /* in use: a bit each */
+    int stat_credit; /* files that come with their attributes: it has asked for some */
+    uint64_t tsc;    /* at some time: both clocks */
     int64_t realtime_ns;
     struct noted_file files[NOTE_SLOTS];
 };
@@ -99,6 +106,7 @@ static int apply_write(struct file *f, const uint8_t *bytes, size_t size, int64_
         return -EFBIG;
     }
     ssize_t n = f->ops->write(f, &u, &f->pos);
+    noted(f->noted)->pos = f->pos;
     f->inode->mtime_ns = when;
     return n == (ssize_t)size ? 0 : n < 0 ? (int)n : -ENOSPC;
 }
@@ -171,15 +179,22 @@ static void apply_log(struct note_table *t, size_t size)
     }
 }
 
+/* s's process notes nothing more. */
+static void not_out(struct noted_file *s)
+{
+    reserve(s, false);
+    s->out = false;
+    s->table->out--;
+    s->table->places &= ~(1U << s->place >> 1);
+}
+
 /* s's process has closed it. */
 static void note_closed(struct noted_file *s)
 {
     struct note_table *t = s->table;
     struct file *f = s->file;
-    reserve(s, false);
-    s->out = false;
+    not_out(s);
     s->closed = true;
-    t->out--;
     t->closed++;
     g_closed++;
     t->table->closes.waiting = true;
@@ -216,9 +231,7 @@ static void end(struct file_lease *base)
     struct noted_file *s = noted(base);
     s->file->noted = NULL;
     if (s->out) {
-        reserve(s, false);
-        s->out = false;
-        s->table->out--;
+        not_out(s);
     }
 }
 
@@ -367,11 +380,11 @@ void notes_told(struct task *task, uint32_t told)
     drop_closed(t);
 }
 
-/* Nobody but the process itself sees what it does to f. */
-static bool is_unseen(const struct task *task, const struct file *f)
+/* Nobody but the process itself sees what it does to f, of which these are all references. */
+static bool is_unseen(const struct task *task, const struct file *f, uint32_t refs)
 {
     return list_empty(&f->inode->locks) && f->inode->nlink > 0 && !g_vfs_notify &&
-           !(f->inode->mode & (S_ISUID | S_ISGID)) && f->cred == task->cred;
+           !(f->inode->mode & (S_ISUID | S_ISGID)) && f->cred == task->cred && f->ref.n == refs;
 }
 
 static bool has_room(struct noted_file *s)
@@ -380,14 +393,96 @@ static bool has_room(struct noted_file *s)
     return reserve(s, true);
 }
 
-void notes_call_done(struct task *task)
+/* --- attributes --- */
+
+#define STAT_CREDIT 64 /* files for one question */
+
+static bool stat_is_true(const struct noted_file *s)
+{
+    const struct inode *i = s->file->inode;
+    return i->nlink == s->nlink && i->size == s->size && i->atime_ns == s->atime_ns &&
+           i->mtime_ns == s->mtime_ns && i->ctime_ns == s->ctime_ns;
+}
+
+/* What fstat says goes to the process, which is in a system call. Return: it may have it. */
+static bool put_stat(struct noted_file *s)
+{
+    struct stat st;
+    struct file *f = s->file;
+    const struct inode *i = f->inode;
+    if (i->i_flags & INODE_UNSTEADY || !f->ops->steady || !f->ops->steady(f) ||
+        vfs_stat_leased(&f->path, &st) < 0) {
+        return false;
+    }
+    s->nlink = i->nlink;
+    s->size = i->size;
+    s->atime_ns = i->atime_ns;
+    s->mtime_ns = i->mtime_ns;
+    s->ctime_ns = i->ctime_ns;
+    memcpy(s->table->notes.stats[s->place - 1].stat, &st, sizeof(s->table->notes.stats->stat));
+    return true;
+}
+
+/* s is about to be given. */
+static void give_stat(struct note_table *t, struct noted_file *s)
+{
+    const struct file_lease *l;
+    unsigned place = (unsigned)__builtin_ctz(~t->places);
+    if (t->stat_credit == 0 || place >= NOTE_PLACES) {
+        return;
+    }
+    list_for_each_entry (l, &s->file->inode->leases, inode_link) {
+        if (l->writes) {
+            return; /* somebody changes them without telling */
+        }
+    }
+    s->place = place + 1;
+    if (put_stat(s)) {
+        t->stat_credit--;
+        t->places |= 1U << place;
+    } else {
+        s->place = 0;
+    }
+}
+
+static bool moves_positions(long nr)
+{
+    switch (nr) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_readv:
+    case SYS_writev:
+    case SYS_preadv2:
+    case SYS_pwritev2:
+    case SYS_lseek:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The process has used s in call nr. Return: it knows all that it needs. */
+static bool is_up_to_date(struct noted_file *s, long nr)
+{
+    bool moved = s->pos != s->file->pos;
+    s->pos = s->file->pos;
+    return (!moved || moves_positions(nr)) && (!s->place || stat_is_true(s) || put_stat(s));
+}
+
+static bool asks_for_stat(const struct task *task, long nr)
+{
+    return nr == SYS_fstat || (nr == SYS_newfstatat && (int)task->syscall_args[3] & AT_EMPTY_PATH);
+}
+
+void notes_call_done(struct task *task, long nr)
 {
     struct note_table *t = task->mm && task->mm->leases ? task->mm->leases->notes : NULL;
     if (t && t->out && t->task == task && (t->recheck || t->cred != task->cred)) {
         t->recheck = false;
+        t->stat_credit = asks_for_stat(task, nr) ? STAT_CREDIT : t->stat_credit;
         for (unsigned i = 0; i < NOTE_SLOTS; i++) {
             struct noted_file *s = &t->files[i];
-            if (s->out && !(is_unseen(task, s->file) && has_room(s))) {
+            if (s->out && !(is_unseen(task, s->file, 1) && has_room(s) && is_up_to_date(s, nr))) {
                 file_lease_end(&s->base);
             }
         }
@@ -440,7 +535,8 @@ static int free_slot(struct note_table *t)
 /* What may be noted of a file that task has just made. */
 static unsigned rights_of(const struct task *task, const struct file *f)
 {
-    unsigned rights = NOTE_MAY_CLOSE;
+    unsigned rights = NOTE_MAY_CLOSE | (file_readable(f) ? NOTE_READABLE : 0) |
+                      (f->pos == 0 && !(f->flags & O_APPEND) ? NOTE_POSITION : 0);
     if (f->created && file_writable(f)) {
         rights |= lease_may_have(task, f) ? NOTE_MAY_WRITE : 0;
         if (inode_owner_or_capable(f->inode, task->cred)) {
@@ -456,7 +552,7 @@ static unsigned rights_of(const struct task *task, const struct file *f)
 void notes_consider(struct task *task, struct file *f, int fd)
 {
     if (!f->ops->reserve || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
-        f->noted || task->tg->live_threads != 1 || !is_unseen(task, f)) {
+        f->noted || task->tg->live_threads != 1 || !is_unseen(task, f, 2)) {
         return;
     }
     struct note_table *t = table_for(task);
@@ -466,12 +562,13 @@ void notes_consider(struct task *task, struct file *f, int fd)
     }
     struct noted_file *s = &t->files[slot];
     *s = (struct noted_file){
-        .table = t, .file = f, .fd = fd, .rights = rights_of(task, f), .out = true};
+        .table = t, .file = f, .fd = fd, .rights = rights_of(task, f), .out = true, .pos = f->pos};
     if (!reserve(s, true)) {
         reserve(s, false);
         s->rights &= ~NOTE_MAY_WRITE;
     }
-    s->base.writes = s->rights != NOTE_MAY_CLOSE;
+    s->base.writes = s->rights & (NOTE_MAY_WRITE | NOTE_MAY_SET | NOTE_MAY_OWN);
+    give_stat(t, s);
     file_lease_init(&s->base, &note_ops, f->inode);
     f->noted = &s->base;
     t->out++;
@@ -482,5 +579,5 @@ void notes_consider(struct task *task, struct file *f, int fd)
         t->revoked &= ~(1UL << slot);
         take_notes(t, 0);
     }
-    platform_grant_notes(task->pt, (unsigned)slot, s->rights, fd);
+    platform_grant_notes(task->pt, (unsigned)slot, s->rights | s->place << NOTE_PLACE_SHIFT, fd);
 }
