@@ -19,7 +19,7 @@
 #define NOTE_MAY_WRITE 2U
 #define NOTE_MAY_SET   4U /* permission bits and times */
 #define NOTE_MAY_OWN   8U /* any owner and group */
-/* What is known of it: it can be read; its position is 0 at first, and moves with what is read and written, or by lseek. */
+/* What is known of it: it can be read; its position is 0 at first, and moves by what is read and written, or to where lseek says. */
 #define NOTE_READABLE 16U
 #define NOTE_POSITION 32U
 /* Which struct platform_note_stat has its attributes, + 1; 0: none. They are what fstat would say, until something is noted. */

@@ -14,8 +14,8 @@
 #define AT_EMPTY_PATH_ 0x1000U
 #define TCGETS_        0x5401U
 #define ENOTTY_        25
-#define UTIME_NOW_  0x3fffffffL
-#define UTIME_OMIT_ 0x3ffffffeL
+#define UTIME_NOW_     0x3fffffffL
+#define UTIME_OMIT_    0x3ffffffeL
 
 static uint64_t timestamp(void)
 {
@@ -80,8 +80,8 @@ void stub_notes_served(struct area *area, uint64_t nr)
         return;
     }
     slot = slot_of(area, (uint32_t)area->args[0]);
-    if (slot == NOTE_SLOTS) {
-        return;
+    if (slot == NOTE_SLOTS || !(area->note_rights[slot] & NOTE_POSITION)) {
+        return; /* or one that is open to append */
     }
     int64_t *position = &area->note_position[slot], result = (int64_t)c->ret;
     if (c->order != ORDER_RETURN || nr == __NR_preadv2 || nr == __NR_pwritev2) {

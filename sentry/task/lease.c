@@ -4,6 +4,7 @@
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
  *   lease_close.c  regular files that were just opened: position, size, attributes; and closing them
+ *   notes.c        memory files that were just opened or made: what is done to them is told later
  *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
  *                  something is; /dev/zero and /dev/null what they are
  *

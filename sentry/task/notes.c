@@ -39,6 +39,7 @@ struct noted_file {
     struct file *file; /* borrowed: its fd's closing ends this */
     int fd;
     unsigned rights;
+    unsigned flags; /* of the file, with which it was given */
     bool out;       /* the process may note calls on it */
     bool closed;    /* it has noted close, which the fd table does not know of */
     bool recheck;   /* the process itself has used the inode in a call */
@@ -466,7 +467,8 @@ static bool is_up_to_date(struct noted_file *s, long nr)
 {
     bool moved = s->pos != s->file->pos;
     s->pos = s->file->pos;
-    return (!moved || moves_positions(nr)) && (!s->place || stat_is_true(s) || put_stat(s));
+    return s->flags == s->file->flags && (!moved || moves_positions(nr)) &&
+           (!s->place || stat_is_true(s) || put_stat(s));
 }
 
 static bool asks_for_stat(const struct task *task, long nr)
@@ -561,8 +563,13 @@ void notes_consider(struct task *task, struct file *f, int fd)
         return;
     }
     struct noted_file *s = &t->files[slot];
-    *s = (struct noted_file){
-        .table = t, .file = f, .fd = fd, .rights = rights_of(task, f), .out = true, .pos = f->pos};
+    *s = (struct noted_file){.table = t,
+                             .file = f,
+                             .fd = fd,
+                             .flags = f->flags,
+                             .rights = rights_of(task, f),
+                             .out = true,
+                             .pos = f->pos};
     if (!reserve(s, true)) {
         reserve(s, false);
         s->rights &= ~NOTE_MAY_WRITE;
