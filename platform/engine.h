@@ -42,6 +42,9 @@ struct engine_ops {
     void (*ask)(struct platform_thread *th, unsigned what, unsigned of);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
     struct platform_stamps *(*stamps)(void); /* NULL: nothing is kept */
+    /* NULL: nothing is noted */
+    bool (*notes)(const struct platform_thread *th, struct platform_notes *out);
+    void (*grant_notes)(struct platform_thread *th, unsigned slot, unsigned rights, int fd);
     int (*lease_map)(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                      bool writable);
     int (*ring_map)(struct platform_thread *th, unsigned index, int host_fd);

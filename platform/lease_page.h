@@ -101,6 +101,7 @@ struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     uint64_t closes;                /* leases whose fds the process has closed: a bit each */
     uint8_t pad[56];
+    uint64_t libraries[40]; /* no files: the engine's own, struct stub_libraries */
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */
 };

@@ -227,6 +227,16 @@ struct platform_stamps *platform_stamps(void)
     return g_engine->stamps ? g_engine->stamps() : NULL;
 }
 
+bool platform_notes(const struct platform_thread *th, struct platform_notes *out)
+{
+    return g_engine->notes && g_engine->notes(th, out);
+}
+
+void platform_grant_notes(struct platform_thread *th, unsigned slot, unsigned rights, int fd)
+{
+    g_engine->grant_notes(th, slot, rights, fd);
+}
+
 int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                        bool writable)
 {

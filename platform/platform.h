@@ -21,6 +21,7 @@
 #include "lib/strbuf.h"
 #include "platform/copy_plan.h"
 #include "platform/facts.h"
+#include "platform/notes.h"
 
 struct platform_thread; /* one guest thread */
 struct platform_space;  /* one guest address space; threads (and a vfork child) share it */
@@ -54,6 +55,7 @@ struct platform_event {
     enum platform_event_kind kind;
     bool mask_changed; /* the guest's side has changed its signal mask by itself: sigmask */
     uint64_t sigmask;
+    uint32_t told; /* NOTES_TOLD ...: what the guest's side has noted before; 0: nothing */
     union {
         struct {
             uint64_t nr;
@@ -207,6 +209,12 @@ void platform_ask(struct platform_thread *th, unsigned what, unsigned of);
 struct platform_lease_page *platform_lease_page(struct platform_space *s);
 /* What says whether kept lookups still hold (platform/names_page.h), for all processes; NULL: this engine has none. */
 struct platform_stamps *platform_stamps(void);
+/*
+ * Where th notes calls (platform/notes.h); valid as long as its address space. Return: false when this engine has no such thing.
+ * platform_grant_notes: th, which is in a system call, may note calls on fd under slot.
+ */
+MUST_CHECK bool platform_notes(const struct platform_thread *th, struct platform_notes *out);
+void platform_grant_notes(struct platform_thread *th, unsigned slot, unsigned rights, int fd);
 MUST_CHECK int platform_lease_map(struct platform_thread *th, unsigned index, int host_fd,
                                   uint64_t size, bool writable);
 /* A pipe's ring (struct platform_ring, all of host_fd) as ring index of th's address space. Context: may block. */

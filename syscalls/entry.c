@@ -83,6 +83,9 @@ static void serve_event(struct task *t, const struct platform_event *ev)
     if (ev->mask_changed) {
         signal_set_blocked(t, ev->sigmask);
     }
+    if (ev->told) {
+        notes_told(t, ev->told);
+    }
     switch (ev->kind) {
     case PLATFORM_SYSCALL:
         result = serve_call(t, ev);

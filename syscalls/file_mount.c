@@ -184,6 +184,7 @@ static int remount(const struct path *at, unsigned long flags)
     if (!at->mnt || at->dentry != at->mnt->root) {
         return -EINVAL;
     }
+    lease_end_everywhere(); /* what was noted there may be refused from now on */
     at->mnt->flags = mount_flags(flags);
     stamp_everything(); /* who may write, says access(2) */
     return 0;

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/lease.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -150,6 +151,7 @@ static long statfs_out(struct task *t, const struct path *p, uaddr_t buf)
     struct super_block *sb = p->dentry->sb;
     struct statfs st;
     memset(&st, 0, sizeof(st));
+    lease_settle_everywhere(); /* what processes have written and closed counts */
     if (sb->ops->statfs) {
         int r = sb->ops->statfs(sb->root ? sb->root->inode : p->dentry->inode, &st);
         if (r < 0) {

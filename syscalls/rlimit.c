@@ -5,6 +5,7 @@
 
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/facts.h"
+#include "sentry/task/lease.h"
 #include "sentry/task/usage.h"
 #include "syscalls/syscalls.h"
 
@@ -43,6 +44,9 @@ static void store_limit(struct thread_group *tg, unsigned resource, const struct
     }
     struct task *t;
     list_for_each_entry (t, &tg->threads, group_link) {
+        if (resource == RLIMIT_FSIZE) {
+            notes_end(t);
+        }
         if (t->pt) {
             task_update_asks(t);
         }

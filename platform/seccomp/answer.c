@@ -83,6 +83,7 @@ void seccomp_answers_init(struct platform_thread *th)
 {
     seccomp_forget_answers(th);
     th->chan->robust_list = 0;
+    th->chan->notes = 0;
     th->chan->has_tid_address = 0;
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
@@ -112,4 +113,21 @@ bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_in
     out->robust_list = info.robust_list;
     memcpy(out->robust_head, info.robust_head, sizeof(out->robust_head));
     return true;
+}
+
+bool seccomp_notes(const struct platform_thread *th, struct platform_notes *out)
+{
+    if (!th->chan || !g_seccomp.ro->answer) {
+        return false;
+    }
+    out->word = &th->chan->notes;
+    out->stats = (void *)((char *)th->chan + STUB_STATS_OFFSET);
+    out->log = (const uint8_t *)th->chan + WINDOW_OFFSET + NOTES_OFFSET;
+    return true;
+}
+
+void seccomp_grant_notes(struct platform_thread *th, unsigned slot, unsigned rights, int fd)
+{
+    th->grant = NOTE_GRANTED | slot << NOTE_SLOT_SHIFT | rights << NOTE_RIGHTS_SHIFT |
+                (uint32_t)fd << NOTE_FD_SHIFT;
 }

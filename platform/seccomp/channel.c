@@ -163,6 +163,8 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     if (th->mask_changed) {
         th->sigmask = *(volatile uint64_t *)&c->sigmask;
     }
+    uint32_t told = *(volatile uint32_t *)&c->order;
+    th->told = told & NOTES_TOLD ? told : th->told;
     c->order =
         ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
     th->range_count = 0;
@@ -207,7 +209,8 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
         }
     }
     th->range_count = 0;
-    c->order = order;
+    c->order = order | th->grant;
+    th->grant = 0;
     th->in_request = false;
     th->event = false;
     th->has_context = false;

@@ -123,6 +123,8 @@ struct platform_thread {
     bool kick_at_start;   /* platform_interrupt came before it first ran */
     uint64_t nr, args[6]; /* the request, private copy */
     uint64_t done;        /* bytes of a write that the stub did before */
+    uint32_t told;        /* NOTES_TOLD ..., until the event */
+    uint32_t grant;       /* NOTE_GRANTED ..., for the next reply */
     uint64_t sigmask;     /* as it was set last, or came with a request */
     bool mask_changed;    /* it came with the request */
     uint32_t ask;
@@ -233,6 +235,8 @@ bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_in
 void seccomp_ask(struct platform_thread *th, unsigned what, unsigned of);
 void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
 void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
+bool seccomp_notes(const struct platform_thread *th, struct platform_notes *out);
+void seccomp_grant_notes(struct platform_thread *th, unsigned slot, unsigned rights, int fd);
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);
 

@@ -151,7 +151,7 @@ static void learn_text(const struct host_process *p, const struct text_map *m,
 
 static struct stub_libraries *libraries_of(const struct host_process *p)
 {
-    return (void *)(p->space->region->base + STUB_LIBRARY_OFFSET);
+    return (void *)seccomp_lease_page(p->space)->libraries;
 }
 
 /* What p's stub says that it has mapped by itself. */

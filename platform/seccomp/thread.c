@@ -148,7 +148,9 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
         return;
     }
-    *out = (struct platform_event){.mask_changed = th->mask_changed, .sigmask = th->sigmask};
+    *out = (struct platform_event){
+        .mask_changed = th->mask_changed, .sigmask = th->sigmask, .told = th->told};
+    th->told = 0;
     switch (th->nr) {
     case STUB_REQ_CONTEXT:
         context_take(th);

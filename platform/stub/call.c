@@ -98,10 +98,19 @@ void chan_call(struct area *area, uint32_t flags)
     flags |= (uint32_t)area->mask_changed;
     area->mask_changed = 0;
     uint8_t *patience = &area->patience[c->nr % PATIENCE_KINDS];
+    uint32_t told = area->waiting ? stub_notes_tell(area) : 0;
+    c->order = told;
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     chan_wait(area, c, patience);
+    if (told) {
+        stub_notes_told(area, told);
+    }
+    if (c->order & NOTE_GRANTED) {
+        stub_notes_granted(area, c->order);
+    }
     while (c->order == ORDER_COMEBACK) {
         c->nr = STUB_REQ_COMEBACK;
+        c->order = 0;
         __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
         chan_wait(area, c, patience);
     }
@@ -209,10 +218,12 @@ static uint32_t copy_ahead(struct area *area, const volatile uint16_t *plan)
 {
     struct chan *c = area->chan;
     uint32_t used = 0, flags = CHAN_COPY, sizes[6];
+    const uint32_t end = area->waiting ? NOTES_OFFSET : WINDOW_SIZE;
     for (int i = 0; i < 6; i++) {
         uint64_t room = WINDOW_SIZE - used, planned = copy_planned(plan[i], area->args, i);
         planned = planned < room ? planned : room;
-        uint64_t size = planned ? copy_one(area, plan[i], i, chan_window(c) + used, planned) : 0;
+        uint64_t left = used < end ? end - used : 0, wanted = planned < left ? planned : left;
+        uint64_t size = wanted ? copy_one(area, plan[i], i, chan_window(c) + used, wanted) : 0;
         flags |= size != planned ? CHAN_SIZES : 0;
         sizes[i] = (uint32_t)size;
         area->copy_at[i] = used;
@@ -423,6 +434,9 @@ static long ask(struct area *area, uint64_t nr)
         c->args[i] = area->args[i];
     }
     chan_call(area, flags);
+    if (area->noted) {
+        stub_notes_served(area, nr);
+    }
     return stub_obey(area);
 }
 

@@ -78,6 +78,7 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     stub_slots_reset(area->slot);
     area->kick = 0;
     area->kick_came = 0;
+    stub_notes_reset(area);
     static const uint64_t none[5];
     stub_hello(o->nonce, none);
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
@@ -116,6 +117,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->chan = slot_chan((uint64_t)slot);
     n->kick = 0;
     n->kick_came = 0;
+    stub_notes_reset(n);
     n->frame_waits = 0;
     n->fault[0] = n->fault[1] = n->fault[2] = 0;
     n->restart = 0;

@@ -397,7 +397,7 @@ long stub_file(struct area *area, uint64_t nr)
     uint32_t lease = lease_number(fd);
     struct iov v[IOV_MAX_];
     if (lease == 0) {
-        return NOT_OURS;
+        return area->noted ? stub_note(area, nr) : NOT_OURS;
     }
     if (lease == LEASE_IDLE) {
         return nr == __NR_epoll_wait || (nr == __NR_epoll_pwait && !a[4])

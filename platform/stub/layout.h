@@ -27,6 +27,8 @@
 #include <stdint.h>
 
 #include "platform/facts.h"
+#include "platform/lease_page.h"
+#include "platform/notes.h"
 #define UL_(x) x##UL
 #endif
 
@@ -50,6 +52,8 @@
 #define CHAN_SIZE     (CHAN_STRIDE * SLOT_COUNT)
 #define WINDOW_OFFSET UL_(0x1000)
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
+#define NOTES_OFFSET                                                                               \
+    (WINDOW_SIZE - NOTES_SIZE) /* in the window: its end is the log while it has anything */
 /* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
 #define THREAD_SLOTS (SLOT_COUNT - 1)
 #define LEASE_PAGE   (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
@@ -258,7 +262,8 @@ enum stub_reg {
 #define COPY_ALIGN 64
 struct chan {
     uint32_t state;
-    uint32_t order;
+    uint32_t
+        order; /* with the request NOTES_TOLD ..., with the reply NOTE_GRANTED ... above its low byte */
     union {
         uint64_t nr;
         uint64_t ret;
@@ -306,6 +311,9 @@ struct chan {
     uint32_t self_pid, self_tid, self_uid, pad2;
     struct stub_action actions[64];
     struct stub_order_signal signal;
+
+    _Alignas(
+        64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */
 };
 _Static_assert(offsetof(struct chan, answers) == CHAN_ANSWERS, "assembly offset");
 _Static_assert(offsetof(struct chan, copy_size) == 64, "the request's cache line");
@@ -416,17 +424,23 @@ struct stub_seen {
     uint64_t address : 48; /* behind the syscall; 0: none */
     uint64_t nr : 16;
 };
+/* Attributes of files that may be noted: struct platform_note_stat. */
+#define STUB_STATS_OFFSET 0xd40
+_Static_assert(STUB_STATS_OFFSET + NOTE_PLACES * sizeof(struct platform_note_stat) <=
+                   STUB_EXIT_OFFSET,
+               "one page for all");
 struct stub_seen_sites {
     struct stub_seen sites[HOT_SITES];
     uint8_t traps[HOT_SITES];
 };
-_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET, "one page");
+_Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
+                   STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_STATS_OFFSET,
+               "one page");
 
 /*
- * Libraries: the code of kept files, behind that. maps: where the stub has mapped them by itself, so that the sentry knows of which file
- * a seen site is. number .. sites: from the sentry, with the open of a kept file in which processes of this program trapped before.
+ * Libraries: the code of kept files, in the lease page. maps: where the stub has mapped them by itself, so that the sentry knows of which
+ * file a seen site is. number .. sites: from the sentry, with the open of a kept file in which processes of this program trapped before.
  */
-#define STUB_LIBRARY_OFFSET       (STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites))
 #define LIBRARY_MAPS              8U
 #define LIBRARY_SITES             32U
 #define LIBRARY_SITE(offset, nr)  ((uint32_t)(offset) << 9 | (nr))
@@ -443,7 +457,9 @@ struct stub_libraries {
     uint32_t number, site_count;
     uint32_t sites[LIBRARY_SITES];
 };
-_Static_assert(STUB_LIBRARY_OFFSET + sizeof(struct stub_libraries) <= STUB_EXIT_OFFSET, "one page");
+_Static_assert(sizeof(struct stub_libraries) <=
+                   sizeof(((struct platform_lease_page *)0)->libraries),
+               "its place");
 _Static_assert(PLATFORM_COPY_NR_COUNT <= 512 && STUB_FD_KEPT + STUB_KEPT_MAX <= 256, "what fits");
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */

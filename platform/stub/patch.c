@@ -507,7 +507,7 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
 
 static struct stub_libraries *libraries(void)
 {
-    return (struct stub_libraries *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
+    return (struct stub_libraries *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
 }
 
 int stub_library_has_sites(uint32_t number)

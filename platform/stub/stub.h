@@ -38,6 +38,11 @@ struct area {
         out_limit; /* an output of the next request has no more bytes than that; 0: not known */
     uint8_t patience[PATIENCE_KINDS]; /* of calls by their numbers: see chan_wait */
     uint32_t copy_at[6];              /* where the request's copies are in the window */
+    uint32_t noted;                   /* slots of files that may be noted; notes.c */
+    uint32_t waiting;                 /* there are notes that the sentry was not told of */
+    uint16_t note_fd[NOTE_SLOTS];
+    uint8_t note_rights[NOTE_SLOTS];
+    int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
@@ -156,6 +161,20 @@ long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
+
+/* notes.c */
+long stub_note(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* What to tell with a request; it was told; what came with the reply. */
+uint32_t stub_notes_tell(struct area *area);
+void stub_notes_told(struct area *area, uint32_t told);
+void stub_notes_granted(struct area *area, uint32_t order);
+/* The sentry has served call nr, and said so in the channel: a position may have moved. */
+void stub_notes_served(struct area *area, uint64_t nr);
+/* The channel is another, or new. */
+static inline void stub_notes_reset(struct area *area)
+{
+    area->noted = area->waiting = 0;
+}
 
 /* names.c */
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */

@@ -46,8 +46,8 @@ void memfile_init(struct memfile *m, struct mem_budget *budget)
 
 static bool budget_allows(const struct mem_budget *b, uint64_t pages)
 {
-    return b->limit_pages == 0 ||
-           (b->used_pages <= b->limit_pages && pages <= b->limit_pages - b->used_pages);
+    uint64_t used = b->used_pages + b->reserved_pages;
+    return b->limit_pages == 0 || (used <= b->limit_pages && pages <= b->limit_pages - used);
 }
 
 static void set_charge(struct memfile *m, uint64_t pages)
@@ -666,6 +666,13 @@ void memfile_lease_end(struct memfile *m, int64_t size, bool written)
     if (written) {
         correct_charge(m);
     }
+}
+
+int memfile_reserve(struct memfile *m, int64_t bytes)
+{
+    uint64_t pages = pages_of(bytes < 0 ? -bytes : bytes) + 1;
+    m->budget->reserved_pages += bytes < 0 ? -pages : pages;
+    return budget_allows(m->budget, 0) ? 0 : -ENOSPC;
 }
 
 uint64_t memfile_blocks(struct memfile *m)

@@ -14,6 +14,7 @@ struct uio;
 struct mem_budget {
     uint64_t limit_pages; /* 0: no limit */
     uint64_t used_pages;
+    uint64_t reserved_pages; /* kept free for writes that are still to be made known */
 };
 
 struct memfile {
@@ -50,5 +51,7 @@ MUST_CHECK int memfile_lease(struct memfile *m, bool write, uint64_t limit, int 
                              uint64_t *out_capacity);
 /* The lease is over: size bytes of it are the file's. written: its pages have changed. */
 void memfile_lease_end(struct memfile *m, int64_t size, bool written);
+/* Keeps room for so many more bytes that follow one another; < 0: no longer. Errors: -ENOSPC: it is counted, but there is less. */
+MUST_CHECK int memfile_reserve(struct memfile *m, int64_t bytes);
 /* 512-byte blocks in use, for st_blocks. */
 uint64_t memfile_blocks(struct memfile *m);

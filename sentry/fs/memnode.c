@@ -239,6 +239,11 @@ void mem_file_lease_end(struct file *f, int64_t size, int64_t mtime_ns)
     inode_changed(&node->inode);
 }
 
+int mem_file_reserve(struct file *f, int64_t bytes)
+{
+    return memfile_reserve(&mem_node(f->inode)->data, bytes);
+}
+
 /* Memory is as stable as it will get. */
 int mem_file_fsync(struct file *f, bool data_only)
 {
@@ -274,6 +279,7 @@ static const struct file_ops mem_file_ops = {
     .steady = mem_file_steady,
     .lease = mem_file_lease,
     .lease_end = mem_file_lease_end,
+    .reserve = mem_file_reserve,
     .fsync = mem_file_fsync,
     .fallocate = mem_file_fallocate,
 };

@@ -107,6 +107,7 @@ MUST_CHECK ssize_t mem_file_write(struct file *f, struct uio *src, int64_t *pos)
 MUST_CHECK int64_t mem_file_llseek(struct file *f, int64_t offset, int whence);
 MUST_CHECK int mem_file_lease(struct file *f, struct lease_terms *out);
 void mem_file_lease_end(struct file *f, int64_t size, int64_t mtime_ns);
+MUST_CHECK int mem_file_reserve(struct file *f, int64_t bytes);
 bool mem_file_steady(const struct file *f);
 MUST_CHECK int mem_file_mmap(struct file *f, int prot, int flags, struct file_map *out);
 MUST_CHECK int mem_file_fsync(struct file *f, bool data_only);

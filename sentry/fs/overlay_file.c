@@ -256,6 +256,11 @@ static void overlay_lease_end(struct file *f, int64_t size, int64_t mtime_ns)
     }
 }
 
+static int overlay_reserve(struct file *f, int64_t bytes)
+{
+    return mem_file_reserve(f, bytes);
+}
+
 static int overlay_fallocate(struct file *f, int mode, int64_t offset, int64_t size)
 {
     int r = copy_up_unlocked(f);
@@ -277,6 +282,7 @@ static const struct file_ops overlay_file_file_ops = {
     .steady = overlay_steady,
     .lease = overlay_lease,
     .lease_end = overlay_lease_end,
+    .reserve = overlay_reserve,
     .fsync = mem_file_fsync,
     .fallocate = overlay_fallocate,
     .release = overlay_release,

@@ -4,6 +4,7 @@
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
  *   lease_close.c  regular files that were just opened: position, size, attributes; and closing them
+ *   notes.c        memory files that were just opened or made: what is done to them is told later
  *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
  *                  something is; /dev/zero and /dev/null what they are
  *
@@ -248,6 +249,7 @@ void lease_end_all(struct mm *mm)
     }
     lease_end_regular(table);
     lease_end_rings(table);
+    notes_free(table);
     lease_closes_end(table);
     fd_table_hide(platform_facts_behind(table->page)->fds);
     free(table);
@@ -275,6 +277,7 @@ static long call_of(const struct task *t, long nr, long result)
     case SYS_open:
     case SYS_openat:
     case SYS_openat2:
+    case SYS_creat:
         return nr;
     case SYS_newfstatat:
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
@@ -288,7 +291,7 @@ static long call_of(const struct task *t, long nr, long result)
 
 static bool is_open_call(long nr)
 {
-    return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2;
+    return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2 || nr == SYS_creat;
 }
 
 _Static_assert(FACT_FDS == FDS_SHOWN && FD_KNOWN == FD_SHOWN && FD_CLOEXEC_BIT == FD_SHOWN_CLOEXEC,
@@ -339,6 +342,7 @@ void lease_call_done(struct task *t, long nr, long result)
     while (t->lease_count > 0) {
         file_lease_release(t->leases[--t->lease_count]);
     }
+    notes_call_done(t, nr);
     if (t->must_exit || t->exec_started || !t->pt) {
         return;
     }

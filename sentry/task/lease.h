@@ -6,6 +6,10 @@
 /* The end of a system call of t's: what it held goes back to its lessees; nr, result: perhaps its file is worth a lease now.
  * Context: may block. */
 void lease_call_done(struct task *t, long nr, long result);
+/* t says with a request that it has noted calls: platform/notes.h. Context: may block. */
+void notes_told(struct task *t, uint32_t told);
+/* t's process has other rights than when it opened its files: it calls again. */
+void notes_end(struct task *t);
 /* The leases in t's address space, if there are, are for other fds than t's. */
 bool lease_is_foreign(const struct task *t);
 /* t is about to make a process or a thread, which inherits what the host gave t's process. */

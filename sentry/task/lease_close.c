@@ -36,7 +36,9 @@ static void settle(struct fd_closes *c)
 {
     struct lease_table *table = container_of(c, struct lease_table, closes);
     struct platform_lease_page *page = table->page;
-    uint64_t bits = __atomic_exchange_n(&page->closes, 0, __ATOMIC_SEQ_CST);
+    uint64_t bits = __atomic_load_n(&page->closes, __ATOMIC_SEQ_CST)
+                        ? __atomic_exchange_n(&page->closes, 0, __ATOMIC_SEQ_CST)
+                        : 0;
     for (; bits; bits &= bits - 1) {
         unsigned i = (unsigned)__builtin_ctzll(bits);
         struct regular_lease *l = table->regular[i];
@@ -51,6 +53,10 @@ static void settle(struct fd_closes *c)
         int fd = l->closed_fd;
         put_closed(l);
         fd_table_drop(c->table, fd, f);
+    }
+    if (table->notes) {
+        notes_settle(table);
+        c->waiting |= notes_are_out(table);
     }
 }
 
@@ -94,6 +100,14 @@ void lease_note_closed(struct regular_lease *l)
     l->table->closes.waiting = true;
 }
 
+void lease_drop_closed(void)
+{
+    struct lease_table *table;
+    list_for_each_entry (table, &g_tables, all_link) {
+        notes_drop_closed(table);
+    }
+}
+
 void lease_settle_everywhere(void)
 {
     struct lease_table *table;
@@ -109,6 +123,7 @@ void lease_end_everywhere(void)
     struct lease_table *table;
     list_for_each_entry (table, &g_tables, all_link) {
         lease_end_regular(table);
+        notes_end_all(table);
     }
     lease_settle_everywhere();
 }
@@ -132,9 +147,13 @@ static uint32_t kept_number(struct task *t, const struct file *f, const struct l
 void lease_consider_opened(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
-    if (!(f->inode->i_flags & INODE_FROZEN) || f->lease || file_writable(f) ||
-        !lease_may_have(t, f) || f->inode->lease_pending || lease_has_rival(f) ||
-        f->ops->lease(f, &terms) < 0 || terms.size > (int64_t)LEASE_FILE_MAX || terms.size == 0) {
+    if (!(f->inode->i_flags & INODE_FROZEN)) {
+        notes_consider(t, f, fd);
+        return;
+    }
+    if (f->lease || file_writable(f) || !lease_may_have(t, f) || f->inode->lease_pending ||
+        lease_has_rival(f) || f->ops->lease(f, &terms) < 0 ||
+        terms.size > (int64_t)LEASE_FILE_MAX || terms.size == 0) {
         return; /* files that are made as they are read say that they are empty */
     }
     struct lease_table *table = lease_table_of(t);

@@ -104,6 +104,7 @@ void lease_before_clone(struct task *t)
 {
     if (t->mm->leases) {
         stop_filling(t->mm->leases);
+        notes_end_all(t->mm->leases);
     }
 }
 
@@ -277,6 +278,12 @@ bool lease_has_rival(const struct file *f)
 {
     const struct file_lease *l;
     list_for_each_entry (l, &f->inode->leases, inode_link) {
+        if (lease_is_note(l)) {
+            if (l->writes) {
+                return true;
+            }
+            continue;
+        }
         if (file_writable(f) || file_writable(container_of(l, struct regular_lease, base)->file)) {
             return true;
         }
@@ -448,6 +455,9 @@ static void heat(struct task *t, struct file *f, int fd, bool wrote, long result
     }
     if (f->lease) {
         file_lease_end(f->lease); /* a light one gives way to a real one */
+    }
+    if (f->noted) {
+        file_lease_end(f->noted);
     }
     if (!lease_has_rival(f)) {
         lease_grant(t, f, fd);

@@ -57,6 +57,7 @@ struct lease_table {
     bool unmap_wanted; /* ... and it shall unmap all that is stale when it is done */
     struct list facts;
     struct fd_closes closes;
+    struct note_table *notes; /* owned, or NULL */
     struct list closed; /* regular_lease.closed_link: ended, but the fd is still to be closed */
     uint32_t generation;
     unsigned fcntl_heat; /* questions about fds */
@@ -112,3 +113,18 @@ void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);
 /* The process is about to lose the files that it keeps. */
 void lease_end_kept(struct lease_table *table);
+
+/* notes.c: what the process notes instead of calling. t has just opened f as fd. */
+void notes_consider(struct task *t, struct file *f, int fd);
+/* Takes what was noted if somebody else than the process's own call asks, and closes what was closed. */
+void notes_settle(struct lease_table *table);
+/* Nothing more may be noted of the files that are open. */
+void notes_end_all(struct lease_table *table);
+bool notes_are_out(const struct lease_table *table);
+/* Of all processes; of one: descriptors whose close was noted go now. Context: may block. */
+void lease_drop_closed(void);
+void notes_drop_closed(struct lease_table *table);
+void notes_free(struct lease_table *table);
+/* nr: the call that is done, or -1. */
+void notes_call_done(struct task *t, long nr);
+bool lease_is_note(const struct file_lease *l);

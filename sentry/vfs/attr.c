@@ -115,6 +115,7 @@ static int change_attr(const struct path *p, struct inode_attr *attr)
 int vfs_chmod(const struct path *p, const struct cred *cred, uint32_t mode)
 {
     struct inode *inode = p->dentry->inode;
+    inode_take_notes(inode);
     int r = path_want_write(p);
     if (r < 0) {
         return r;
@@ -148,6 +149,7 @@ static uint32_t mode_without_setid(const struct inode *inode, const struct cred 
 int vfs_chown(const struct path *p, const struct cred *cred, uint32_t uid, uint32_t gid)
 {
     struct inode *inode = p->dentry->inode;
+    inode_take_notes(inode);
     int r = path_want_write(p);
     if (r < 0) {
         return r;
@@ -265,6 +267,7 @@ static int may_set_times(struct inode *inode, const struct cred *cred, bool both
 int vfs_utimes(const struct path *p, const struct cred *cred, int64_t atime_ns, int64_t mtime_ns)
 {
     struct inode *inode = p->dentry->inode;
+    inode_take_notes(inode);
     int r = path_want_write(p);
     if (r == 0) {
         r = may_set_times(inode, cred, atime_ns == UTIME_NOW_NS && mtime_ns == UTIME_NOW_NS);

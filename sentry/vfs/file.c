@@ -170,6 +170,9 @@ static void file_release(struct file *f)
         file_lease_end(
             f->lease); /* a descriptor's end has done it; but a lease never outlives its file */
     }
+    if (f->noted) {
+        file_lease_end(f->noted);
+    }
     while (!list_empty(&f->watches)) {
         struct file_watch *w = list_entry(f->watches.next, struct file_watch, link);
         list_del(&w->link); /* ends the loop even if released forgets to */

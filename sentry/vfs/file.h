@@ -56,6 +56,11 @@ struct file_ops {
      */
     MUST_CHECK int (*lease)(struct file *f, struct lease_terms *out);
     void (*lease_end)(struct file *f, int64_t size, int64_t mtime_ns);
+    /*
+     * Room for so many more bytes is kept for f; < 0: that many no longer. So a write that is made known later does not
+     * fail. NULL: there is no such thing. Errors: -ENOSPC it is counted, but there is less. Must not block.
+     */
+    MUST_CHECK int (*reserve)(struct file *f, int64_t bytes);
     MUST_CHECK int (*fsync)(struct file *f, bool data_only); /* NULL: -EINVAL */
     MUST_CHECK int (*fallocate)(struct file *f, int mode, int64_t offset,
                                 int64_t size); /* NULL: -EOPNOTSUPP */
@@ -89,7 +94,9 @@ struct file {
     struct file_lease *lease; /* whom it serves without asking; NULL: sentry/vfs/lease.h */
     const struct fd_table *lease_files; /* ... as this table's lease_fd */
     int lease_fd;
-    int lease_heat; /* calls that a lease would have saved; < 0: it is not worth one */
+    struct file_lease *noted; /* its process notes calls on it; NULL: sentry/task/notes.c */
+    bool created;             /* the open that made it made its inode, too */
+    int lease_heat;           /* calls that a lease would have saved; < 0: it is not worth one */
     int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
 };
 static inline bool file_readable(const struct file *f)

@@ -8,6 +8,7 @@
 
 #include "sentry/base/timer.h"
 #include "sentry/vfs/cred.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/stamp.h"
 
@@ -113,6 +114,7 @@ static int mode_permission(const struct inode *inode, const struct cred *cred, i
  */
 int inode_permission(struct inode *inode, const struct cred *cred, int may)
 {
+    inode_take_notes(inode);
     if ((may & MAY_WRITE) && (inode->sb->flags & SB_RDONLY) &&
         (S_ISREG(inode->mode) || S_ISDIR(inode->mode) || S_ISLNK(inode->mode))) {
         return -EROFS;

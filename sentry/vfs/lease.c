@@ -53,8 +53,20 @@ void inode_hold_leases_(struct inode *inode)
 {
     struct file_lease *l, *next;
     list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
-        if (l->ops->take_over && g_file_lease_hold) {
+        if (l->ops->looked_at) {
+            l->ops->looked_at(l);
+        } else if (l->ops->take_over && g_file_lease_hold) {
             g_file_lease_hold(l);
+        }
+    }
+}
+
+void inode_take_notes_(struct inode *inode)
+{
+    struct file_lease *l, *next;
+    list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
+        if (l->ops->looked_at) {
+            l->ops->looked_at(l);
         }
     }
 }

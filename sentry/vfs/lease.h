@@ -23,6 +23,8 @@ struct file_lease;
 struct file_lease_ops {
     /* The processes' state becomes the kernel's; from now on they ask. NULL: there is no such state. */
     void (*take_over)(struct file_lease *l);
+    /* The inode is about to be used: instead of holding the lease for that call. NULL: it is held. */
+    void (*looked_at)(struct file_lease *l);
     /* The kernel's state becomes theirs again. Return: false when that can't be: the lease ends. */
     bool (*give_back)(struct file_lease *l);
     /* The lease is over (its state was taken over). */
@@ -51,12 +53,20 @@ void file_lease_release(struct file_lease *l);
 
 void inode_hold_leases_(struct inode *inode);
 void inode_end_leases_(struct inode *inode);
+void inode_take_notes_(struct inode *inode);
 
 /* The inode is about to be used, for the rest of the running system call. */
 static inline void inode_hold_leases(struct inode *inode)
 {
     if (unlikely(!list_empty(&inode->leases))) {
         inode_hold_leases_(inode);
+    }
+}
+/* The same for who only looks at attributes: leases stay with their processes, but what those have noted has happened. */
+static inline void inode_take_notes(struct inode *inode)
+{
+    if (unlikely(!list_empty(&inode->leases))) {
+        inode_take_notes_(inode);
     }
 }
 /* Its bytes are about to live elsewhere, or in somebody's mapping. */
@@ -71,5 +81,8 @@ static inline void file_end_lease(struct file *f, const struct fd_table *t, int 
 {
     if (unlikely(f->lease != NULL)) {
         f->lease->ops->fd_closed(f->lease, f, t, fd);
+    }
+    if (unlikely(f->noted != NULL)) {
+        f->noted->ops->fd_closed(f->noted, f, t, fd);
     }
 }

@@ -45,6 +45,7 @@ int may_delete(struct inode *dir, const struct dentry *victim, const struct cred
     if (r < 0) {
         return r;
     }
+    inode_take_notes(victim->inode);
     if (sticky_forbids(dir, victim->inode, cred)) {
         return -EPERM;
     }

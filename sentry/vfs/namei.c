@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sentry/vfs/dcache.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/stamp.h"
 
 static bool is_scoped(const struct walk *w)
@@ -411,6 +412,9 @@ int vfs_lookup(const struct walk *w, const char *name, struct path *out)
     if (r == 0) {
         *out = n.at;
         n.at = (struct path){0};
+        if (out->dentry->inode) {
+            inode_take_notes(out->dentry->inode);
+        }
     }
     return r;
 }

@@ -104,6 +104,7 @@ static int do_open(struct opening *o, struct file **out)
     if (r < 0) {
         return r;
     }
+    f->created = o->created;
     if (truncate) {
         r = inode_get_write(inode);
         if (r == 0) {

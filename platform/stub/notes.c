@@ -1,0 +1,293 @@
+/*
+ * Calls that are noted instead of made (platform/notes.h): on files that this thread has just opened, when the sentry said
+ * with the open's reply that their result is certain. They go to a log in the thread's window, and closes into a word; the
+ * next request says that there are some.
+ *
+ * Only a process's only thread has such files, so nothing is locked. But the sentry may take the notes at any time, when
+ * another process looks at one of the files: then the word is not as it was, and the call that was about to be noted is
+ * made.
+ */
+#include <asm/unistd.h>
+
+#include "platform/stub/stub.h"
+
+#define AT_EMPTY_PATH_ 0x1000U
+#define TCGETS_        0x5401U
+#define ENOTTY_        25
+#define UTIME_NOW_     0x3fffffffL
+#define UTIME_OMIT_    0x3ffffffeL
+
+static uint64_t timestamp(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+uint32_t stub_notes_tell(struct area *area)
+{
+    uint64_t word = word_load(&area->chan->notes);
+    uint32_t closed = (uint32_t)(word >> NOTES_CLOSED_SHIFT) & NOTES_TOLD_CLOSED;
+    uint32_t log = word & NOTES_LOGGED ? NOTES_TOLD_LOG : 0;
+    area->waiting = closed || log;
+    return area->waiting ? NOTES_TOLD | log | closed : 0;
+}
+
+/* What was only closed the sentry has not taken: it has not touched the word. */
+void stub_notes_told(struct area *area, uint32_t told)
+{
+    uint64_t closed = (uint64_t)(told & NOTES_TOLD_CLOSED) << NOTES_CLOSED_SHIFT;
+    uint64_t left = __atomic_and_fetch(&area->chan->notes, ~closed, __ATOMIC_SEQ_CST);
+    area->waiting = (left & (NOTES_LOGGED | NOTES_CLOSED)) != 0;
+}
+
+void stub_notes_granted(struct area *area, uint32_t order)
+{
+    uint32_t slot = order >> NOTE_SLOT_SHIFT & (NOTE_SLOTS - 1);
+    area->note_rights[slot] = (uint8_t)(order >> NOTE_RIGHTS_SHIFT);
+    area->note_fd[slot] = (uint16_t)(order >> NOTE_FD_SHIFT);
+    area->note_position[slot] = area->note_rights[slot] & NOTE_POSITION ? 0 : -1;
+    area->noted |= 1U << slot;
+    area->chan->order = order & 0xff;
+}
+
+/* fd's slot, or NOTE_SLOTS. */
+static uint32_t slot_of(const struct area *area, uint64_t fd)
+{
+    for (uint32_t m = area->noted; m; m &= m - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(m) % NOTE_SLOTS;
+        if (area->note_fd[i] == fd) {
+            return i;
+        }
+    }
+    return NOTE_SLOTS;
+}
+
+void stub_notes_served(struct area *area, uint64_t nr)
+{
+    const struct chan *c = area->chan;
+    uint32_t slot;
+    switch (nr) {
+    case __NR_read:
+    case __NR_write:
+    case __NR_readv:
+    case __NR_writev:
+    case __NR_lseek:
+    case __NR_preadv2:
+    case __NR_pwritev2:
+        break;
+    default:
+        return;
+    }
+    slot = slot_of(area, (uint32_t)area->args[0]);
+    if (slot == NOTE_SLOTS || !(area->note_rights[slot] & NOTE_POSITION)) {
+        return; /* or one that is open to append */
+    }
+    int64_t *position = &area->note_position[slot], result = (int64_t)c->ret;
+    if (c->order != ORDER_RETURN || nr == __NR_preadv2 || nr == __NR_pwritev2) {
+        *position = -1;
+    } else if (result >= 0 && nr == __NR_lseek) {
+        *position = result;
+    } else if (result > 0 && *position >= 0) {
+        *position += result;
+    }
+}
+
+/* The word, if the slot is still ours. */
+static int take_word(struct area *area, uint32_t slot, uint64_t *out)
+{
+    *out = word_load(&area->chan->notes);
+    if (*out >> (NOTES_REVOKED_SHIFT + slot) & 1) {
+        area->noted &= ~(1U << slot);
+        return 0;
+    }
+    return 1;
+}
+
+static long note_close(struct area *area, uint32_t slot)
+{
+    uint64_t word;
+    uint32_t *known = &platform_facts_behind((struct platform_lease_page *)LEASE_PAGE)
+                           ->fds[area->note_fd[slot] % FACT_FDS];
+    if (!take_word(area, slot, &word) ||
+        !word_replace(&area->chan->notes, word, word | 1UL << (NOTES_CLOSED_SHIFT + slot))) {
+        return NOT_OURS;
+    }
+    area->noted &= ~(1U << slot);
+    area->waiting = 1;
+    if (area->note_fd[slot] < FACT_FDS && *known) {
+        __atomic_store_n(known, 0, __ATOMIC_SEQ_CST);
+    }
+    return 0;
+}
+
+/* Return: 0, or NOT_OURS. */
+static long note(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v)
+{
+    uint64_t word;
+    if (!take_word(area, slot, &word)) {
+        return NOT_OURS;
+    }
+    uint64_t at = word & NOTES_LOGGED;
+    if (at > NOTES_SIZE || v->size > NOTES_SIZE || at + NOTE_NEXT(v->size) > NOTES_SIZE) {
+        return NOT_OURS;
+    }
+    uint8_t *log = chan_window(area->chan) + NOTES_OFFSET + at;
+    if (stub_transfer(ptr(log + sizeof(struct platform_note)), v, 0, v->size, 1) != 0) {
+        return NOT_OURS;
+    }
+    *(struct platform_note *)log = (struct platform_note){
+        .kind = kind, .slot = (uint8_t)slot, .size = (uint32_t)v->size, .tsc = timestamp()};
+    if (!word_replace(&area->chan->notes, word, word + NOTE_NEXT(v->size))) {
+        return NOT_OURS;
+    }
+    area->waiting = 1;
+    area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
+    return 0;
+}
+
+static long note_words(struct area *area, uint32_t slot, uint8_t kind, const uint64_t *words,
+                       uint64_t count)
+{
+    const struct iov v = {ptr(words), count * 8};
+    return note(area, slot, kind, &v);
+}
+
+/* times: two of seconds and nanoseconds; 0: now. What has no certain result is the sentry's. */
+static long note_times(struct area *area, uint32_t slot, uint64_t times)
+{
+    int64_t t[4] = {0, UTIME_NOW_, 0, UTIME_NOW_};
+    if (times && guarded_copy(t, (const void *)times, sizeof(t)) != 0) {
+        return NOT_OURS;
+    }
+    for (int i = 1; i < 4; i += 2) {
+        if (t[i] != UTIME_NOW_ && t[i] != UTIME_OMIT_ && (t[i] < 0 || t[i] >= 1000000000)) {
+            return NOT_OURS;
+        }
+    }
+    if (t[1] == UTIME_OMIT_ && t[3] == UTIME_OMIT_) {
+        return NOT_OURS;
+    }
+    return note_words(area, slot, NOTE_TIMES, (const uint64_t *)t, 4);
+}
+
+/* --- what is known --- */
+
+/* Attributes that still hold, or NULL. */
+static const struct platform_note_stat *attributes(struct area *area, uint32_t slot)
+{
+    uint64_t word;
+    uint32_t place = area->note_rights[slot] >> NOTE_PLACE_SHIFT;
+    return place && take_word(area, slot, &word)
+               ? (const struct platform_note_stat *)((const uint8_t *)area->chan +
+                                                     STUB_STATS_OFFSET) +
+                     (place - 1)
+               : 0;
+}
+
+static long note_stat(struct area *area, uint32_t slot, uint64_t to)
+{
+    uint64_t out[18] = {0}, word;
+    const struct platform_note_stat *s = attributes(area, slot);
+    if (!s) {
+        return NOT_OURS;
+    }
+    for (unsigned i = 0; i < sizeof(s->stat) / 8; i++) {
+        out[i] = ((const volatile uint64_t *)s->stat)[i];
+    }
+    return take_word(area, slot, &word) && guarded_copy((void *)to, out, sizeof(out)) == 0
+               ? 0
+               : NOT_OURS;
+}
+
+/* Nothing is left to read: bytes that are there are the sentry's to give. */
+static long note_read(struct area *area, uint32_t slot, uint64_t buf, uint64_t n)
+{
+    const struct platform_note_stat *s = attributes(area, slot);
+    uint64_t word;
+    if (!s || !(area->note_rights[slot] & NOTE_READABLE) || !n || n > TRANSFER_MAX ||
+        buf >= 1UL << 46 || area->note_position[slot] < 0) {
+        return NOT_OURS;
+    }
+    int64_t size = *(const volatile int64_t *)(s->stat + NOTE_STAT_SIZE_AT);
+    return area->note_position[slot] >= size && take_word(area, slot, &word) ? 0 : NOT_OURS;
+}
+
+static long note_seek(struct area *area, uint32_t slot, int64_t offset, uint32_t whence)
+{
+    uint64_t word;
+    int64_t position = area->note_position[slot];
+    int stays = whence == 1 ? offset == 0 : whence == 0 && offset == position;
+    return stays && position >= 0 && take_word(area, slot, &word) ? position : NOT_OURS;
+}
+
+static int is_empty_string(uint64_t addr)
+{
+    uint8_t byte = 1;
+    return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
+}
+
+static long known(struct area *area, uint32_t slot, uint64_t nr)
+{
+    const uint64_t *a = area->args;
+    uint64_t word;
+    switch (nr) {
+    case __NR_fstat:
+        return note_stat(area, slot, a[1]);
+    case __NR_newfstatat:
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1])
+                   ? note_stat(area, slot, a[2])
+                   : NOT_OURS;
+    case __NR_read:
+        return note_read(area, slot, a[1], a[2]);
+    case __NR_lseek:
+        return note_seek(area, slot, (int64_t)a[1], (uint32_t)a[2]);
+    case __NR_ioctl: /* is it a terminal? */
+        return (uint32_t)a[1] == TCGETS_ && take_word(area, slot, &word) ? -ENOTTY_ : NOT_OURS;
+    default:
+        return NOT_OURS;
+    }
+}
+
+static long note_write(struct area *area, uint32_t slot, uint64_t buf, uint64_t n)
+{
+    const struct iov v = {buf, n};
+    if (!n || n > NOTES_SIZE || note(area, slot, NOTE_WRITE, &v) != 0) {
+        return NOT_OURS;
+    }
+    if (area->note_position[slot] >= 0) {
+        area->note_position[slot] += (int64_t)n;
+    }
+    return (long)n;
+}
+
+long stub_note(struct area *area, uint64_t nr)
+{
+    const uint64_t *a = area->args;
+    uint32_t slot = slot_of(area, (uint32_t)a[0]);
+    if (slot == NOTE_SLOTS) {
+        return NOT_OURS;
+    }
+    uint32_t rights = area->note_rights[slot];
+    uint64_t words[2];
+    switch (nr) {
+    case __NR_close:
+        return rights & NOTE_MAY_CLOSE ? note_close(area, slot) : NOT_OURS;
+    case __NR_write:
+        return rights & NOTE_MAY_WRITE ? note_write(area, slot, a[1], a[2]) : NOT_OURS;
+    case __NR_fchmod:
+        words[0] = (uint32_t)a[1];
+        return rights & NOTE_MAY_SET && words[0] <= 0777
+                   ? note_words(area, slot, NOTE_MODE, words, 1)
+                   : NOT_OURS;
+    case __NR_fchown:
+        words[0] = (uint32_t)a[1];
+        words[1] = (uint32_t)a[2];
+        return rights & NOTE_MAY_OWN ? note_words(area, slot, NOTE_OWNER, words, 2) : NOT_OURS;
+    case __NR_utimensat:
+        return rights & NOTE_MAY_SET && !a[1] && !(uint32_t)a[3] ? note_times(area, slot, a[2])
+                                                                 : NOT_OURS;
+    default:
+        return known(area, slot, nr);
+    }
+}
