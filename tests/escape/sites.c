@@ -410,7 +410,7 @@ static void lies_about_traps(void)
 {
     extern const char __executable_start[], etext[];
     struct stub_seen_sites *seen = (void *)(CHAN_BASE + STUB_SEEN_OFFSET);
-    struct stub_libraries *l = (void *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
+    struct stub_libraries *l = (void *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
     uint64_t size = (uint64_t)(etext - __executable_start);
     for (int round = 0; round < 12; round++) {
         for (int i = 0; i < HOT_SITES; i++) {
@@ -437,7 +437,7 @@ static void lies_about_traps(void)
 static void map_library(void)
 {
     static const char name[] = "/lib/x86_64-linux-gnu/libc.so.6";
-    struct stub_libraries *l = (void *)(CHAN_BASE + STUB_LIBRARY_OFFSET);
+    struct stub_libraries *l = (void *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
     static char got[4096], want[4096];
     int scratch = memfd_create("scratch", MFD_CLOEXEC);
     for (int round = 0; round < 8; round++) {
