@@ -282,16 +282,31 @@ long stub_file_map(const uint64_t *a)
     return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
 }
 
-/* The fd is free for nobody until the sentry has seen it, which is before anybody can ask for one. */
+/*
+ * The sentry sees it before anybody asks it for an fd; what this process opens by itself may have the number at once. What it has
+ * opened so, and the sentry has not seen, it may open again.
+ */
 static long lease_close(uint64_t fd)
 {
+    struct platform_lease_page *page = lease_page();
     uint64_t word, map;
     struct platform_lease *l = lease_of(fd, LEASE_CLOSABLE, &word, &map);
-    if (!l || !word_replace(&l->position, word, LEASE_CLOSED | (word & LEASE_POSITION))) {
+    if (!l) {
         return NOT_OURS;
     }
-    uint64_t bit = 1UL << (l - lease_page()->leases);
-    __atomic_fetch_or(&lease_page()->closes, bit, __ATOMIC_SEQ_CST);
+    uint64_t closed = word & LEASE_OPENED ? LEASE_READY | lease_next(word)
+                                          : LEASE_CLOSED | (word & LEASE_POSITION);
+    if (!word_replace(&l->position, word, closed)) {
+        return NOT_OURS;
+    }
+    if (closed & LEASE_READY) {
+        __atomic_store_n(&page->lease_of[fd], 0, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_fetch_or(&page->closes, 1UL << (l - page->leases), __ATOMIC_SEQ_CST);
+    }
+    if (fd < *(volatile uint32_t *)&page->open_limit) {
+        __atomic_fetch_or(&page->free_fds, 1UL << fd, __ATOMIC_SEQ_CST);
+    }
     return 0;
 }
 
