@@ -53,8 +53,7 @@ static void adopt(struct regular_lease *l, uint32_t opened)
     struct lease_table *table = l->table;
     struct file *f = l->file;
     int fd = (int)(opened & LEASE_OPENED_FD);
-    if (!table->closes.table ||
-        !fd_table_adopt(table->closes.table, fd, f, opened & O_CLOEXEC)) {
+    if (!table->closes.table || !fd_table_adopt(table->closes.table, fd, f, opened & O_CLOEXEC)) {
         file_lease_end(&l->base); /* no stub of ours did that */
         return;
     }
