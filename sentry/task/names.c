@@ -35,6 +35,7 @@
 #define WINDOW_HABIT   16 /* of a process that goes through directories */
 #define WINDOW_MAX     64
 #define OPENS_MAX      32 /* the same, of names that are prepared to be opened */
+#define REOPENED       8  /* a name that is opened again before so many others is prepared */
 #define NEAR           4 /* names that may be passed over by who opens files: there are other things, too */
 #define AHEAD_BYTES    8192
 #define CREDIT_FIRST   64 /* names told ahead that need not be used */
@@ -70,6 +71,8 @@ struct name_table {
     uint32_t uses_seen; /* of page->ahead_uses */
     unsigned next_stream;
     struct stream streams[STREAMS];
+    uint32_t opened[REOPENED]; /* hashes of names that were opened last */
+    unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];
     uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
 };
@@ -422,6 +425,24 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
     }
 }
 
+/* n, p's name, was opened. If that happens again and again, the process may do it by itself. */
+static void open_again(struct task *t, struct name_table *table, const struct platform_name *as,
+                       const struct path *p)
+{
+    struct platform_name again = *as, *n = &again;
+    for (size_t i = 0; i < REOPENED; i++) {
+        if (table->opened[i] == n->hash) {
+            if (p->mnt && describe(table, p, n) &&
+                (n->open = (uint8_t)lease_open_prepare(t, p, n->hash)) > 0) {
+                keep(table, n);
+                lease_open_offer(t);
+            }
+            return;
+        }
+    }
+    table->opened[table->next_opened++ % REOPENED] = n->hash;
+}
+
 void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
                 enum name_use use)
 {
@@ -448,6 +469,9 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
     table->wants_xattrs |= use == NAME_USE_XATTR;
     if (use == NAME_USE_OPEN) {
+        if (set_path(&n, l->text, 0, &all)) {
+            open_again(t, table, &n, p);
+        }
         look_ahead(t, table, &n, l, p, true);
         return;
     }
