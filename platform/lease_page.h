@@ -91,7 +91,8 @@ struct platform_lease {
     uint32_t uses;       /* calls that were served: whether the next lease is worth it */
     uint32_t name_hash;  /* of a prepared open: platform_name.hash of its name */
     uint32_t opened;     /* with LEASE_OPENED: the fd, and open's flags */
-    uint8_t pad[56];
+    uint32_t bytes; /* 1 + where a copy of all of the file lies in LEASE_BYTES; 0: there is none */
+    uint8_t pad[52];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 

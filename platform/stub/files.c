@@ -37,7 +37,7 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *w
         return 0;
     }
     struct platform_lease *l = &lease_page()->leases[index - 1];
-    *map = lease_addr(index - 1);
+    *map = l->bytes ? LEASE_BYTES + l->bytes - 1 : lease_addr(index - 1);
     *word = word_load(&l->position);
     if (!(*word & LEASE_VALID) || lease_number(fd) != index) {
         return 0;

@@ -50,7 +50,7 @@ _Static_assert(offsetof(struct area, flags) == AREA_FLAGS, "assembly offset");
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
-#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
+#define SHARED_SLOT_BITS (~0UL << (64 - SHARED_SLOTS)) /* of the last word: no threads' */
 /* What the process as a whole changes often. */
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64]; /* in use */

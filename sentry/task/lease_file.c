@@ -141,6 +141,10 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
                LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
                (l->table->writer == l ? LEASE_FILLED : 0);
+    if (l->bytes) {
+        p->capacity = (uint64_t)terms->size;
+    }
+    p->bytes = l->bytes;
     p->kept = l->kept;
     l->stat_given = l->frozen && stat_is_true(l);
     p->stat_valid = l->stat_given;

@@ -32,6 +32,7 @@ struct regular_lease {
     bool claimed;        /* prepared; it was taken over after the process had opened it: */
     uint32_t opened;     /* ... platform_lease.opened */
     uint32_t name_hash;  /* prepared: platform_lease.name_hash */
+    uint32_t bytes;      /* platform_lease.bytes */
     uint32_t kept;       /* the process has the file by that number, and may map it; 0: not */
     bool stat_given;     /* stat, as it is out now, is made of these: */
     uint32_t stat_nlink; /* other changes come with one of ctime */
@@ -66,6 +67,7 @@ struct lease_table {
     struct list closed;     /* regular_lease.closed_link: ended, but the fd is still to be closed */
     struct list claimed;    /* the same, but the fd is still to be opened */
     unsigned next_prepared; /* place that is used again next */
+    size_t bytes_used;      /* of the memory for copies of files */
     uint32_t generation;
     unsigned fcntl_heat; /* questions about fds */
 };
@@ -120,8 +122,13 @@ void lease_settle(struct lease_table *table);
 void lease_closes_end(struct lease_table *table);
 
 /* lease_open.c: descriptors that the process opens by itself. */
-/* Opens p for t's process, ahead, to be taken by a name with that hash. Doesn't block. Return: platform_name.open; 0: no. */
-unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash);
+/* t, in a system call, is about to have more prepared: no copies of files are given any more. */
+void lease_open_begin(struct task *t);
+/*
+ * Opens p for t's process, ahead, to be taken by a name with that hash. copy_max: of no more bytes it gets a copy, to be read without
+ * a trip. Doesn't block. Return: platform_name.open; 0: no.
+ */
+unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash, size_t copy_max);
 /* What was prepared in that way; 0: nothing. */
 unsigned lease_open_known(const struct task *t, const struct inode *inode, uint32_t hash);
 /* t's process may use from now on what was prepared. */

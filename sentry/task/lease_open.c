@@ -24,13 +24,15 @@
  */
 #include <errno.h>
 
+#include "lib/host.h"
 #include "sentry/task/lease_internal.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/vfs.h"
 
 /* Places for prepared ones; what is below and above is left to other leases. */
 #define PLACE_FIRST 16u
-#define PLACE_COUNT 40u
+#define PLACE_COUNT 32u
+#define COPY_ALIGN  64u
 /* Each holds a file open in the host: in all processes. */
 #define PREPARED_MAX 512u
 
@@ -152,7 +154,42 @@ static struct lease_table *table_for(struct task *t)
     return table && table->closes.table == t->files ? table : NULL;
 }
 
-static struct regular_lease *prepare(struct task *t, struct file *f, unsigned place, uint32_t hash)
+void lease_open_begin(struct task *t)
+{
+    struct lease_table *table = t->mm->leases;
+    for (unsigned i = 0; table && table->bytes_used > 0 && i < LEASE_MAX; i++) {
+        struct regular_lease *l = table->regular[i];
+        if (l && l->bytes) {
+            struct platform_lease *p = lease_page_of(l);
+            p->capacity = 0;
+            l->bytes = p->bytes = 0;
+        }
+    }
+    if (table) {
+        table->bytes_used = 0;
+    }
+}
+
+/* Puts all of a small file where the process has it without asking, if that takes no waiting. */
+static void copy_bytes(struct task *t, struct regular_lease *l, const struct lease_terms *terms)
+{
+    size_t room, size = (size_t)terms->size, at = ALIGN_UP(l->table->bytes_used, COPY_ALIGN);
+    uint8_t *memory = platform_lease_bytes(t->mm->space, &room);
+    if (at > room || size > room - at) {
+        lease_open_begin(t);
+        at = 0;
+    }
+    if (memory && size <= room &&
+        host_pread_nowait(terms->host_fd, memory + at, size, 0) == terms->size) {
+        struct platform_lease *p = lease_page_of(l);
+        l->bytes = p->bytes = (uint32_t)at + 1;
+        p->capacity = size;
+        l->table->bytes_used = at + size;
+    }
+}
+
+static struct regular_lease *prepare(struct task *t, struct file *f, unsigned place, uint32_t hash,
+                                     size_t copy_max)
 {
     struct lease_terms terms;
     if (!lease_may_have(t, f) || f->inode->lease_pending || lease_has_rival(f) ||
@@ -169,11 +206,14 @@ static struct regular_lease *prepare(struct task *t, struct file *f, unsigned pl
         lease_install(t, file_get(f), -1, l, &terms);
         lease_page_of(l)->name_hash = hash;
         lease_publish_stat(l);
+        if ((size_t)terms.size <= copy_max) {
+            copy_bytes(t, l, &terms);
+        }
     }
     return l;
 }
 
-unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash)
+unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash, size_t copy_max)
 {
     struct inode *inode = p->dentry->inode;
     struct lease_table *table;
@@ -189,7 +229,7 @@ unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash)
     if (place < 0 || vfs_open_path(p, O_RDONLY, t->cred, &f) < 0) {
         return 0;
     }
-    return prepare(t, f, (unsigned)place, hash) ? (unsigned)place + 1 : 0;
+    return prepare(t, f, (unsigned)place, hash, copy_max) ? (unsigned)place + 1 : 0;
 }
 
 unsigned lease_open_known(const struct task *t, const struct inode *inode, uint32_t hash)

@@ -36,6 +36,9 @@
 #define WINDOW_MAX     64
 #define OPENS_MAX      32 /* the same, of names that are prepared to be opened */
 #define REOPENED       8  /* a name that is opened again before so many others is prepared */
+#define USES_HABIT     8  /* of names told ahead: the process goes through files, and reads them */
+#define COPY_NEXT      (8u << 10)  /* bytes of a file that is copied ahead, */
+#define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
 #define NEAR           4 /* names that may be passed over by who opens files: there are other things, too */
 #define AHEAD_BYTES    8192
 #define CREDIT_FIRST   64 /* names told ahead that need not be used */
@@ -355,7 +358,9 @@ static enum told keep_sibling(struct task *t, struct name_table *table,
         return opens ? TOLD_ALL : PASSED;
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
-    if (opens && !n.open && !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash))) {
+    bool habit = table->uses_seen >= USES_HABIT;
+    if (opens && !n.open &&
+        !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
         return TOLD_ALL;
     }
     keep(table, &n);
@@ -373,6 +378,9 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
     unsigned told = 0;
     s->window = window;
     memset(s->expected, 0, sizeof(s->expected));
+    if (opens) {
+        lease_open_begin(t);
+    }
     kmutex_lock(&dir->inode->lock); /* free, as the caller has seen: does not sleep */
     while (count > 0 && told < window && t->mm->names == table) {
         const struct name next = {at, strlen(at)};
@@ -433,7 +441,7 @@ static void open_again(struct task *t, struct name_table *table, const struct pl
     for (size_t i = 0; i < REOPENED; i++) {
         if (table->opened[i] == n->hash) {
             if (p->mnt && describe(table, p, n) &&
-                (n->open = (uint8_t)lease_open_prepare(t, p, n->hash)) > 0) {
+                (n->open = (uint8_t)lease_open_prepare(t, p, n->hash, COPY_AGAIN)) > 0) {
                 keep(table, n);
                 lease_open_offer(t);
             }
