@@ -337,6 +337,7 @@ static void spoil(void)
         break;
     case 3:
         l->name_hash = (uint32_t)rnd();
+        l->bytes = (uint32_t)rnd() % 0x60000;
         break;
     case 4:
         page()->names.kept[rnd() % NAME_SETS_MAX][rnd() % NAME_WAYS].open = (uint8_t)rnd();
