@@ -27,7 +27,9 @@
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/stamp.h"
 
-#define WORTH_IT       8  /* lookups of a process: keeping costs pages */
+#define WORTH_IT 8 /* lookups of a process: keeping costs pages */
+#define OPENS_WORTH_IT                                                                             \
+    20 /* the same, if the last one was an open: programs open some files when they start */
 #define SETS_FIRST     12 /* a table that is hardly used stays on few pages */
 #define KEPT_FIRST     32 /* ... until so many were kept */
 #define STREAMS        8
@@ -109,8 +111,8 @@ static bool all_alike(const struct task *t)
     return true;
 }
 
-/* Whether something can be kept for t. */
-static struct name_table *table_of(struct task *t)
+/* Whether something can be kept for t; opens: because it opened a file. */
+static struct name_table *table_of(struct task *t, bool opens)
 {
     struct mm *mm = t->mm;
     struct name_table *table = mm->names;
@@ -120,7 +122,7 @@ static struct name_table *table_of(struct task *t)
         }
         return table->creds_differ || names_are_foreign(t) ? NULL : table;
     }
-    if (++mm->name_heat < WORTH_IT) {
+    if (++mm->name_heat < (opens ? OPENS_WORTH_IT : WORTH_IT)) {
         return NULL;
     }
     struct platform_lease_page *page = platform_lease_page(mm->space);
@@ -457,7 +459,7 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     if (l->trace.unsteady || (result < 0 && result != -ENOENT) || t->must_exit || !t->mm) {
         return;
     }
-    struct name_table *table = table_of(t);
+    struct name_table *table = table_of(t, use == NAME_USE_OPEN);
     if (!table) {
         return;
     }
