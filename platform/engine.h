@@ -41,6 +41,7 @@ struct engine_ops {
     bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, unsigned of);
     struct platform_lease_page *(*lease_page)(struct platform_space *s);
+    void *(*lease_bytes)(struct platform_space *s, size_t *out_size);
     struct platform_stamps *(*stamps)(void); /* NULL: nothing is kept */
     /* NULL: nothing is noted */
     bool (*notes)(const struct platform_thread *th, struct platform_notes *out);

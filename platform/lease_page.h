@@ -20,10 +20,13 @@
 #define LEASE_SMALL_MAX 56
 
 /* The position word: LEASE_VALID, a generation, the file's position. */
-#define LEASE_VALID       (1UL << 63)
-#define LEASE_CLOSED      (1UL << 62) /* instead of LEASE_VALID: the process has closed the fd */
+#define LEASE_VALID  (1UL << 63)
+#define LEASE_CLOSED (1UL << 62) /* instead of LEASE_VALID: the process has closed the fd */
+/* Prepared opens: instead of LEASE_VALID, the process may open it; beside LEASE_VALID, it did, and the sentry does not know yet. */
+#define LEASE_READY       (1UL << 61)
+#define LEASE_OPENED      (1UL << 60)
 #define LEASE_GENERATION  (1UL << 40)
-#define LEASE_GENERATIONS (1U << 22)
+#define LEASE_GENERATIONS (1U << 20)
 #define LEASE_POSITION    (LEASE_GENERATION - 1)
 #define LEASE_NO_SIZE     UINT64_MAX
 
@@ -63,6 +66,11 @@ struct platform_ring {
 };
 _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 
+#define LEASE_OPEN_FDS  64U
+#define LEASE_OPENED_FD (LEASE_OPEN_FDS - 1) /* of platform_lease.opened */
+/* O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_NOFOLLOW, O_LARGEFILE: what may stand beside O_RDONLY */
+#define LEASE_OPEN_FLAGS 02504400U
+
 #define LEASE_READ   1U
 #define LEASE_WRITE  2U
 #define LEASE_APPEND 4U
@@ -81,10 +89,18 @@ struct platform_lease {
     uint8_t stat[144];   /* struct stat */
     uint32_t kept;       /* the number by which the process may map the file privately; 0: none */
     uint32_t uses;       /* calls that were served: whether the next lease is worth it */
-    uint8_t pad[64];
+    uint32_t name_hash;  /* of a prepared open: platform_name.hash of its name */
+    uint32_t opened;     /* with LEASE_OPENED: the fd, and open's flags */
+    uint32_t bytes; /* 1 + where a copy of all of the file lies in LEASE_BYTES; 0: there is none */
+    uint8_t pad[52];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 
+/* Another generation, and nothing else. */
+static inline uint64_t lease_next(uint64_t word)
+{
+    return (word + LEASE_GENERATION) & (LEASE_GENERATIONS - 1) * LEASE_GENERATION;
+}
 static inline uint64_t lease_room(unsigned index)
 {
     return index < LEASE_SMALL_MAX ? LEASE_SMALL : LEASE_BYTES_MAX;
@@ -99,8 +115,14 @@ static inline uint64_t lease_offset(unsigned index)
 
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
-    uint64_t closes;                /* leases whose fds the process has closed: a bit each */
-    uint8_t pad[56];
+    uint64_t closes; /* leases whose fds the process has closed, or opened: a bit each */
+    /*
+     * The process may open what is prepared, as the lowest of these fds that is free: all below open_limit. Kept by
+     * both sides: by the process when it opens and closes by itself, else by the sentry. open_limit 0: it may not.
+     */
+    uint64_t free_fds;
+    uint32_t open_limit; /* at most LEASE_OPEN_FDS */
+    uint8_t pad[44];
     uint64_t libraries[40]; /* no files: the engine's own, struct stub_libraries */
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */

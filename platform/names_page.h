@@ -42,7 +42,8 @@ struct platform_name {
     uint8_t may;      /* MAY_*: what access(2) grants */
     uint8_t no_label; /* errno for attributes in security.: it has none; 0: not known */
     uint8_t no_acl;   /* the same for ACLs */
-    uint8_t pad[3];
+    uint8_t open;     /* 0, or 1 + index of the lease with which it may be opened: LEASE_READY */
+    uint8_t pad[2];
 
     uint64_t dev, ino, size, blocks;
     int64_t seconds[4]; /* atime, mtime, ctime, btime */

@@ -222,6 +222,12 @@ struct platform_lease_page *platform_lease_page(struct platform_space *s)
     return g_engine->lease_page ? g_engine->lease_page(s) : NULL;
 }
 
+void *platform_lease_bytes(struct platform_space *s, size_t *out_size)
+{
+    *out_size = 0;
+    return g_engine->lease_bytes ? g_engine->lease_bytes(s, out_size) : NULL;
+}
+
 struct platform_stamps *platform_stamps(void)
 {
     return g_engine->stamps ? g_engine->stamps() : NULL;

@@ -207,6 +207,8 @@ void platform_ask(struct platform_thread *th, unsigned what, unsigned of);
  * its children. Context: may block. Errors: what mmap gave, -ESRCH.
  */
 struct platform_lease_page *platform_lease_page(struct platform_space *s);
+/* Memory behind it, *out_size bytes, for copies of leased files (platform_lease.bytes). */
+void *platform_lease_bytes(struct platform_space *s, size_t *out_size);
 /* What says whether kept lookups still hold (platform/names_page.h), for all processes; NULL: this engine has none. */
 struct platform_stamps *platform_stamps(void);
 /*

@@ -62,12 +62,21 @@ static unsigned walk_flags_resolve(uint64_t resolve)
            (resolve & RESOLVE_IN_ROOT ? WALK_IN_ROOT : 0);
 }
 
+/* As the guest's side may do it by itself. */
+static bool is_plain_read(const struct open_how *how)
+{
+    return !(how->flags &
+             ~(uint64_t)(O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | KERNEL_O_LARGEFILE)) &&
+           !how->resolve;
+}
+
 static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct open_how *how)
 {
     AUTO_FREE char *text = NULL;
     AUTO_PATH start = {NULL, NULL};
     AUTO_PUT(file) f = NULL;
     struct walk w;
+    struct name_lookup lookup;
     int r = open_how_check(how);
     if (r < 0) {
         return r;
@@ -76,10 +85,13 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
     if (r < 0) {
         return r;
     }
+    names_begin(&lookup);
     r = walk_init(t, dirfd, text, walk_flags_resolve(how->resolve), &w, &start);
     if (r < 0) {
         return r;
     }
+    bool reads = is_plain_read(how) && *text;
+    w.trace = reads ? &lookup.trace : NULL;
     if (fd_table_full(t->files, fd_limit(t))) {
         return -EMFILE;
     }
@@ -87,7 +99,14 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
     if (r < 0) {
         return r;
     }
-    return fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
+    r = fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
+    if (r >= 0 && reads && f->inode->i_flags & INODE_FROZEN && S_ISREG(f->inode->mode)) {
+        lookup.text = text;
+        lookup.dirfd = dirfd;
+        lookup.follow = !(how->flags & O_NOFOLLOW);
+        names_keep(t, &lookup, 0, &f->path, NAME_USE_OPEN);
+    }
+    return r;
 }
 
 /* open's lenient reading of flags: what it does not know, or what O_PATH makes meaningless, is dropped. */

@@ -37,6 +37,9 @@ long sys_getrlimit(struct task *t, unsigned resource, uaddr_t rlim)
 
 static void store_limit(struct thread_group *tg, unsigned resource, const struct rlimit *new)
 {
+    if (resource == RLIMIT_NOFILE) {
+        lease_limits_changed(tg);
+    }
     tg->limits[resource] = *new;
     facts_forget_of(tg, FACT_RLIMITS);
     if (resource == RLIMIT_CPU) {

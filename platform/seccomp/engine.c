@@ -268,6 +268,7 @@ const struct engine_ops g_seccomp_engine = {
     .host_tid = seccomp_host_tid,
     .call_sp = seccomp_call_sp,
     .lease_page = seccomp_lease_page,
+    .lease_bytes = seccomp_lease_bytes,
     .stamps = seccomp_stamps,
     .notes = seccomp_notes,
     .grant_notes = seccomp_grant_notes,

@@ -310,6 +310,7 @@ void *seccomp_copy_room(struct platform_thread *th, size_t size);
 /* What the call still has to do is done now; th->result. Context: may block. */
 void tail_now(struct platform_thread *th);
 struct platform_lease_page *seccomp_lease_page(struct platform_space *s);
+void *seccomp_lease_bytes(struct platform_space *s, size_t *out_size);
 struct platform_stamps *seccomp_stamps(void);
 int seccomp_lease_map(struct platform_thread *th, unsigned index, int host_fd, uint64_t size,
                       bool writable);

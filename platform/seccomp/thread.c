@@ -325,6 +325,12 @@ struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
     return (struct platform_lease_page *)(void *)space_chan(s, THREAD_SLOTS);
 }
 
+void *seccomp_lease_bytes(struct platform_space *s, size_t *out_size)
+{
+    *out_size = LEASE_BYTES_SIZE;
+    return space_chan(s, THREAD_SLOTS + 1);
+}
+
 struct platform_stamps *seccomp_stamps(void)
 {
     return g_seccomp.ro->answer ? &g_seccomp.ro->stamps : NULL;

@@ -31,7 +31,7 @@ uint64_t *stub_slot_word(uint64_t slot)
 void stub_slots_reset(uint64_t slot)
 {
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        HOT->slots[i] = i == SLOT_COUNT / 64 - 1 ? LEASE_SLOT_BIT : 0;
+        HOT->slots[i] = i == SLOT_COUNT / 64 - 1 ? SHARED_SLOT_BITS : 0;
     }
     *stub_slot_word(slot) |= 1UL << (slot & 63);
 }
@@ -44,7 +44,7 @@ int stub_single_threaded(void)
             count++;
         }
     }
-    return count == 2; /* and the lease page's */
+    return count == 1 + SHARED_SLOTS;
 }
 
 static long slot_alloc(void)

@@ -37,7 +37,7 @@ static struct platform_lease *lease_of(uint64_t fd, uint32_t rights, uint64_t *w
         return 0;
     }
     struct platform_lease *l = &lease_page()->leases[index - 1];
-    *map = lease_addr(index - 1);
+    *map = l->bytes ? LEASE_BYTES + l->bytes - 1 : lease_addr(index - 1);
     *word = word_load(&l->position);
     if (!(*word & LEASE_VALID) || lease_number(fd) != index) {
         return 0;
@@ -282,16 +282,37 @@ long stub_file_map(const uint64_t *a)
     return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
 }
 
-/* The fd is free for nobody until the sentry has seen it, which is before anybody can ask for one. */
+void stub_fd_is_free(uint64_t fd)
+{
+    struct platform_lease_page *page = lease_page();
+    if (fd < *(volatile uint32_t *)&page->open_limit) {
+        __atomic_fetch_or(&page->free_fds, 1UL << fd, __ATOMIC_SEQ_CST);
+    }
+}
+
+/*
+ * The sentry sees it before anybody asks it for an fd; what this process opens by itself may have the number at once. What it has
+ * opened so, and the sentry has not seen, it may open again.
+ */
 static long lease_close(uint64_t fd)
 {
+    struct platform_lease_page *page = lease_page();
     uint64_t word, map;
     struct platform_lease *l = lease_of(fd, LEASE_CLOSABLE, &word, &map);
-    if (!l || !word_replace(&l->position, word, LEASE_CLOSED | (word & LEASE_POSITION))) {
+    if (!l) {
         return NOT_OURS;
     }
-    uint64_t bit = 1UL << (l - lease_page()->leases);
-    __atomic_fetch_or(&lease_page()->closes, bit, __ATOMIC_SEQ_CST);
+    uint64_t closed = word & LEASE_OPENED ? LEASE_READY | lease_next(word)
+                                          : LEASE_CLOSED | (word & LEASE_POSITION);
+    if (!word_replace(&l->position, word, closed)) {
+        return NOT_OURS;
+    }
+    if (closed & LEASE_READY) {
+        __atomic_store_n(&page->lease_of[fd], 0, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_fetch_or(&page->closes, 1UL << (l - page->leases), __ATOMIC_SEQ_CST);
+    }
+    stub_fd_is_free(fd);
     return 0;
 }
 

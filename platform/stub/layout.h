@@ -54,9 +54,12 @@
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
 #define NOTES_OFFSET                                                                               \
     (WINDOW_SIZE - NOTES_SIZE) /* in the window: its end is the log while it has anything */
-/* The last slot is no thread's: its memory is the process's lease page (platform/lease_page.h). */
-#define THREAD_SLOTS (SLOT_COUNT - 1)
-#define LEASE_PAGE   (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
+/* The last slots are no threads': the process's lease page (platform/lease_page.h), and copies of small files that it opens next. */
+#define SHARED_SLOTS     3
+#define THREAD_SLOTS     (SLOT_COUNT - SHARED_SLOTS)
+#define LEASE_PAGE       (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
+#define LEASE_BYTES      (LEASE_PAGE + CHAN_STRIDE)
+#define LEASE_BYTES_SIZE ((SHARED_SLOTS - 1) * CHAN_STRIDE)
 /* Rings of leased pipes, and bytes of leased files. */
 #define RING_STRIDE  UL_(0x20000)
 #define RING_ADDR(i) (UL_(0x700030000000) + (i)*RING_STRIDE)

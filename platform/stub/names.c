@@ -1,6 +1,6 @@
 /*
  * Names that the sentry looked up before (platform/names_page.h): stat and its like of a path, and readlink of what is no link,
- * answered from what was kept.
+ * answered from what was kept; and open, of what the sentry has opened already (sentry/task/lease_open.c).
  *
  * Nothing is locked. An entry is read between two looks at its sequence number; then the stamps that it depends on
  * say whether it still holds. A change that was finished before this call began has its stamp by then, and of one
@@ -17,6 +17,7 @@
 #define AT_FDCWD_            0xffffff9cU
 #define AT_SYMLINK_NOFOLLOW_ 0x100U
 #define AT_NO_AUTOMOUNT_     0x800U
+#define O_NOFOLLOW_          0400000U
 #define STATX_SYNC_TYPE_     0x6000U
 #define STATX_BASIC_STATS_   0x7ffU
 #define STATX_BTIME_         0x800U
@@ -146,6 +147,45 @@ static int find_name(const struct query *q, struct platform_name *out)
     return 0;
 }
 
+/* The fd is the lowest that is free: nobody else takes or frees one meanwhile (page->open_limit says so). */
+static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
+{
+    struct platform_lease_page *page = (struct platform_lease_page *)LEASE_PAGE;
+    uint64_t fd = (uint64_t)__builtin_ctzll(word_load(&page->free_fds));
+    struct platform_lease *l = &page->leases[n->open - 1];
+    const struct stat_out *s = (const void *)l->stat;
+    uint64_t word = word_load(&l->position);
+    if ((word & (LEASE_VALID | LEASE_CLOSED | LEASE_READY)) != LEASE_READY ||
+        l->name_hash != hash || !l->stat_valid || s->ino != n->ino || s->dev != n->dev) {
+        return NOT_OURS; /* it was for another name, that was pushed out */
+    }
+    l->opened = (uint32_t)fd | flags;
+    platform_facts_behind(page)->fds[fd] = 0;
+    __atomic_store_n(&page->lease_of[fd], n->open, __ATOMIC_SEQ_CST);
+    if (!word_replace(&l->position, word, LEASE_VALID | LEASE_OPENED | lease_next(word))) {
+        __atomic_store_n(&page->lease_of[fd], 0, __ATOMIC_SEQ_CST);
+        return NOT_OURS;
+    }
+    __atomic_fetch_and(&page->free_fds, ~(1UL << fd), __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&page->closes, 1UL << (n->open - 1), __ATOMIC_SEQ_CST);
+    return (long)fd;
+}
+
+static long open_name(uint64_t dirfd, uint64_t path, uint32_t flags)
+{
+    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    uint32_t limit = *(const volatile uint32_t *)&page->open_limit;
+    uint64_t free_fds = limit ? word_load(&page->free_fds) : 0;
+    struct query q;
+    struct platform_name n;
+    if (!free_fds || (uint32_t)__builtin_ctzll(free_fds) >= limit || flags & ~LEASE_OPEN_FLAGS ||
+        !take_query(&q, dirfd, path, flags & O_NOFOLLOW_ ? NAME_NOFOLLOW : NAME_FOLLOW) ||
+        !find_name(&q, &n) || n.open - 1U >= LEASE_MAX || n.flags & NAME_ABSENT) {
+        return NOT_OURS;
+    }
+    return claim(&n, q.hash, flags);
+}
+
 static long stat_name(const struct query *q, uint64_t to)
 {
     struct platform_name n;
@@ -269,6 +309,10 @@ long stub_name(struct area *area, uint64_t nr)
     struct query q;
     uint32_t flags;
     switch (nr) {
+    case __NR_open:
+        return open_name(AT_FDCWD_, a[0], (uint32_t)a[1]);
+    case __NR_openat:
+        return open_name(a[0], a[1], (uint32_t)a[2]);
     case __NR_stat:
     case __NR_lstat:
         return take_query(&q, AT_FDCWD_, a[0], nr == __NR_stat ? NAME_FOLLOW : NAME_NOFOLLOW)

@@ -118,6 +118,7 @@ static long note_close(struct area *area, uint32_t slot)
     if (area->note_fd[slot] < FACT_FDS && *known) {
         __atomic_store_n(known, 0, __ATOMIC_SEQ_CST);
     }
+    stub_fd_is_free(area->note_fd[slot]);
     return 0;
 }
 

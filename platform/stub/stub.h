@@ -55,7 +55,7 @@ _Static_assert(offsetof(struct area, flags) == AREA_FLAGS, "assembly offset");
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
-#define LEASE_SLOT_BIT (1UL << 63) /* of the last word: no thread's */
+#define SHARED_SLOT_BITS (~0UL << (64 - SHARED_SLOTS)) /* of the last word: no threads' */
 /* What the process as a whole changes often. */
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64]; /* in use */
@@ -164,6 +164,8 @@ long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS *
 
 /* notes.c */
 long stub_note(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* The process has closed fd by itself: it may open something as that. */
+void stub_fd_is_free(uint64_t fd);
 /* What to tell with a request; it was told; what came with the reply. */
 uint32_t stub_notes_tell(struct area *area);
 void stub_notes_told(struct area *area, uint32_t told);

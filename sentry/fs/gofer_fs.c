@@ -432,6 +432,12 @@ static bool fs_lacks_xattrs(struct inode *inode)
     return gi->no_xattr && gofer_fresh(gofer_fs_of(gi), gi->fetched_ns);
 }
 
+static bool fs_opens_at_once(const struct inode *inode)
+{
+    const struct gofer_inode *gi = container_of(inode, const struct gofer_inode, inode);
+    return gofer_fs_of(gi)->frozen && S_ISREG(inode->mode) && gi->read_fd.fd >= 0;
+}
+
 static size_t fs_names_after(struct inode *dir, const struct name *after, char *names, size_t size,
                              size_t max)
 {
@@ -487,6 +493,7 @@ const struct inode_ops gofer_inode_ops = {
     .rmdir = gofer_rmdir,
     .rename = gofer_rename,
     .names_after = fs_names_after,
+    .opens_at_once = fs_opens_at_once,
     .lacks_xattrs = fs_lacks_xattrs,
     .readlink = fs_readlink,
     .getattr = fs_getattr,

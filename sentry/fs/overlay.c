@@ -195,6 +195,13 @@ static size_t overlay_names_after(struct inode *dir, const struct name *after, c
     return count;
 }
 
+static bool overlay_opens_at_once(const struct inode *inode)
+{
+    const struct overlay_node *n = container_of(inode, const struct overlay_node, mem.inode);
+    return n->data_in_lower && n->lower->ops->opens_at_once &&
+           n->lower->ops->opens_at_once(n->lower);
+}
+
 static int overlay_readlink(struct inode *inode, char **out)
 {
     const struct overlay_node *n = overlay_node(inode);
@@ -366,7 +373,11 @@ static const struct inode_ops overlay_dir_ops = {
     .tmpfile = mem_tmpfile,   .walk_ahead = overlay_walk_ahead,
     .open = overlay_open_dir, .names_after = overlay_names_after,
 };
-static const struct inode_ops overlay_file_ops = {OVERLAY_COMMON_OPS, .open = overlay_open_file};
+static const struct inode_ops overlay_file_ops = {
+    OVERLAY_COMMON_OPS,
+    .open = overlay_open_file,
+    .opens_at_once = overlay_opens_at_once,
+};
 static const struct inode_ops overlay_link_ops = {OVERLAY_COMMON_OPS, .readlink = overlay_readlink};
 static const struct inode_ops overlay_special_ops = {OVERLAY_COMMON_OPS};
 

@@ -292,7 +292,7 @@ long task_clone(struct task *t, const struct clone_request *r)
                                    .child_tid = r->child_tid,
                                    .tls = r->tls,
                                    .guest_tid = tid};
-        lease_before_clone(t);
+        lease_before_clone(t, r->flags);
         error = platform_clone(t->pt, &c, &pt);
     }
     if (error < 0) {

@@ -13,7 +13,9 @@ void notes_end(struct task *t);
 /* The leases in t's address space, if there are, are for other fds than t's. */
 bool lease_is_foreign(const struct task *t);
 /* t is about to make a process or a thread, which inherits what the host gave t's process. */
-void lease_before_clone(struct task *t);
+void lease_before_clone(struct task *t, uint64_t flags);
+/* RLIMIT_NOFILE of a process is about to change. */
+void lease_limits_changed(struct thread_group *tg);
 /* Closes what processes have closed by themselves: for who can see that something is open. */
 void lease_settle_everywhere(void);
 /* All files are the kernel's again: somebody wants to be told what happens to them. */

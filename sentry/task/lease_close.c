@@ -36,10 +36,10 @@ static void settle(struct fd_closes *c)
 {
     struct lease_table *table = container_of(c, struct lease_table, closes);
     struct platform_lease_page *page = table->page;
-    uint64_t bits = __atomic_load_n(&page->closes, __ATOMIC_SEQ_CST)
-                        ? __atomic_exchange_n(&page->closes, 0, __ATOMIC_SEQ_CST)
-                        : 0;
-    for (; bits; bits &= bits - 1) {
+    uint64_t all = __atomic_load_n(&page->closes, __ATOMIC_SEQ_CST)
+                       ? __atomic_exchange_n(&page->closes, 0, __ATOMIC_SEQ_CST)
+                       : 0;
+    for (uint64_t bits = all; bits; bits &= bits - 1) {
         unsigned i = (unsigned)__builtin_ctzll(bits);
         struct regular_lease *l = table->regular[i];
         if (l && (__atomic_load_n(&page->leases[i].position, __ATOMIC_SEQ_CST) & LEASE_CLOSED)) {
@@ -58,13 +58,16 @@ static void settle(struct fd_closes *c)
         notes_settle(table);
         c->waiting |= notes_are_out(table);
     }
+    lease_open_settle(table, all); /* behind the closes: the numbers are used again */
 }
 
 void lease_closes_init(struct lease_table *table, struct fd_table *files)
 {
     list_add_tail(&table->all_link, &g_tables);
     list_init(&table->closed);
-    table->closes = (struct fd_closes){.word = &table->page->closes, .settle = settle};
+    list_init(&table->claimed);
+    table->closes = (struct fd_closes){
+        .word = &table->page->closes, .settle = settle, .free_fds = &table->page->free_fds};
     if (!fd_table_bind(files, &table->closes)) {
         log_debug("descriptors that another process serves, too: none is closed without asking");
     }
@@ -72,14 +75,21 @@ void lease_closes_init(struct lease_table *table, struct fd_table *files)
 
 void lease_closes_end(struct lease_table *table)
 {
-    if (table->closes.table) {
-        settle(&table->closes);
-    }
+    table->page->open_limit = 0;
+    lease_settle(table);
     list_del(&table->all_link);
     fd_table_unbind(&table->closes);
     struct regular_lease *l;
-    while ((l = list_first_entry(&table->closed, struct regular_lease, closed_link))) {
+    while ((l = list_first_entry(&table->closed, struct regular_lease, closed_link)) ||
+           (l = list_first_entry(&table->claimed, struct regular_lease, closed_link))) {
         put_closed(l);
+    }
+}
+
+void lease_settle(struct lease_table *table)
+{
+    if (table->closes.table) {
+        fd_table_settle(table->closes.table);
     }
 }
 
@@ -112,9 +122,7 @@ void lease_settle_everywhere(void)
 {
     struct lease_table *table;
     list_for_each_entry (table, &g_tables, all_link) {
-        if (table->closes.table) {
-            settle(&table->closes);
-        }
+        lease_open_withdraw(table); /* they are open files, too */
     }
 }
 

@@ -10,6 +10,7 @@
  * A write's time is taken from the time stamp counter that the stub noted, between two readings of ours.
  */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,6 +62,10 @@ static void take_over(struct file_lease *base)
     uint64_t word = __atomic_exchange_n(&p->position, 0, __ATOMIC_SEQ_CST);
     uint64_t size = __atomic_exchange_n(&p->size, LEASE_NO_SIZE, __ATOMIC_SEQ_CST);
     uint64_t written = __atomic_exchange_n(&p->written_at, 0, __ATOMIC_SEQ_CST);
+    if (l->prepared) {
+        lease_open_taken(l, word);
+        return;
+    }
     l->idle_holds = word == l->word && !written ? l->idle_holds + 1 : 0;
     bool closed = l->closable && (word & LEASE_CLOSED);
     if (closed || (word & LEASE_VALID)) {
@@ -100,11 +105,24 @@ static void stop_filling(struct lease_table *table)
     }
 }
 
-void lease_before_clone(struct task *t)
+void lease_before_clone(struct task *t, uint64_t flags)
 {
     if (t->mm->leases) {
         stop_filling(t->mm->leases);
         notes_end_all(t->mm->leases);
+        if (flags & (CLONE_VM | CLONE_FILES)) {
+            lease_open_withdraw(t->mm->leases); /* two can't be told which fds are free */
+        }
+    }
+}
+
+void lease_limits_changed(struct thread_group *tg)
+{
+    const struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->mm && t->mm->leases) {
+            lease_open_withdraw(t->mm->leases);
+        }
     }
 }
 
@@ -124,6 +142,10 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
                LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
                (l->table->writer == l ? LEASE_FILLED : 0);
+    if (l->bytes) {
+        p->capacity = (uint64_t)terms->size;
+    }
+    p->bytes = l->bytes;
     p->kept = l->kept;
     l->stat_given = l->frozen && stat_is_true(l);
     p->stat_valid = l->stat_given;
@@ -132,7 +154,8 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
         l->realtime_ns = ktime_realtime_ns();
     }
     __atomic_store_n(&p->size, (uint64_t)terms->size, __ATOMIC_SEQ_CST);
-    l->word = LEASE_VALID | generation * LEASE_GENERATION | (uint64_t)f->pos;
+    l->word = l->prepared ? LEASE_READY : LEASE_VALID | (uint64_t)f->pos;
+    l->word |= generation * LEASE_GENERATION;
     __atomic_store_n(&p->position, l->word, __ATOMIC_SEQ_CST);
 }
 
@@ -151,7 +174,7 @@ static bool give_back(struct file_lease *base)
     struct regular_lease *l = regular(base);
     struct file *f = l->file;
     struct lease_terms terms;
-    if (!list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF ||
+    if (l->claimed || !list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF ||
         f->ops->lease(f, &terms) < 0) {
         return false;
     }
@@ -171,7 +194,13 @@ static void end(struct file_lease *base)
     struct regular_lease *l = regular(base);
     struct lease_table *table = l->table;
     struct file *f = l->file;
-    __atomic_store_n(&table->page->lease_of[f->lease_fd], 0, __ATOMIC_SEQ_CST);
+    uint8_t number =
+        (uint8_t)(l->index +
+                  1); /* unless it is another's already, that the process has opened there */
+    if (f->lease_fd >= 0) {
+        __atomic_compare_exchange_n(&table->page->lease_of[f->lease_fd], &number, 0, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
     if (table->writer == l) {
         stop_filling(table);
     }
@@ -197,6 +226,7 @@ static void fd_closed(struct file_lease *base, struct file *f, const struct fd_t
 
 static void lease_free(struct file_lease *base)
 {
+    lease_open_disown(regular(base));
     free(regular(base));
 }
 
@@ -322,14 +352,18 @@ void lease_install(struct task *t, struct file *f, int fd, struct regular_lease 
     list_init(&l->closed_link);
     l->base.writes = terms->writable;
     file_lease_init(&l->base, &regular_ops, f->inode);
-    inode_changed(f->inode); /* what was kept of it does not see them write */
+    if (l->writable) {
+        inode_changed(f->inode); /* what was kept of it does not see them write */
+    }
     table->regular[l->index] = l;
     f->lease = &l->base;
     f->lease_files = t->files;
     f->lease_fd = fd;
     lease_page_of(l)->uses = 0;
     publish(l, terms);
-    __atomic_store_n(&table->page->lease_of[fd], (uint8_t)(l->index + 1), __ATOMIC_SEQ_CST);
+    if (fd >= 0) {
+        __atomic_store_n(&table->page->lease_of[fd], (uint8_t)(l->index + 1), __ATOMIC_SEQ_CST);
+    }
 }
 
 /* Maps f at index and makes it a lease, if the world is still as it was then. Return: it is one. */

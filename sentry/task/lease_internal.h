@@ -27,6 +27,12 @@ struct regular_lease {
     bool outgrown;       /* it ended because the mapping is too small */
     bool frozen;         /* lease_terms.frozen */
     bool closable;       /* as it is out now */
+    bool prepared;       /* no fd leads to file yet: lease_open.c */
+    bool owned;          /* file is not borrowed, but a reference */
+    bool claimed;        /* prepared; it was taken over after the process had opened it: */
+    uint32_t opened;     /* ... platform_lease.opened */
+    uint32_t name_hash;  /* prepared: platform_lease.name_hash */
+    uint32_t bytes;      /* platform_lease.bytes */
     uint32_t kept;       /* the process has the file by that number, and may map it; 0: not */
     bool stat_given;     /* stat, as it is out now, is made of these: */
     uint32_t stat_nlink; /* other changes come with one of ctime */
@@ -35,7 +41,8 @@ struct regular_lease {
     uint64_t word;       /* position word as it was given */
     uint64_t tsc;        /* when it was given: both clocks */
     int64_t realtime_ns;
-    struct list closed_link; /* the process has closed it: lease_table.closed, with a reference */
+    struct list
+        closed_link; /* the process has closed it: lease_table.closed, with a reference; or opened: claimed */
     int closed_fd;
 };
 
@@ -58,7 +65,10 @@ struct lease_table {
     struct list facts;
     struct fd_closes closes;
     struct note_table *notes; /* owned, or NULL */
-    struct list closed; /* regular_lease.closed_link: ended, but the fd is still to be closed */
+    struct list closed;     /* regular_lease.closed_link: ended, but the fd is still to be closed */
+    struct list claimed;    /* the same, but the fd is still to be opened */
+    unsigned next_prepared; /* place that is used again next */
+    size_t bytes_used;      /* of the memory for copies of files */
     uint32_t generation;
     unsigned fcntl_heat; /* questions about fds */
 };
@@ -89,7 +99,7 @@ void lease_consider_opened(struct task *t, struct file *f, int fd);
 bool lease_may_have(const struct task *t, const struct file *f);
 /* A place for so many bytes; -1: none. */
 int lease_free_index(const struct lease_table *table, uint64_t size);
-/* Makes l, which is filled in but for base, the lease of f as fd of t. Consumed. */
+/* Makes l, which is filled in but for base, the lease of f as fd of t (-1: none yet). Consumed. */
 void lease_install(struct task *t, struct file *f, int fd, struct regular_lease *l,
                    const struct lease_terms *terms);
 /* Somebody else has the bytes in a way that excludes a lease of f. */
@@ -107,8 +117,32 @@ void lease_closes_init(struct lease_table *table, struct fd_table *files);
 bool lease_is_closable(const struct regular_lease *l);
 /* l was taken over, and had been closed. */
 void lease_note_closed(struct regular_lease *l);
+/* What the process closed and opened by itself, the fd table knows then. */
+void lease_settle(struct lease_table *table);
 /* All leases have ended; the table is about to go. */
 void lease_closes_end(struct lease_table *table);
+
+/* lease_open.c: descriptors that the process opens by itself. */
+/* t, in a system call, is about to have more prepared: no copies of files are given any more. */
+void lease_open_begin(struct task *t);
+/*
+ * Opens p for t's process, ahead, to be taken by a name with that hash. copy_max: of no more bytes it gets a copy, to be read without
+ * a trip. Doesn't block. Return: platform_name.open; 0: no.
+ */
+unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash, size_t copy_max);
+/* What was prepared in that way; 0: nothing. */
+unsigned lease_open_known(const struct task *t, const struct inode *inode, uint32_t hash);
+/* t's process may use from now on what was prepared. */
+void lease_open_offer(struct task *t);
+/* A prepared one was taken over; word: its position word. */
+void lease_open_taken(struct regular_lease *l, uint64_t word);
+/* Of those whose bits are set, what the process has opened becomes the table's. */
+void lease_open_settle(struct lease_table *table, uint64_t bits);
+/* Nothing is prepared any more. */
+void lease_open_withdraw(struct lease_table *table);
+/* The owner's part of lease_free. */
+void lease_open_disown(struct regular_lease *l);
+
 void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);
 /* The process is about to lose the files that it keeps. */

@@ -21,18 +21,27 @@
 
 #include "lib/hash.h"
 #include "platform/platform.h"
+#include "sentry/task/lease_internal.h"
 #include "sentry/vfs/dcache.h"
 #include "sentry/vfs/fdtable.h"
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/stamp.h"
 
-#define WORTH_IT       8  /* lookups of a process: keeping costs pages */
+#define WORTH_IT 8 /* lookups of a process: keeping costs pages */
+#define OPENS_WORTH_IT                                                                             \
+    20 /* the same, if the last one was an open: programs open some files when they start */
 #define SETS_FIRST     12 /* a table that is hardly used stays on few pages */
 #define KEPT_FIRST     32 /* ... until so many were kept */
 #define STREAMS        8
 #define WINDOW_FIRST   8
 #define WINDOW_HABIT   16 /* of a process that goes through directories */
 #define WINDOW_MAX     64
+#define OPENS_MAX      32 /* the same, of names that are prepared to be opened */
+#define REOPENED       8  /* a name that is opened again before so many others is prepared */
+#define USES_HABIT     8  /* of names told ahead: the process goes through files, and reads them */
+#define COPY_NEXT      (8u << 10)  /* bytes of a file that is copied ahead, */
+#define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
+#define NEAR           4 /* names that may be passed over by who opens files: there are other things, too */
 #define AHEAD_BYTES    8192
 #define CREDIT_FIRST   64 /* names told ahead that need not be used */
 #define CREDIT_MAX     512
@@ -49,9 +58,10 @@ _Static_assert(MAY_READ == R_OK && MAY_WRITE == W_OK && MAY_EXEC == X_OK, "platf
 struct stream {
     const struct dentry *dir; /* borrowed, only compared */
     int dirfd;
-    uint64_t next;     /* hash of the name that comes after the last one asked for; 0: none */
-    uint64_t expected; /* ... after those that were told ahead */
-    unsigned window;   /* how many those were, the last time */
+    bool opens;              /* its files are opened */
+    uint64_t next[NEAR];     /* hashes of names that come after the last one asked for; 0: none */
+    uint64_t expected[NEAR]; /* ... after those that were told ahead */
+    unsigned window;         /* how many those were, the last time */
 };
 
 struct name_table {
@@ -66,6 +76,8 @@ struct name_table {
     uint32_t uses_seen; /* of page->ahead_uses */
     unsigned next_stream;
     struct stream streams[STREAMS];
+    uint32_t opened[REOPENED]; /* hashes of names that were opened last */
+    unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];
     uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
 };
@@ -99,8 +111,8 @@ static bool all_alike(const struct task *t)
     return true;
 }
 
-/* Whether something can be kept for t. */
-static struct name_table *table_of(struct task *t)
+/* Whether something can be kept for t; opens: because it opened a file. */
+static struct name_table *table_of(struct task *t, bool opens)
 {
     struct mm *mm = t->mm;
     struct name_table *table = mm->names;
@@ -110,7 +122,7 @@ static struct name_table *table_of(struct task *t)
         }
         return table->creds_differ || names_are_foreign(t) ? NULL : table;
     }
-    if (++mm->name_heat < WORTH_IT) {
+    if (++mm->name_heat < (opens ? OPENS_WORTH_IT : WORTH_IT)) {
         return NULL;
     }
     struct platform_lease_page *page = platform_lease_page(mm->space);
@@ -262,16 +274,17 @@ static void keep(struct name_table *table, const struct platform_name *n)
 /* --- what comes next --- */
 
 static struct stream *stream_of(struct name_table *table, const struct dentry *dir, int dirfd,
-                                bool *out_new)
+                                bool opens, bool *out_new)
 {
     *out_new = false;
     for (size_t i = 0; i < STREAMS; i++) {
-        if (table->streams[i].dir == dir && table->streams[i].dirfd == dirfd) {
-            return &table->streams[i];
+        struct stream *s = &table->streams[i];
+        if (s->dir == dir && s->dirfd == dirfd && s->opens == opens) {
+            return s;
         }
     }
     struct stream *s = &table->streams[table->next_stream++ % STREAMS];
-    *s = (struct stream){.dir = dir, .dirfd = dirfd};
+    *s = (struct stream){.dir = dir, .dirfd = dirfd, .opens = opens};
     *out_new = true;
     return s;
 }
@@ -284,13 +297,35 @@ static void earn(struct name_table *table)
     table->uses_seen = uses;
 }
 
+static uint64_t hash_of(const struct name *name)
+{
+    return hash_bytes(name->text, name->size, 0) | 1;
+}
+
+/* Notes which names may come next: the first of those in text, or of what is opened one of the first. */
+static void expect(const struct stream *s, uint64_t near[NEAR], const char *text, size_t count)
+{
+    for (size_t i = 0; i < NEAR; i++) {
+        bool is_one = i < count && (i == 0 || s->opens);
+        size_t size = is_one ? strlen(text) : 0;
+        near[i] = is_one ? hash_of(&(struct name){text, size}) : 0;
+        text += is_one ? size + 1 : 0;
+    }
+}
+
+static bool is_in(const uint64_t near[NEAR], uint64_t name)
+{
+    return near[0] == name || near[1] == name || near[2] == name || near[3] == name;
+}
+
 /* How many names to tell after one that had to be asked for. */
 static unsigned window_for(struct name_table *table, struct stream *s, bool is_new, uint64_t name)
 {
-    unsigned window = 0;
+    unsigned window = 0, max = s->opens ? OPENS_MAX : WINDOW_MAX;
+    _Static_assert(NEAR == 4, "is_in");
     earn(table);
-    if (s->expected == name || s->next == name) {
-        window = MIN(MAX(2 * s->window, (unsigned)WINDOW_FIRST), (unsigned)WINDOW_MAX);
+    if (is_in(s->expected, name) || is_in(s->next, name)) {
+        window = MIN(MAX(2 * s->window, (unsigned)WINDOW_FIRST), max);
         table->credit = MAX(table->credit, (unsigned)CREDIT_FIRST);
     } else if (is_new) {
         window = MIN(table->credit, (unsigned)WINDOW_HABIT);
@@ -299,34 +334,78 @@ static unsigned window_for(struct name_table *table, struct stream *s, bool is_n
     return window;
 }
 
-/* name, beside what was looked up, whose entry like is. Context: may block for locks of lower directories. */
-static void keep_sibling(struct task *t, struct name_table *table, const struct platform_name *like,
-                         const struct name_lookup *l, size_t prefix, const struct path *beside,
-                         const struct name *name)
+enum told { TOLD, PASSED, TOLD_ALL };
+
+/*
+ * name, beside what was looked up, whose entry like is. Return: PASSED, it is none of those that are told; TOLD_ALL, it could not
+ * be prepared to be opened. Context: may block for locks of lower directories.
+ */
+static enum told keep_sibling(struct task *t, struct name_table *table,
+                              const struct platform_name *like, const struct name_lookup *l,
+                              size_t prefix, const struct path *beside, const struct name *name,
+                              bool opens)
 {
     struct platform_name n = *like;
     AUTO_PUT(dentry) d = NULL;
     if (dentry_lookup_locked(beside->dentry->parent, name, &d) < 0 || t->mm->names != table ||
-        t->must_exit || !d->inode || d->mount_count > 0) {
-        return;
+        t->must_exit || !d->inode || d->mount_count > 0 || (opens && !S_ISREG(d->inode->mode))) {
+        return PASSED;
     }
     bool link = S_ISLNK(d->inode->mode);
     const struct path p = {.mnt = beside->mnt, .dentry = d};
     n.flags = (n.flags & NAME_ACCESS) | NAME_AHEAD;
     n.may = n.no_label = n.no_acl = 0;
     n.classes = link ? NAME_NOFOLLOW : NAME_FOLLOW | NAME_NOFOLLOW;
-    if (!(link && l->follow) && set_path(&n, l->text, prefix, name) && describe(table, &p, &n)) {
-        keep(table, &n);
+    if ((link && l->follow) || !set_path(&n, l->text, prefix, name) || !describe(table, &p, &n)) {
+        return opens ? TOLD_ALL : PASSED;
+    }
+    n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
+    bool habit = table->uses_seen >= USES_HABIT;
+    if (opens && !n.open &&
+        !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
+        return TOLD_ALL;
+    }
+    keep(table, &n);
+    return TOLD;
+}
+
+/* Context: may block for locks of lower directories. */
+static void tell_names(struct task *t, struct name_table *table, struct stream *s,
+                       const struct platform_name *like, const struct name_lookup *l,
+                       const struct path *p, size_t prefix, unsigned window, const char *at,
+                       size_t count)
+{
+    struct dentry *dir = p->dentry->parent;
+    const bool opens = s->opens;
+    unsigned told = 0;
+    s->window = window;
+    memset(s->expected, 0, sizeof(s->expected));
+    if (opens) {
+        lease_open_begin(t);
+    }
+    kmutex_lock(&dir->inode->lock); /* free, as the caller has seen: does not sleep */
+    while (count > 0 && told < window && t->mm->names == table) {
+        const struct name next = {at, strlen(at)};
+        enum told how = keep_sibling(t, table, like, l, prefix, p, &next, opens);
+        if (how == TOLD_ALL) {
+            break;
+        }
+        told += !(opens && how == PASSED);
+        at += next.size + 1;
+        count--;
+    }
+    if (t->mm->names == table) {
+        expect(s, s->expected, at, count);
+        table->credit += opens ? window - told : 0; /* it was not the process's fault */
+    }
+    kmutex_unlock(&dir->inode->lock);
+    if (opens && told > 0) {
+        lease_open_offer(t);
     }
 }
 
-static uint64_t hash_of(const struct name *name)
-{
-    return hash_bytes(name->text, name->size, 0) | 1;
-}
-
 static void look_ahead(struct task *t, struct name_table *table, const struct platform_name *like,
-                       const struct name_lookup *l, const struct path *p)
+                       const struct name_lookup *l, const struct path *p, bool opens)
 {
     struct dentry *dir = p->dentry->parent;
     const struct name name = {p->dentry->name, p->dentry->name_size};
@@ -341,32 +420,37 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
         return; /* its names are nothing that the process may know */
     }
     bool is_new;
-    struct stream *s = stream_of(table, dir, (int)like->dirfd, &is_new);
+    struct stream *s = stream_of(table, dir, (int)like->dirfd, opens, &is_new);
     unsigned window = window_for(table, s, is_new, hash_of(&name));
-    char one[NAME_MAX + 1];
+    char few[NAME_MAX + 1];
     AUTO_FREE char *several = window > 0 ? malloc(AHEAD_BYTES) : NULL;
-    char *names = several ? several : one;
+    char *names = several ? several : few;
     window = several ? window : 0;
-    size_t count = dir->inode->ops->names_after(
-        dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(one), (size_t)window + 1);
-    const char *at = names;
-    s->next = count > 0 ? hash_of(&(struct name){names, strlen(names)}) : 0;
-    if (window == 0) {
-        return; /* one of those told ahead was pushed out, or this is the first */
+    size_t count =
+        dir->inode->ops->names_after(dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(few),
+                                     (size_t)window + (opens ? NEAR : 1));
+    expect(s, s->next, names, count);
+    if (window > 0) { /* else one of those told ahead was pushed out, or this is the first */
+        tell_names(t, table, s, like, l, p, prefix, window, names, count);
     }
-    s->window = window;
-    s->expected = 0;
-    kmutex_lock(&dir->inode->lock); /* free, as seen above: does not sleep */
-    for (size_t i = 0; i < count && t->mm->names == table; i++) {
-        const struct name next = {at, strlen(at)};
-        at += next.size + 1;
-        if (i < window) {
-            keep_sibling(t, table, like, l, prefix, p, &next);
-        } else {
-            s->expected = hash_of(&next);
+}
+
+/* n, p's name, was opened. If that happens again and again, the process may do it by itself. */
+static void open_again(struct task *t, struct name_table *table, const struct platform_name *as,
+                       const struct path *p)
+{
+    struct platform_name again = *as, *n = &again;
+    for (size_t i = 0; i < REOPENED; i++) {
+        if (table->opened[i] == n->hash) {
+            if (p->mnt && describe(table, p, n) &&
+                (n->open = (uint8_t)lease_open_prepare(t, p, n->hash, COPY_AGAIN)) > 0) {
+                keep(table, n);
+                lease_open_offer(t);
+            }
+            return;
         }
     }
-    kmutex_unlock(&dir->inode->lock);
+    table->opened[table->next_opened++ % REOPENED] = n->hash;
 }
 
 void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
@@ -375,7 +459,7 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     if (l->trace.unsteady || (result < 0 && result != -ENOENT) || t->must_exit || !t->mm) {
         return;
     }
-    struct name_table *table = table_of(t);
+    struct name_table *table = table_of(t, use == NAME_USE_OPEN);
     if (!table) {
         return;
     }
@@ -394,9 +478,17 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     n.deps[2] = stamp_of_id(t->fs->root_stamp);
     memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
     table->wants_xattrs |= use == NAME_USE_XATTR;
+    if (use == NAME_USE_OPEN) {
+        if (set_path(&n, l->text, 0, &all)) {
+            open_again(t, table, &n, p);
+        }
+        look_ahead(t, table, &n, l, p, true);
+        return;
+    }
     if (!set_path(&n, l->text, 0, &all) || (result == 0 && (!p->mnt || !describe(table, p, &n)))) {
         return;
     }
+    n.open = result == 0 ? (uint8_t)lease_open_known(t, p->dentry->inode, n.hash) : 0;
     if (result == 0 && use == NAME_USE_ACCESS) {
         for (int may = MAY_EXEC; may <= MAY_READ; may *= 2) {
             n.may |= vfs_access(p, t->cred, may) == 0 ? (uint8_t)may : 0;
@@ -404,6 +496,6 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     }
     keep(table, &n);
     if (result == 0) {
-        look_ahead(t, table, &n, l, p);
+        look_ahead(t, table, &n, l, p, false);
     }
 }

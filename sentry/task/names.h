@@ -13,11 +13,12 @@ struct name_lookup {
     int dirfd;
     bool follow; /* a link at its end */
 };
-enum name_use { NAME_USE_STAT, NAME_USE_ACCESS, NAME_USE_XATTR };
+enum name_use { NAME_USE_STAT, NAME_USE_ACCESS, NAME_USE_XATTR, NAME_USE_OPEN };
 
 void names_begin(struct name_lookup *l);
 /**
- * names_keep - t's process may keep the answer, and those to the questions that seem to follow.
+ * names_keep - t's process may keep the answer, and those to the questions that seem to follow. NAME_USE_OPEN: p was opened, to be
+ *              read; the answer is not kept, but what seems to follow is prepared (lease_open.c).
  * @result: of the lookup: 0, or its error.
  * @p: what it found, if result is 0.
  *

@@ -39,7 +39,32 @@ static void settle(const struct fd_table *t)
 {
     struct fd_closes *c = t->closes;
     if (c && unlikely(c->waiting || __atomic_load_n(c->word, __ATOMIC_SEQ_CST))) {
+        c->settling = true;
         c->settle(c);
+        c->settling = false;
+    }
+}
+
+/*
+ * The table has changed, and its process is told which fds are free. It is in a system call then, so it does not open or
+ * close by itself meanwhile; what is settled may be so at any time, but is what it knows already.
+ */
+static void tell_free(const struct fd_table *t)
+{
+    const struct fd_closes *c = t->closes;
+    if (c && c->open_limit > 0 && !c->settling) {
+        uint64_t all = UINT64_MAX >> (WORD_BITS - c->open_limit);
+        uint64_t used = t->capacity ? t->open[0] : 0;
+        __atomic_store_n(c->free_fds, all & ~used, __ATOMIC_SEQ_CST);
+    }
+}
+
+void fd_table_offer(struct fd_table *t, int limit)
+{
+    settle(t);
+    if (t->closes) {
+        t->closes->open_limit = MIN(limit, WORD_BITS);
+        tell_free(t);
     }
 }
 
@@ -288,6 +313,7 @@ static struct file *take_slot(struct fd_table *t, int fd)
         set_bit(t->cloexec, fd, false);
         t->next_free = MIN(t->next_free, fd);
         show_fd(t, fd);
+        tell_free(t);
     }
     return f;
 }
@@ -346,6 +372,19 @@ static void fill_slot(struct fd_table *t, int fd, struct file *f, bool cloexec)
     set_bit(t->open, fd, true);
     set_bit(t->cloexec, fd, cloexec);
     show_fd(t, fd);
+    tell_free(t);
+}
+
+bool fd_table_adopt(struct fd_table *t, int fd, struct file *f, bool cloexec)
+{
+    if (fd >= t->closes->open_limit || ensure_capacity(t, fd) < 0 || t->files[fd]) {
+        return false;
+    }
+    /* It is not shown: the process may have closed it again, and opened another as that number. */
+    t->files[fd] = file_get(f);
+    set_bit(t->open, fd, true);
+    set_bit(t->cloexec, fd, cloexec);
+    return true;
 }
 
 int fd_table_install(struct fd_table *t, struct file *f, int min, int limit, bool cloexec)
@@ -435,9 +474,18 @@ int fd_table_close(struct fd_table *t, int fd)
 
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f)
 {
-    if (fd < t->capacity && t->files[fd] == f) {
-        close_file(t, fd, take_slot(t, fd));
+    bool was_settling = t->closes && t->closes->settling;
+    if (fd >= t->capacity || t->files[fd] != f) {
+        return;
     }
+    if (t->closes) {
+        t->closes->settling = true; /* the process knows: there may be more that it alone knows */
+    }
+    struct file *dropped = take_slot(t, fd);
+    if (t->closes) {
+        t->closes->settling = was_settling;
+    }
+    close_file(t, fd, dropped);
 }
 
 void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)

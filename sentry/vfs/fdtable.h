@@ -6,20 +6,28 @@
 struct fd_table; /* opaque: fdtable.c */
 
 /*
- * Descriptors that a process has closed by itself (sentry/vfs/lease.h), and the table does not know of yet. Whoever
- * looks at the table has them closed first, so nobody ever finds one of them.
+ * Descriptors that a process has closed, or opened, by itself (sentry/vfs/lease.h), and the table does not know of yet. Whoever
+ * looks at the table has that done first, so nobody ever sees the difference.
  */
 struct fd_closes {
-    struct fd_table *table;              /* borrowed; NULL: it is gone, or was bound already */
-    const uint64_t *word;                /* the process's: != 0 when there are some */
-    bool waiting;                        /* the same, known here */
-    void (*settle)(struct fd_closes *c); /* fd_table_drop for each. Must not block */
+    struct fd_table *table; /* borrowed; NULL: it is gone, or was bound already */
+    const uint64_t *word;   /* the process's: != 0 when there are some */
+    bool waiting;           /* the same, known here */
+    void (*settle)(
+        struct fd_closes *c); /* fd_table_drop or fd_table_adopt for each. Must not block */
+    uint64_t *free_fds;       /* the process's: which fds below open_limit are free, a bit each */
+    int open_limit;           /* it may open below that; 0: not at all */
+    bool settling;            /* what the table learns just now is in free_fds already */
 };
 /* c stays where it is until fd_table_unbind. Return: false when the table has another already. */
 bool fd_table_bind(struct fd_table *t, struct fd_closes *c);
 void fd_table_unbind(struct fd_closes *c);
 /* Only for settle: closes fd if it still leads to f. */
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f);
+/* Only for settle: fd, which the process has opened by itself, leads to f. Return: false, it can't have been free. */
+bool fd_table_adopt(struct fd_table *t, int fd, struct file *f, bool cloexec);
+/* Its process, which is in a system call, may open fds below limit (at most 64) by itself, and is told which are free. */
+void fd_table_offer(struct fd_table *t, int limit);
 /* For who looks at what open files do elsewhere: umount. */
 void fd_table_settle(struct fd_table *t);
 

@@ -120,6 +120,8 @@ struct inode_ops {
      */
     MUST_CHECK size_t (*names_after)(struct inode *dir, const struct name *after, char *names,
                                      size_t size, size_t max);
+    /* A regular file whose bytes are steady, and that can be opened for reading without asking anybody. NULL: no. Doesn't block. */
+    bool (*opens_at_once)(const struct inode *inode);
     /* It has no extended attributes; false: it has, or that is not known without asking. NULL: not known. Doesn't block. */
     bool (*lacks_xattrs)(struct inode *inode);
 };

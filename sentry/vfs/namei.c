@@ -275,8 +275,7 @@ int namei_follow(struct namei *n, const struct path *link)
     return 0;
 }
 
-/* What is found depends on a name in the directory reached: that it is there, missing, or a link. */
-static void trace_name(const struct namei *n)
+void namei_trace_name(const struct namei *n)
 {
     struct walk_trace *trace = n->w->trace;
     if (trace && trace->count < TRACE_DIRS) {
@@ -302,7 +301,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (!d->inode) {
-        trace_name(n);
+        namei_trace_name(n);
         dentry_put(d);
         return -ENOENT;
     }
@@ -317,7 +316,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (S_ISLNK(next.dentry->inode->mode)) {
-        trace_name(n);
+        namei_trace_name(n);
         return namei_follow(n, &next);
     }
     set_at(n, &next);
@@ -374,7 +373,7 @@ int namei_finish(struct namei *n, bool follow)
         if (r < 0) {
             return r;
         }
-        trace_name(n);
+        namei_trace_name(n);
         if (!d->inode) {
             dentry_put(d);
             return -ENOENT;

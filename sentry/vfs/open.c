@@ -189,6 +189,7 @@ static int open_last(struct opening *o, struct namei *n)
     if (r < 0) {
         return r;
     }
+    namei_trace_name(n);
     r = namei_enter(n, d, &o->path);
     if (r < 0) {
         return r;
@@ -197,6 +198,9 @@ static int open_last(struct opening *o, struct namei *n)
         n->slash || !((o->flags & O_NOFOLLOW) || ((o->flags & O_CREAT) && (o->flags & O_EXCL)));
     if (!S_ISLNK(o->path.dentry->inode->mode) || !follow) {
         return 0;
+    }
+    if (n->w->trace) {
+        n->w->trace->last_link = true;
     }
     r = namei_follow(n, &o->path);
     path_put(&o->path);
