@@ -2,7 +2,8 @@
  * The bytes of a file that lives in memory. Analogous to the page cache under Linux's mm/shmem.c.
  *
  * A file begins as pages of the sentry's own memory (mempage.c), in a radix tree with 64 pointers a node that is as high
- * as the largest page index needs; a file of one page is just that page. Holes have no page.
+ * as the largest page index needs; a file of one page is just that page. Holes have no page. Of a file of up to SHORT_MAX bytes
+ * the page is a short one: fresh memory costs a host 2 us a page, and most files are small.
  *
  * The first time a guest maps the file, its bytes move to a memfd of their own, and stay there: a
  * mapping is then a real host mapping of that fd, and read(2) and write(2) work on the same pages.
@@ -32,6 +33,8 @@
 #define LEASE_ROOM     (1024 * 1024) /* into which a leased file can grow, and half its size */
 #define MOVE_PAGES     64            /* by one call, from memory to a memfd */
 #define HEIGHT_LIMIT   10            /* 64^9 pages are more than 2^63 bytes */
+#define SHORT_MAX      2048          /* bytes */
+#define SHORT_MIN      64
 
 struct tree_node {
     void *slots[FANOUT];
@@ -111,10 +114,56 @@ static int grow_tree(struct memfile *m, uint64_t index)
     return 0;
 }
 
+/*
+ * The only page as a short one of at least end bytes, made or made longer if need be: it is charged as a whole one. NULL: it has to
+ * be a whole one.
+ */
+static char *short_page(struct memfile *m, uint64_t end)
+{
+    size_t size = SHORT_MIN;
+    end = MAX(end, (uint64_t)m->size);
+    if (end > SHORT_MAX || m->height > 0 || m->fd >= 0 || (m->tree && !m->short_size) ||
+        (!m->tree && !budget_allows(m->budget, 1))) {
+        return NULL;
+    }
+    if (end <= m->short_size) {
+        return m->tree;
+    }
+    while (size < end) {
+        size *= 2;
+    }
+    char *page = realloc(m->tree, size);
+    if (page) {
+        memset(page + m->short_size, 0, size - m->short_size);
+        set_charge(m, 1);
+        m->tree = page;
+        m->short_size = (uint32_t)size;
+    }
+    return page;
+}
+
+/* A short page becomes a whole one. */
+static int lengthen(struct memfile *m)
+{
+    if (m->short_size) {
+        char *page = mempage_alloc(false);
+        if (!page) {
+            return -ENOMEM;
+        }
+        memcpy(page, m->tree, m->short_size);
+        memset(page + m->short_size, 0, PAGE_SIZE - m->short_size);
+        free(m->tree);
+        m->tree = page;
+        m->short_size = 0;
+    }
+    return 0;
+}
+
 /* The page at index, made if need be; zeroed unless the caller is going to fill all of it. */
 static int make_page(struct memfile *m, uint64_t index, bool fill_all, char **out)
 {
-    int r = grow_tree(m, index);
+    int r = lengthen(m);
+    r = r < 0 ? r : grow_tree(m, index);
     if (r < 0) {
         return r;
     }
@@ -181,7 +230,11 @@ static void drop_pages(struct memfile *m, uint64_t first, uint64_t last)
     if (first > last || first > max || !m->tree) {
         return;
     }
-    if (drop_subtree(m, m->tree, m->height, first, MIN(last, max))) {
+    if (m->short_size) {
+        free(take(&m->tree));
+        m->short_size = 0;
+        set_charge(m, 0);
+    } else if (drop_subtree(m, m->tree, m->height, first, MIN(last, max))) {
         m->tree = NULL;
         m->height = 0;
     }
@@ -277,8 +330,11 @@ static ssize_t write_page(struct memfile *m, struct uio *src, int64_t pos)
     size_t offset = (size_t)pos & (PAGE_SIZE - 1);
     size_t size = MIN(uio_size(src), PAGE_SIZE - offset);
     uint64_t index = (uint64_t)pos >> PAGE_SHIFT;
+    char *page = index == 0 ? short_page(m, offset + size) : NULL;
+    if (page) {
+        return uio_copy_from(src, page + offset, size);
+    }
     bool fresh = !find_page(m, index), fill_all = size == PAGE_SIZE;
-    char *page;
     int r = make_page(m, index, fill_all, &page);
     if (r < 0) {
         return r;
@@ -377,9 +433,10 @@ ssize_t memfile_write(struct memfile *m, struct uio *src, int64_t pos)
 static void zero_in_page(struct memfile *m, int64_t pos, int64_t end)
 {
     char *page = find_page(m, (uint64_t)pos >> PAGE_SHIFT);
-    size_t offset = (size_t)pos & (PAGE_SIZE - 1);
-    if (page) {
-        memset(page + offset, 0, (size_t)MIN((uint64_t)(end - pos), PAGE_SIZE - offset));
+    size_t offset = (size_t)pos & (PAGE_SIZE - 1),
+           there = m->short_size ? m->short_size : PAGE_SIZE;
+    if (page && offset < there) {
+        memset(page + offset, 0, (size_t)MIN((uint64_t)(end - pos), there - offset));
     }
 }
 
@@ -409,6 +466,11 @@ int memfile_truncate(struct memfile *m, int64_t size)
         drop_pages(m, pages_of(size), UINT64_MAX);
         if (size & (int64_t)(PAGE_SIZE - 1)) {
             zero_in_page(m, size, INT64_MAX); /* the file may grow again: no old bytes then */
+        }
+    } else if (m->short_size && size > (int64_t)m->short_size) {
+        int r = lengthen(m);
+        if (r < 0) {
+            return r;
         }
     }
     m->size = size;

@@ -20,10 +20,12 @@ struct mem_budget {
 struct memfile {
     struct mem_budget *budget; /* borrowed: outlived by the file system */
     int64_t size;
-    uint64_t pages;    /* charged to budget */
-    void *tree;        /* owned radix tree of pages; NULL when empty, or when fd >= 0 */
-    unsigned height;   /* of the tree: it covers 64^height pages */
-    int fd;            /* owned memfd, once the file has been mapped or leased; else -1 */
+    uint64_t pages;  /* charged to budget */
+    void *tree;      /* owned radix tree of pages; NULL when empty, or when fd >= 0 */
+    unsigned height; /* of the tree: it covers 64^height pages */
+    uint32_t
+        short_size; /* the only page is malloc'ed, and so long: all of the file; 0: it is a whole one */
+    int fd;         /* owned memfd, once the file has been mapped or leased; else -1 */
     int64_t fd_size;   /* of the memfd: >= size; what is behind size is there to grow into */
     uint64_t reserved; /* pages of the budget that a lease may yet fill */
     bool mapped;       /* guests have it mapped: they see where fd ends */
