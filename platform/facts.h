@@ -1,6 +1,6 @@
 /*
  * What a guest process knows of itself, so that it need not ask again: its name for the machine, its limits, its working
- * directory's path, and its umask. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
+ * directory's path, what it does with signals, and its umask. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
  * all of it is hostile. See sentry/task/facts.c.
  */
 #pragma once
@@ -10,12 +10,13 @@
 #include "platform/lease_page.h"
 
 /* A fact's word: FACT_VALID, a generation, and how many bytes there are. 0: ask. */
-#define FACT_VALID      (1UL << 63)
-#define FACT_GENERATION (1UL << 16)
-#define FACT_SIZE       (FACT_GENERATION - 1)
-#define FACT_UNAME_SIZE 390 /* struct utsname */
-#define FACT_LIMITS     16
-#define FACT_CWD_MAX    4096
+#define FACT_VALID       (1UL << 63)
+#define FACT_GENERATION  (1UL << 16)
+#define FACT_SIZE        (FACT_GENERATION - 1)
+#define FACT_UNAME_SIZE  390 /* struct utsname */
+#define FACT_LIMITS      16
+#define FACT_CWD_MAX     4096
+#define FACT_ACTIONS_MAX 64
 
 /*
  * Of each fd below FACT_FDS: FD_KNOWN, FD_CLOEXEC, and what F_GETFL says. Close-on-exec is changed here by the process, and read
@@ -26,7 +27,7 @@
 #define FD_CLOEXEC_BIT 0x40000000U
 #define FD_FLAGS       0x3fffffffU
 
-enum platform_fact { FACT_UNAME, FACT_RLIMITS, FACT_CWD, FACT_COUNT };
+enum platform_fact { FACT_UNAME, FACT_RLIMITS, FACT_CWD, FACT_ACTIONS, FACT_COUNT };
 
 struct platform_facts {
     /* FACT_VALID and the mask, which the process changes by itself; the sentry reads it where it needs it. 0: ask. */
@@ -34,6 +35,7 @@ struct platform_facts {
     uint64_t words[FACT_COUNT];
     uint64_t limits[FACT_LIMITS][2]; /* struct rlimit */
     uint32_t fds[FACT_FDS];
+    uint64_t actions[FACT_ACTIONS_MAX][4]; /* handler, flags, restorer, mask; of signal i + 1 */
     uint8_t uname[FACT_UNAME_SIZE + 2];
     uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
 };
@@ -54,6 +56,9 @@ static inline uint8_t *platform_fact_bytes(struct platform_facts *f, enum platfo
     case FACT_RLIMITS:
         *out_room = sizeof(f->limits);
         return (uint8_t *)f->limits;
+    case FACT_ACTIONS:
+        *out_room = sizeof(f->actions);
+        return (uint8_t *)f->actions;
     default:
         *out_room = sizeof(f->cwd);
         return f->cwd;

@@ -1,7 +1,7 @@
 /*
- * Each access to guest memory may cost a host call, and programs keep their strings next to each
- * other. So memory is read in chunks of a few pages, and the last chunk serves the strings that
- * follow. A chunk is private: what was checked in it is what the program gets.
+ * Each access to guest memory costs a host call, and programs keep their vectors and strings next to each
+ * other. So memory is read in chunks of a few pages from a page's start, and the last few serve what
+ * follows. A chunk is private: what was checked in it is what the program gets.
  */
 #include "syscalls/exec_args.h"
 
@@ -10,28 +10,70 @@
 
 #include "sentry/mm/usercopy.h"
 
-#define STRING_CHUNK  (4 * PAGE_SIZE)
+#define CHUNK_SIZE    (4 * PAGE_SIZE)
+#define CHUNK_COUNT   4
 #define POINTER_CHUNK 512
 
 struct chunk_reader {
     struct mm *mm;
-    uaddr_t base;
-    size_t size;
-    char bytes[STRING_CHUNK];
+    unsigned next; /* to be replaced */
+    struct chunk {
+        uaddr_t base;
+        size_t size;
+        char bytes[CHUNK_SIZE];
+    } chunks[CHUNK_COUNT];
 };
+
+static struct chunk_reader *reader_new(struct mm *mm)
+{
+    struct chunk_reader *r = malloc(sizeof(*r));
+    if (r) {
+        r->mm = mm;
+        r->next = 0;
+        for (unsigned i = 0; i < CHUNK_COUNT; i++) {
+            r->chunks[i].size = 0;
+        }
+    }
+    return r;
+}
+
+static bool chunk_has(const struct chunk *c, uaddr_t addr)
+{
+    return addr >= c->base && addr - c->base < c->size;
+}
 
 /* The bytes from addr on that are at hand; at least one, or -EFAULT. */
 static ssize_t reader_at(struct chunk_reader *r, uaddr_t addr, const char **out)
 {
-    if (addr < r->base || addr - r->base >= r->size) {
-        r->base = addr;
-        r->size = copy_in_partial(r->mm, r->bytes, addr, sizeof(r->bytes));
-        if (r->size == 0) {
+    struct chunk *c = NULL;
+    for (unsigned i = 0; i < CHUNK_COUNT && !c; i++) {
+        c = chunk_has(&r->chunks[i], addr) ? &r->chunks[i] : NULL;
+    }
+    if (!c) {
+        c = &r->chunks[r->next++ % CHUNK_COUNT];
+        c->base = ALIGN_DOWN(addr, PAGE_SIZE);
+        c->size = copy_in_partial(r->mm, c->bytes, c->base, sizeof(c->bytes));
+        if (!chunk_has(c, addr)) {
             return -EFAULT;
         }
     }
-    *out = r->bytes + (addr - r->base);
-    return (ssize_t)(r->size - (addr - r->base));
+    *out = c->bytes + (addr - c->base);
+    return (ssize_t)(c->size - (addr - c->base));
+}
+
+static int pointer_in(struct chunk_reader *r, uaddr_t addr, uaddr_t *out)
+{
+    const char *bytes;
+    for (size_t done = 0; done < sizeof(*out);) {
+        ssize_t n = reader_at(r, addr + done, &bytes);
+        if (n < 0) {
+            return (int)n;
+        }
+        size_t part = MIN((size_t)n, sizeof(*out) - done);
+        memcpy((char *)out + done, bytes, part);
+        done += part;
+    }
+    return 0;
 }
 
 /* Appends the string at addr. *space: what is left for strings; lowered. */
@@ -70,10 +112,10 @@ static void pointer_list_free(struct pointer_list *l)
 #define AUTO_POINTERS __attribute__((cleanup(pointer_list_free))) struct pointer_list
 
 /* The vector at addr up to its NULL. max: more are -E2BIG whatever they point to. */
-static int pointers_in(struct mm *mm, uaddr_t addr, size_t max, struct pointer_list *l)
+static int pointers_in(struct chunk_reader *r, uaddr_t addr, size_t max, struct pointer_list *l)
 {
     size_t capacity = 0;
-    while (addr) {
+    for (; addr; addr += sizeof(*l->pointers)) {
         if (l->count == capacity) {
             capacity += POINTER_CHUNK;
             uaddr_t *grown = realloc(l->pointers, capacity * sizeof(*grown));
@@ -82,22 +124,16 @@ static int pointers_in(struct mm *mm, uaddr_t addr, size_t max, struct pointer_l
             }
             l->pointers = grown;
         }
-        uaddr_t *at = l->pointers + l->count;
-        size_t got =
-            copy_in_partial(mm, at, addr, (capacity - l->count) * sizeof(*at)) / sizeof(*at);
-        for (size_t i = 0; i < got; i++) {
-            if (at[i] == 0) {
-                return 0;
-            }
-            l->count++;
+        int err = pointer_in(r, addr, &l->pointers[l->count]);
+        if (err < 0) {
+            return err;
         }
-        if (got == 0) {
-            return -EFAULT;
+        if (l->pointers[l->count] == 0) {
+            break;
         }
-        if (l->count > max) {
+        if (++l->count > max) {
             return -E2BIG;
         }
-        addr += got * sizeof(*at);
     }
     return 0;
 }
@@ -118,9 +154,13 @@ int exec_args_in(struct mm *mm, uaddr_t argv, uaddr_t envp, uint64_t rlimit_stac
     AUTO_POINTERS arg_pointers = {0}, env_pointers = {0};
     int64_t space = arg_space(rlimit_stack, 0, 0);
     size_t max = (size_t)space / sizeof(uaddr_t) + 1;
-    int err = pointers_in(mm, argv, max, &arg_pointers);
+    AUTO_FREE struct chunk_reader *r = reader_new(mm);
+    if (!r) {
+        return -ENOMEM;
+    }
+    int err = pointers_in(r, argv, max, &arg_pointers);
     if (err == 0) {
-        err = pointers_in(mm, envp, max, &env_pointers);
+        err = pointers_in(r, envp, max, &env_pointers);
     }
     if (err < 0) {
         return err;
@@ -130,12 +170,6 @@ int exec_args_in(struct mm *mm, uaddr_t argv, uaddr_t envp, uint64_t rlimit_stac
         return (int)space;
     }
     space -= (int64_t)strlen(execfn) + 1;
-    AUTO_FREE struct chunk_reader *r = malloc(sizeof(*r));
-    if (!r) {
-        return -ENOMEM;
-    }
-    r->mm = mm;
-    r->size = 0;
     err = strings_in(r, &env_pointers, env, &space);
     if (err == 0) {
         err = strings_in(r, &arg_pointers, args, &space);

@@ -37,6 +37,7 @@ long sys_rt_sigaction(struct task *t, int signum, uaddr_t act, uaddr_t oldact, s
         new.mask &= ~KSIG_UNBLOCKABLE;
         signal_set_action(t, signum, &new);
     }
+    signal_keep_actions(t);
     return oldact ? put_user(t->mm, oldact, &old) : 0;
 }
 

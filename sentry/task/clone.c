@@ -14,6 +14,7 @@
 
 #include <linux/sched.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define CLONE_NAMESPACES                                                                           \
     (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |     \
@@ -307,6 +308,11 @@ long task_clone(struct task *t, const struct clone_request *r)
         child->mm->space = platform_space(pt);
     }
     link_child(t, child, r->flags);
+    if (!(r->flags & CLONE_VM)) {
+        platform_keep_answer(pt, SYS_getpid, tid);
+        platform_keep_answer(pt, SYS_gettid, tid);
+        signal_child_actions(t, child);
+    }
     task_launch(child, pt);
     return tid;
 }

@@ -162,3 +162,5 @@ void notes_free(struct lease_table *table);
 /* nr: the call that is done, or -1. */
 void notes_call_done(struct task *t, long nr);
 bool lease_is_note(const struct file_lease *l);
+/* Somebody had rather have inode's attributes without asking: whoever notes changes of it has to make them from now on. */
+void notes_give_way(struct inode *inode);

@@ -485,6 +485,9 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
         look_ahead(t, table, &n, l, p, true);
         return;
     }
+    if (result == 0) {
+        notes_give_way(p->dentry->inode);
+    }
     if (!set_path(&n, l->text, 0, &all) || (result == 0 && (!p->mnt || !describe(table, p, &n)))) {
         return;
     }

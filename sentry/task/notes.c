@@ -306,6 +306,16 @@ bool lease_is_note(const struct file_lease *l)
     return l->ops == &note_ops;
 }
 
+void notes_give_way(struct inode *inode)
+{
+    struct file_lease *l, *next;
+    list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
+        if (l->writes && lease_is_note(l)) {
+            file_lease_end(l);
+        }
+    }
+}
+
 /* --- when --- */
 
 void notes_drop_closed(struct lease_table *table)

@@ -7,6 +7,7 @@
  * undoes it wherever it is (signal_send.c).
  */
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 
 #include <sys/syscall.h>
@@ -181,6 +182,29 @@ void signal_action_changed(struct thread_group *tg, ksigset_t signals)
             platform_forget_actions(t->pt, signals);
         }
     }
+    facts_forget_of(tg, FACT_ACTIONS);
+}
+
+#define ACTION_HABIT 8 /* calls after which a process's children know their actions */
+_Static_assert(sizeof(((struct sighand *)0)->action[0]) == 32, "as platform/facts.h has them");
+_Static_assert(KSIG_MAX == FACT_ACTIONS_MAX, "as many");
+
+void signal_keep_actions(struct task *t)
+{
+    const struct sighand *s = t->tg->sighand;
+    t->tg->action_calls += t->tg->action_calls < ACTION_HABIT;
+    if (s->ref.n == 1) { /* else another process changes them, too */
+        facts_keep(t, FACT_ACTIONS, &s->action[1], sizeof(s->action) - sizeof(s->action[0]));
+    }
+}
+
+void signal_child_actions(struct task *t, struct task *child)
+{
+    const struct sighand *s = child->tg->sighand;
+    child->tg->action_calls = t->tg->action_calls;
+    if (t->tg->action_calls == ACTION_HABIT && s->ref.n == 1) {
+        facts_know(child, FACT_ACTIONS, &s->action[1], sizeof(s->action) - sizeof(s->action[0]));
+    }
 }
 
 /*
@@ -313,6 +337,7 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         struct ksigaction action = *a;
         if (action.flags & SA_RESETHAND) {
             a->handler = SIG_HANDLER_DFL;
+            facts_forget_of(t->tg, FACT_ACTIONS);
         }
         if (nr >= 0 && !handled) {
             restart_for_handler(t, ctx, &action, nr, syscall_result);

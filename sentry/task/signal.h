@@ -87,6 +87,10 @@ ksigset_t signal_blocked(struct task *t);
 
 /* tg's handlers for these signals are not what they were, or not only its own: its threads must ask again. */
 void signal_action_changed(struct thread_group *tg, ksigset_t signals);
+/* t has asked for its actions or set one: perhaps it shall know them. */
+void signal_keep_actions(struct task *t);
+/* child is about to run, as a process of its own: a shell's children set what is set already. */
+void signal_child_actions(struct task *t, struct task *child);
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**

@@ -166,8 +166,8 @@ void task_set_cred(struct task *t, struct cred *cred)
     }
     t->cred = cred;
     names_cred_changed(t);
-    task_forget_answers(t);
-    if (t->pt && !cred_same(old, cred)) {
+    if (t->pt && !cred_same(old, cred)) { /* an exec's are the same, as a rule */
+        platform_forget_answers(t->pt);
         platform_forget_files(t->pt); /* may block: the new credentials count already */
     }
     cred_put(old);
