@@ -33,6 +33,7 @@
 #define PLACE_FIRST 16u
 #define PLACE_COUNT 32u
 #define COPY_ALIGN  64u
+#define TRIES_MAX   16
 /* Each holds a file open in the host: in all processes. */
 #define PREPARED_MAX 512u
 
@@ -87,7 +88,11 @@ static void settle_one(struct regular_lease *l)
     struct platform_lease *p = lease_page_of(l);
     const uint64_t opened = LEASE_VALID | LEASE_OPENED;
     uint64_t word = __atomic_load_n(&p->position, __ATOMIC_SEQ_CST);
-    while ((word & opened) == opened) {
+    for (int tries = 0; (word & opened) == opened; tries++) {
+        if (tries == TRIES_MAX) {
+            file_lease_end(&l->base); /* no honest process is so quick */
+            return;
+        }
         /* Should it be closed and opened again in between, the word has another generation. */
         uint32_t how = __atomic_load_n(&p->opened, __ATOMIC_SEQ_CST);
         if (__atomic_compare_exchange_n(&p->position, &word, word & ~LEASE_OPENED, false,
@@ -240,7 +245,8 @@ unsigned lease_open_known(const struct task *t, const struct inode *inode, uint3
     }
     list_for_each_entry (base, &inode->leases, inode_link) {
         const struct regular_lease *l = container_of(base, const struct regular_lease, base);
-        if (l->table == t->mm->leases && l->prepared && l->name_hash == hash) {
+        if (!lease_is_note(base) && l->table == t->mm->leases && l->prepared &&
+            l->name_hash == hash) {
             return l->index + 1;
         }
     }
