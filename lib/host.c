@@ -127,6 +127,11 @@ void host_populate(void *p, size_t size)
 #endif
 }
 
+void host_prefer_huge(void *p, size_t size)
+{
+    madvise(p, size, MADV_HUGEPAGE);
+}
+
 int host_fallocate(int fd, int mode, off_t offset, off_t size)
 {
     return (int)host_result(fallocate(fd, mode, offset, size));

@@ -45,6 +45,8 @@ MUST_CHECK void *host_mmap_anon(size_t size);
 void host_munmap(void *p, size_t size);
 /* Faults memory in for writing, if the host knows how (MADV_POPULATE_WRITE). */
 void host_populate(void *p, size_t size);
+/* Huge pages there, where the host has them: it may take no notice. */
+void host_prefer_huge(void *p, size_t size);
 MUST_CHECK int host_fallocate(int fd, int mode, off_t offset, off_t size);
 MUST_CHECK int host_memfd_create(const char *name, unsigned flags);
 MUST_CHECK ssize_t host_sendmsg(int fd, const struct msghdr *msg, int flags);

@@ -123,7 +123,7 @@ struct platform_lease_page {
     uint64_t free_fds;
     uint32_t open_limit; /* at most LEASE_OPEN_FDS */
     uint8_t pad[44];
-    uint64_t libraries[40]; /* no files: the engine's own, struct stub_libraries */
+    uint64_t libraries[64]; /* no files: the engine's own, struct stub_libraries */
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */
 };

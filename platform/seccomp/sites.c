@@ -115,16 +115,17 @@ static bool is_worth_it(const struct known_site *s, bool shared)
 }
 
 static void learn_from(struct known_file *f, const struct text_map *m,
-                       const volatile struct stub_seen_sites *seen)
+                       const volatile struct stub_seen *seen, const volatile uint8_t *traps,
+                       size_t count)
 {
-    for (size_t i = 0; i < HOT_SITES; i++) {
-        uint64_t word = *(const volatile uint64_t *)(const volatile void *)&seen->sites[i];
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = *(const volatile uint64_t *)(const volatile void *)&seen[i];
         struct stub_seen s;
         memcpy(&s, &word, sizeof(s));
         uint64_t at = s.address - m->addr;
         if (s.address && at >= SITE_SPAN && at <= m->size &&
             (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID)) {
-            site_add(f, at + m->offset, (uint32_t)s.nr, MIN(seen->traps[i], TRAPS_MAX));
+            site_add(f, at + m->offset, (uint32_t)s.nr, MIN(traps[i], TRAPS_MAX));
         }
     }
 }
@@ -132,6 +133,11 @@ static void learn_from(struct known_file *f, const struct text_map *m,
 static bool same_file(const struct text_map *a, const struct text_map *b)
 {
     return a->dev == b->dev && a->ino == b->ino;
+}
+
+static struct stub_libraries *libraries_of(const struct host_process *p)
+{
+    return (void *)seccomp_lease_page(p->space)->libraries;
 }
 
 /* last: of this file's texts in the process. */
@@ -143,16 +149,14 @@ static void learn_text(const struct host_process *p, const struct text_map *m,
         f = file_new(p->given.class, m, program);
     }
     if (f->observed < LEARN) {
-        learn_from(f, m, (void *)(p->space->region->base + STUB_SEEN_OFFSET));
+        const struct stub_seen_sites *seen = (void *)(p->space->region->base + STUB_SEEN_OFFSET);
+        const struct stub_libraries *l = libraries_of(p);
+        learn_from(f, m, seen->sites, seen->traps, SEEN_SITES);
+        learn_from(f, m, l->more, l->more_traps, SEEN_MORE);
         if (last && ++f->observed == LEARN) {
             choose(f);
         }
     }
-}
-
-static struct stub_libraries *libraries_of(const struct host_process *p)
-{
-    return (void *)seccomp_lease_page(p->space)->libraries;
 }
 
 /* What p's stub says that it has mapped by itself. */

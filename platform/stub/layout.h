@@ -404,7 +404,7 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
  * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax.
  */
 #define SITE_COUNT  512
-#define HOT_SITES   48 /* in the page that each process changes anyway, before the others are begun */
+#define HOT_SITES   72 /* in the page that each process changes anyway, before the others are begun */
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)
@@ -432,9 +432,12 @@ struct stub_seen {
 _Static_assert(STUB_STATS_OFFSET + NOTE_PLACES * sizeof(struct platform_note_stat) <=
                    STUB_EXIT_OFFSET,
                "one page for all");
+#define SEEN_SITES                                                                                 \
+    48 /* those behind them are in the lease page: a process with so many opens files, too */
+#define SEEN_MORE (HOT_SITES - SEEN_SITES)
 struct stub_seen_sites {
-    struct stub_seen sites[HOT_SITES];
-    uint8_t traps[HOT_SITES];
+    struct stub_seen sites[SEEN_SITES];
+    uint8_t traps[SEEN_SITES];
 };
 _Static_assert(sizeof(struct chan) <= STUB_SEEN_OFFSET &&
                    STUB_SEEN_OFFSET + sizeof(struct stub_seen_sites) <= STUB_STATS_OFFSET,
@@ -459,6 +462,8 @@ struct stub_libraries {
     uint32_t map_count;            /* ever */
     uint32_t number, site_count;
     uint32_t sites[LIBRARY_SITES];
+    struct stub_seen more[SEEN_MORE]; /* of struct stub_seen_sites */
+    uint8_t more_traps[SEEN_MORE];
 };
 _Static_assert(sizeof(struct stub_libraries) <=
                    sizeof(((struct platform_lease_page *)0)->libraries),

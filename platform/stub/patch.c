@@ -368,21 +368,29 @@ static int is_mov_site(uint64_t ip, uint64_t nr)
     return b[0] == 0xb8 && imm == nr && nr < PLATFORM_COPY_NR_COUNT && b[5] == 0x0f && b[6] == 0x05;
 }
 
+static struct stub_libraries *libraries(void)
+{
+    return (struct stub_libraries *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
+}
+
 /* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID. */
 static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
 {
-    struct stub_seen_sites *seen = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
+    struct stub_seen_sites *first = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
+    struct stub_libraries *rest = libraries();
     long i = s - HOT->sites;
     if (i < 0 || i >= HOT_SITES) {
         return;
     }
-    if (seen->sites[i].address != ip) {
+    struct stub_seen *seen = i < SEEN_SITES ? &first->sites[i] : &rest->more[i - SEEN_SITES];
+    uint8_t *traps = i < SEEN_SITES ? &first->traps[i] : &rest->more_traps[i - SEEN_SITES];
+    if (seen->address != ip) {
         if (nr != SEEN_CPUID && !is_mov_site(ip, nr)) {
             return;
         }
-        seen->sites[i] = (struct stub_seen){.address = ip, .nr = nr};
+        *seen = (struct stub_seen){.address = ip, .nr = nr};
     }
-    seen->traps[i] = seen->traps[i] < 255 ? seen->traps[i] + 1 : 255;
+    *traps = *traps < 255 ? *traps + 1 : 255;
 }
 
 static void sites_extend(uint64_t ip)
@@ -504,11 +512,6 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
 }
 
 /* --- libraries --- */
-
-static struct stub_libraries *libraries(void)
-{
-    return (struct stub_libraries *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
-}
 
 int stub_library_has_sites(uint32_t number)
 {

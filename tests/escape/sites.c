@@ -413,7 +413,7 @@ static void lies_about_traps(void)
     struct stub_libraries *l = (void *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
     uint64_t size = (uint64_t)(etext - __executable_start);
     for (int round = 0; round < 12; round++) {
-        for (int i = 0; i < HOT_SITES; i++) {
+        for (int i = 0; i < SEEN_SITES; i++) {
             uint64_t at = (uint64_t)__executable_start + rnd() % size;
             uint64_t nr = rnd() % 4 ? rnd() % 600 : SEEN_CPUID;
             if (i % 4 == 1 && getauxval(AT_BASE)) {
@@ -427,6 +427,11 @@ static void lies_about_traps(void)
             l->maps[i] = (struct stub_library_map){addr, i % 2 ? 0x26000 : (uint32_t)rnd(),
                                                    i % 5 ? (uint32_t)size * 2 : (uint32_t)rnd()};
             l->numbers[i] = (uint8_t)(i % 4 ? STUB_FD_KEPT + rnd() % STUB_KEPT_MAX : rnd());
+        }
+        for (int i = 0; i < SEEN_MORE; i++) {
+            uint64_t at = (uint64_t)__executable_start + rnd() % size;
+            l->more[i] = (struct stub_seen){.address = i % 3 ? at : rnd(), .nr = rnd() % 600};
+            l->more_traps[i] = 255;
         }
         l->map_count = (uint32_t)rnd();
         start("nothing");

@@ -102,7 +102,7 @@ static void memfile__random_operations__same_as_host(void **state)
 
 static void mempage__freed_and_taken_again__zeroed_when_asked(void **state)
 {
-    enum { COUNT = 700 };
+    enum { COUNT = 1700 }; /* huge pages among them */
     static char *pages[COUNT];
     (void)state;
     for (int round = 0; round < 3; round++) {
