@@ -23,6 +23,8 @@
 #define PLATFORM_ASK_USAGE                                                                         \
     512 /* CPU time: an exec has left some of it behind in another host process */
 #define PLATFORM_ASK_SITES 16 /* call sites stay as they are: some are in such a file */
+#define PLATFORM_ASK_CALLS                                                                         \
+    1024 /* every system call, before it is made and after: somebody traces it */
 #define PLATFORM_ASK_NAMES                                                                         \
     256 /* kept lookups: they are for another working directory, or other fds */
 

@@ -24,6 +24,10 @@ struct engine_ops {
     void (*keep_action)(struct platform_thread *th, int sig, const struct platform_action *a);
     void (*forget_actions)(struct platform_thread *th, uint64_t signals);
     void (*interrupt)(struct platform_thread *th);
+    void (*hold)(struct platform_thread *th);
+    int (*call_regs)(const struct platform_thread *th, struct guest_regs *out);
+    void (*begin_call)(struct platform_thread *th, long nr);
+    int (*stop_sites)(struct platform_thread *th, bool stop); /* NULL: it rewrites none */
     int (*clone)(struct platform_thread *th, const struct platform_clone *c,
                  struct platform_thread **out);
     void (*thread_exit)(struct platform_thread *th);

@@ -101,6 +101,26 @@ void platform_interrupt(struct platform_thread *th)
     g_engine->interrupt(th);
 }
 
+void platform_hold(struct platform_thread *th)
+{
+    g_engine->hold(th);
+}
+
+int platform_call_regs(const struct platform_thread *th, struct guest_regs *out)
+{
+    return g_engine->call_regs(th, out);
+}
+
+void platform_begin_call(struct platform_thread *th, long nr)
+{
+    g_engine->begin_call(th, nr);
+}
+
+int platform_stop_sites(struct platform_thread *th, bool stop)
+{
+    return g_engine->stop_sites ? g_engine->stop_sites(th, stop) : 0;
+}
+
 int platform_clone(struct platform_thread *th, const struct platform_clone *c,
                    struct platform_thread **out)
 {

@@ -46,6 +46,7 @@ struct guest_context {
 
 enum platform_event_kind {
     PLATFORM_SYSCALL,   /* the guest made a system call: call */
+    PLATFORM_CALL,      /* the guest is about to make a system call (PLATFORM_ASK_CALLS): call.nr */
     PLATFORM_FAULT,     /* the guest's code faulted: fault */
     PLATFORM_INTERRUPT, /* platform_interrupt took effect while the guest ran its own code */
     PLATFORM_BAD_FRAME, /* the stack did not take the frame of platform_signal: as if that had not been */
@@ -56,6 +57,7 @@ struct platform_event {
     bool mask_changed; /* the guest's side has changed its signal mask by itself: sigmask */
     uint64_t sigmask;
     uint32_t told; /* NOTES_TOLD ...: what the guest's side has noted before; 0: nothing */
+    bool call_over; /* INTERRUPT: a call that PLATFORM_CALL announced was answered on the guest's side; its result is in the context */
     union {
         struct {
             uint64_t nr;
@@ -241,6 +243,24 @@ void platform_set_context(struct platform_thread *th, const struct guest_context
 /* Makes a guest that runs its own code stop soon with PLATFORM_INTERRUPT. A no-op while its system call is
  * being served: then its kthread is awake or asleep in the kernel, and that is woken instead. */
 void platform_interrupt(struct platform_thread *th);
+
+
+/*
+ * For whoever traces a guest (PLATFORM_ASK_CALLS).
+ *
+ * platform_hold: the next time that th comes from a call which made it clone or load a program, or (as a clone that has not run yet)
+ *   begins, it stops with PLATFORM_INTERRUPT before its next instruction. After platform_clone and platform_load, platform_get_context
+ *   waits for that, and th is as in a system call.
+ * platform_begin_call: after PLATFORM_CALL and platform_set_context: th makes that call, as number nr, with the context's
+ *   arguments. Without it, th goes on behind the call with the context's rax.
+ * platform_stop_sites: the code of th's space is as its program has it, and stays so (stop), or may be rewritten again. What
+ *   was set with platform_set_context must be set again. Context: may block. Errors: -EAGAIN th can't do that now; -ESRCH.
+ */
+void platform_hold(struct platform_thread *th);
+/* The registers of a thread that waits in a system call, as far as they can be seen from outside. Errors: -ESRCH. */
+MUST_CHECK int platform_call_regs(const struct platform_thread *th, struct guest_regs *out);
+void platform_begin_call(struct platform_thread *th, long nr);
+MUST_CHECK int platform_stop_sites(struct platform_thread *th, bool stop);
 
 /* --- threads and processes --- */
 

@@ -10,6 +10,7 @@
 #include "platform/platform.h"
 #include "sentry/base/errno.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/ptrace.h"
 #include "syscalls/debug_bug.h"
 #include "syscalls/dispatch.h"
 #include "syscalls/recent.h"
@@ -76,10 +77,23 @@ static void host_death(struct task *t, int status)
     thread_group_exit(t->tg, sig ? sig : SIGKILL);
 }
 
-/* Serves ev. nr, result: of the call to restart, if one was interrupted. */
+/* Back to guest code. r->nr, result: of the call to restart, if one was interrupted. */
+static void return_from_event(struct task *t, const struct ptrace_return *r)
+{
+    if (ptrace_wants_return(t, r)) {
+        ptrace_return_to_user(t, r);
+    } else if (r->exec) {
+        if (signal_pending(t)) {
+            platform_interrupt(t->pt); /* its new context exists only once it runs */
+        }
+    } else if (signal_pending(t) || (r->nr >= 0 && is_restart(r->result))) {
+        return_to_user(t, r->nr, r->result);
+    }
+}
+
 static void serve_event(struct task *t, const struct platform_event *ev)
 {
-    long nr = -1, result = 0;
+    struct ptrace_return r = {.nr = -1};
     if (ev->mask_changed) {
         signal_set_blocked(t, ev->sigmask);
     }
@@ -88,8 +102,15 @@ static void serve_event(struct task *t, const struct platform_event *ev)
     }
     switch (ev->kind) {
     case PLATFORM_SYSCALL:
-        result = serve_call(t, ev);
-        nr = t->context_replaced ? -1 : t->syscall_nr;
+        r.result = serve_call(t, ev);
+        r.nr = t->context_replaced ? -1 : t->syscall_nr;
+        r.call = true;
+        break;
+    case PLATFORM_CALL:
+        if (ptrace_call_begins(t, (long)ev->call.nr)) {
+            return;
+        }
+        r.call = true;
         break;
     case PLATFORM_FAULT:
         signal_fault(t, ev->fault.signo, ev->fault.code, ev->fault.addr, ev->fault.trapno,
@@ -97,9 +118,10 @@ static void serve_event(struct task *t, const struct platform_event *ev)
         break;
     case PLATFORM_INTERRUPT:
         if (ev->call.nr != UINT64_MAX) {
-            nr = (long)ev->call.nr; /* a call that the guest's own thread had begun */
-            result = -(long)ev->call.args[0];
+            r.nr = (long)ev->call.nr; /* a call that the guest's own thread had begun */
+            r.result = -(long)ev->call.args[0];
         }
+        r.call = ev->call_over || r.nr >= 0;
         break;
     case PLATFORM_BAD_FRAME:
         signal_bad_frame(t);
@@ -108,18 +130,12 @@ static void serve_event(struct task *t, const struct platform_event *ev)
         host_death(t, ev->status);
         break;
     }
-    bool exec_started = ev->kind == PLATFORM_SYSCALL && t->exec_started;
+    r.exec = ev->kind == PLATFORM_SYSCALL && t->exec_started;
     t->exec_started = false;
     if (t->must_exit) {
         return;
     }
-    if (exec_started) {
-        if (signal_pending(t)) {
-            platform_interrupt(t->pt); /* its new context exists only once it runs */
-        }
-    } else if (signal_pending(t) || (nr >= 0 && is_restart(result))) {
-        return_to_user(t, nr, result);
-    }
+    return_from_event(t, &r);
     t->syscall_nr = -1;
 }
 
@@ -137,6 +153,7 @@ void task_entry(void *arg)
     t->syscall_nr = -1;
     while (!t->must_exit) {
         struct platform_event ev;
+        ptrace_before_switch(t);
         task_update_asks(t);
         platform_switch(t->pt, &ev);
         drop_mapped_file(t);

@@ -21,6 +21,7 @@
 #include "loader/loader.h"
 #include "sentry/task/facts.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
 #include "syscalls/helpers.h"
@@ -78,7 +79,8 @@ static int exec_prepare(struct task *t, struct exec_state *s)
     s->request.walk = &s->walk;
     s->request.rlimit_stack = task_rlimit(t, RLIMIT_STACK);
     s->request.personality = t->tg->personality;
-    s->request.no_new_privs = t->tg->no_new_privs;
+    const struct ptrace_state *traced = task_traced(t);
+    s->request.no_new_privs = t->tg->no_new_privs || (traced && !traced->may_set_id);
     return loader_prepare(&s->request, &s->plan);
 }
 
@@ -141,6 +143,9 @@ static int exec_load(struct task *t, struct exec_state *s, const struct platform
 {
     take_mm(t, mm_consumed);
     know_ahead(t);
+    if (task_traced(t)) {
+        platform_hold(t->pt); /* its tracer sees it before it begins */
+    }
     return loader_load(s->plan, t->pt, boot, exec_plan_cred(s->plan)->cred, t->mm);
 }
 

@@ -7,6 +7,7 @@
 #include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/task.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/robust.h"
 #include "syscalls/ptrace_access.h"
 #include "syscalls/syscalls.h"
@@ -28,6 +29,7 @@ long sys_getppid(struct task *t)
 
 long sys_exit(struct task *t, int status)
 {
+    ptrace_exit_event(t, (status & 0xff) << 8);
     task_exit_begin(t);
     t->exit_status = (status & 0xff) << 8;
     t->must_exit = true;
@@ -36,6 +38,7 @@ long sys_exit(struct task *t, int status)
 
 long sys_exit_group(struct task *t, int status)
 {
+    ptrace_exit_event(t, (status & 0xff) << 8);
     task_exit_begin(t);
     thread_group_exit(t->tg, (status & 0xff) << 8);
     t->must_exit = true;

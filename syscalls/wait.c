@@ -79,6 +79,9 @@ static void fill_info(siginfo_t *info, const struct wait_result *w)
     case CLD_STOPPED:
         info->si_status = w->status >> 8 & 0xff;
         break;
+    case CLD_TRAPPED:
+        info->si_status = w->status >> 8; /* with the event */
+        break;
     case CLD_CONTINUED:
         info->si_status = SIGCONT;
         break;

@@ -47,6 +47,11 @@ struct platform_thread {
     bool interrupt_wanted;
     bool clone_returning; /* a parent whose clone has yet to return (vfork) */
     bool regs_dirty;
+    unsigned ask;      /* PLATFORM_ASK_... */
+    bool held;         /* interrupt_wanted stands for platform_hold */
+    bool call_begins;  /* PLATFORM_CALL was its last event: */
+    long call_goes;    /* ... go on with this one; -1: it is over */
+    bool call_traced;  /* between that and the call's end */
     struct user_regs_struct regs; /* the guest's, while stopped */
     bool has_tail;
     struct mem_call tail;
@@ -106,6 +111,10 @@ void ptrace_set_result(struct platform_thread *th, long result);
 int ptrace_get_context(struct platform_thread *th, struct guest_context *out);
 void ptrace_set_context(struct platform_thread *th, const struct guest_context *ctx);
 void ptrace_interrupt(struct platform_thread *th);
+void ptrace_hold(struct platform_thread *th);
+int ptrace_call_regs(const struct platform_thread *th, struct guest_regs *out);
+void ptrace_begin_call(struct platform_thread *th, long nr);
+void ptrace_ask(struct platform_thread *th, unsigned what, unsigned of);
 
 /* --- birth.c --- */
 int ptrace_clone(struct platform_thread *th, const struct platform_clone *c,

@@ -80,11 +80,14 @@ static bool run_native(struct platform_thread *th, struct platform_event *out)
     }
     th->regs.rax = (uint64_t)result;
     th->regs.orig_rax = UINT64_MAX;
+    out->kind = PLATFORM_INTERRUPT;
+    out->call_over = th->call_traced;
+    th->call_traced = false;
     if (!interrupted) {
-        return false;
+        out->call.nr = UINT64_MAX;
+        return out->call_over;
     }
     th->regs.rax = (uint64_t)-EINTR;
-    out->kind = PLATFORM_INTERRUPT;
     out->call.nr = nr;
     out->call.args[0] = (uint64_t)-result;
     return true;
@@ -110,22 +113,14 @@ static void fault_event(struct platform_event *out, int sig, int code, uint64_t 
                                          : 17;
 }
 
-/* A system call stop. Return: true when out is an event. */
-static bool call_stop(struct platform_thread *th, struct platform_event *out)
+/* The guest's call, whose number is in orig_rax. Return: true when out is an event. */
+static bool call_event(struct platform_thread *th, struct platform_event *out)
 {
     struct user_regs_struct *r = &th->regs;
-    if (is_foreign_call(th)) {
-        /* int 0x80, as on a host without 32-bit emulation */
-        r->rip -= 2;
-        r->rax = r->orig_rax;
-        r->orig_rax = UINT64_MAX;
-        th->regs_dirty = true;
-        fault_event(out, SIGSEGV, SI_KERNEL, 0);
-        return true;
-    }
     if (is_native(r)) {
         return run_native(th, out);
     }
+    th->call_traced = false;
     if (r->orig_rax == SYS_set_tid_address) {
         long ignored = tracee_call(th, SYS_set_tid_address, (uint64_t[6]){r->rdi});
         (void)ignored; /* cannot fail; the sentry answers with the guest's tid */
@@ -142,6 +137,64 @@ static bool call_stop(struct platform_thread *th, struct platform_event *out)
     r->orig_rax = UINT64_MAX;
     th->regs_dirty = true;
     return true;
+}
+
+/* A system call stop. Return: true when out is an event. */
+static bool call_stop(struct platform_thread *th, struct platform_event *out)
+{
+    struct user_regs_struct *r = &th->regs;
+    if (is_foreign_call(th)) {
+        /* int 0x80, as on a host without 32-bit emulation */
+        r->rip -= 2;
+        r->rax = r->orig_rax;
+        r->orig_rax = UINT64_MAX;
+        th->regs_dirty = true;
+        fault_event(out, SIGSEGV, SI_KERNEL, 0);
+        return true;
+    }
+    if (th->ask & PLATFORM_ASK_CALLS) {
+        out->kind = PLATFORM_CALL;
+        out->call.nr = r->orig_rax;
+        th->call_begins = true;
+        th->call_goes = -1;
+        r->orig_rax = UINT64_MAX;
+        th->regs_dirty = true;
+        return true;
+    }
+    return call_event(th, out);
+}
+
+/* The call that was announced is made now. Return: true when out is an event. */
+static bool announced_call(struct platform_thread *th, struct platform_event *out)
+{
+    th->call_begins = false;
+    if (th->call_goes < 0 || th->dead) {
+        return false;
+    }
+    th->call_traced = true;
+    th->regs.orig_rax = (uint64_t)th->call_goes;
+    return call_event(th, out);
+}
+
+void ptrace_begin_call(struct platform_thread *th, long nr)
+{
+    th->call_goes = nr;
+}
+
+int ptrace_call_regs(const struct platform_thread *th, struct guest_regs *out)
+{
+    memcpy(out, &th->regs, sizeof(*out));
+    return th->dead ? -ESRCH : 0;
+}
+
+void ptrace_hold(struct platform_thread *th)
+{
+    th->held = th->interrupt_wanted = true;
+}
+
+void ptrace_ask(struct platform_thread *th, unsigned what, unsigned of)
+{
+    th->ask = (th->ask & ~of) | what;
 }
 
 /* Decodes a stop. Return: true when out is an event for the kernel. */
@@ -196,6 +249,10 @@ void ptrace_switch(struct platform_thread *th, struct platform_event *out)
     th->in_kernel =
         false; /* from here on a kick counts: the kernel has looked for signals, and this may sleep */
     before_resume(th);
+    if (th->call_begins && announced_call(th, out)) {
+        th->in_kernel = true;
+        return;
+    }
     for (;;) {
         int status;
         if (th->interrupt_wanted && !th->dead) {
@@ -283,6 +340,9 @@ int ptrace_get_context(struct platform_thread *th, struct guest_context *out)
         return -ESRCH;
     }
     before_resume(th);
+    if (th->held) {
+        th->held = th->interrupt_wanted = false;
+    }
     _Static_assert(offsetof(struct guest_regs, gs_base) ==
                        offsetof(struct user_regs_struct, gs_base),
                    "the same layout, without the segments behind");

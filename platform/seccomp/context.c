@@ -6,6 +6,7 @@
  * registers, writes it (platform/stub/frame.c). All registers are hostile.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "platform/seccomp/seccomp.h"
@@ -25,6 +26,15 @@ void context_take(struct platform_thread *th)
     for (int i = 0; i < REG_COUNT_; i++) {
         th->regs[i] = ((volatile uint64_t *)th->chan->regs)[i];
     }
+    th->bases[0] = *(volatile uint64_t *)&th->chan->bases[0];
+    th->bases[1] = *(volatile uint64_t *)&th->chan->bases[1];
+    th->call_begins = th->nr == STUB_REQ_CALL;
+    th->call_goes = false;
+    th->held = false;
+    if (th->start_kick) {
+        th->start_kick = false;
+        __atomic_store_n(&th->chan->start_kick, 0, __ATOMIC_SEQ_CST);
+    }
 }
 
 void context_reply(struct platform_thread *th)
@@ -33,9 +43,12 @@ void context_reply(struct platform_thread *th)
         for (int i = 0; i < REG_COUNT_; i++) {
             th->chan->regs[i] = th->regs[i];
         }
+        th->chan->bases[0] = th->bases[0];
+        th->chan->bases[1] = th->bases[1];
     }
     th->chan->reply_args[0] = th->context_changed;
     th->chan->reply_args[1] = th->fpstate_reply;
+    th->chan->reply_args[2] = th->call_goes;
     channel_reply(th, th->has_signal ? ORDER_SIGNAL : ORDER_CONTEXT);
 }
 
@@ -125,16 +138,113 @@ static int fetch_fpstate(struct platform_thread *th)
     return 0;
 }
 
+/*
+ * A thread that was told to come back before it goes on, and has been let go: by an order to clone, or to load a program. Context: may block.
+ */
+static int held_context(struct platform_thread *th)
+{
+    bool loading = th->loading;
+    if (th->in_request && !th->event) {
+        return 0; /* it has not been let go */
+    }
+    do {
+        int r = channel_wait(th);
+        if (r < 0) {
+            return r;
+        }
+    } while (clone_failed(th));
+    if (loading && th->nr == STUB_REQ_RESULT) {
+        th->loading = false;
+        seccomp_kill(th);
+        thread_mark_dead(th, SIGSEGV);
+        return -ESRCH;
+    }
+    if (th->nr != STUB_REQ_CONTEXT) {
+        th->held = false;
+        th->event = true; /* for its owner's next switch */
+        return -EAGAIN;
+    }
+    th->loading = false;
+    context_take(th);
+    return 0;
+}
+
+/* They lie in the stub's area, which is the guest's: it can lie about them, as it can about all its registers. */
+int seccomp_call_regs(const struct platform_thread *th, struct guest_regs *out)
+{
+    uint64_t w[AREA_REGS_END / 8];
+    uaddr_t at = AREA_BASE - th->slot * AREA_STRIDE + AREA_STRUCT;
+    if (th->dead || engine_vm_read(th->proc->pid, w, at, sizeof(w)) != sizeof(w)) {
+        return -ESRCH;
+    }
+    const uint64_t *a = &w[AREA_ARGS / 8], *c = &w[AREA_CALLEE / 8];
+    *out = (struct guest_regs){.rdi = a[0],
+                               .rsi = a[1],
+                               .rdx = a[2],
+                               .r10 = a[3],
+                               .r8 = a[4],
+                               .r9 = a[5],
+                               .rbx = c[0],
+                               .rbp = c[1],
+                               .r12 = c[2],
+                               .r13 = c[3],
+                               .r14 = c[4],
+                               .r15 = c[5],
+                               .rip = w[AREA_RIP / 8],
+                               .rcx = w[AREA_RIP / 8],
+                               .rsp = w[AREA_RSP / 8],
+                               .eflags = 0x246,
+                               .r11 = 0x246,
+                               .cs = 0x33,
+                               .ss = 0x2b,
+                               .fs_base = th->bases[0],
+                               .gs_base = th->bases[1]};
+    return 0;
+}
+
+void seccomp_hold(struct platform_thread *th)
+{
+    th->held = true;
+    th->start_kick = true;
+    if (th->chan) {
+        __atomic_store_n(&th->chan->start_kick, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+void seccomp_begin_call(struct platform_thread *th, long nr)
+{
+    if (th->has_context && th->call_begins) {
+        th->regs[REG_RAX_] = (uint64_t)nr;
+        th->context_changed = th->call_goes = true;
+    }
+}
+
+int seccomp_stop_sites(struct platform_thread *th, bool stop)
+{
+    if (th->dead || !th->in_request || th->event) {
+        return -EAGAIN;
+    }
+    th->chan->reply_args[0] = stop;
+    return order_within(th, ORDER_SITES) < 0 ? -ESRCH : 0;
+}
+
 int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
 {
     if (th->dead) {
         return -ESRCH;
     }
     if (!th->has_context) {
-        if (!th->in_request || th->event) {
+        if (th->held) {
+            int r = held_context(th);
+            if (r < 0) {
+                return r;
+            }
+        } else if (!th->in_request || th->event) {
             seccomp_interrupt(th); /* a clone let it go already; its next request may be here */
             return -EAGAIN;
         }
+    }
+    if (!th->has_context) {
         tail_now(th);
         th->chan->ret = (uint64_t)th->result;
         channel_reply(th, ORDER_UPCALL);
@@ -146,6 +256,10 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
             return thread_violation(th);
         }
         context_take(th);
+        if (th->redo) {
+            th->redo = false;
+            th->regs[REG_RIP_] -= SYSCALL_SIZE;
+        }
     }
     if (th->fpstate_size) {
         int error = fetch_fpstate(th);
@@ -175,6 +289,8 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
                  .eflags = r[REG_EFLAGS_],
                  .cs = 0x33,
                  .ss = 0x2b,
+                 .fs_base = th->bases[0],
+                 .gs_base = th->bases[1],
                  .orig_rax = UINT64_MAX},
         .fpstate_size = th->fpstate_size,
     };
@@ -196,6 +312,8 @@ void seccomp_set_context(struct platform_thread *th, const struct guest_context 
     r[REG_RDX_] = g->rdx, r[REG_RAX_] = g->rax, r[REG_RCX_] = g->rcx, r[REG_RSP_] = g->rsp;
     r[REG_RIP_] = g->rip;
     r[REG_EFLAGS_] = (g->eflags & EFLAGS_USER) | 0x202;
+    th->bases[0] = g->fs_base < PLATFORM_TASK_SIZE ? g->fs_base : th->bases[0];
+    th->bases[1] = g->gs_base < PLATFORM_TASK_SIZE ? g->gs_base : th->bases[1];
     th->context_changed = true;
     th->fpstate_reply = 0;
     if (ctx->fpstate_size && ctx->fpstate_size <= GUEST_FPSTATE_MAX) {

@@ -128,9 +128,12 @@ struct platform_thread {
     uint64_t sigmask;     /* as it was set last, or came with a request */
     bool mask_changed;    /* it came with the request */
     uint32_t ask;
+    bool held;        /* its next context comes before its next instruction: platform_hold */
+    bool call_begins; /* the context stands before a call; it goes on with that: call_goes */
+    bool call_goes;
     bool has_context; /* it came with the user context: regs */
     bool context_changed;
-    uint64_t regs[REG_COUNT_];
+    uint64_t regs[REG_COUNT_], bases[2];
     uint32_t fpstate_size, fpstate_reply;
     uint32_t range_count; /* what came ahead, and may go back, in the window; checked copies */
     struct copy_range ranges[6];
@@ -277,6 +280,7 @@ bool thread_identify(struct platform_thread *th);
 /* th may be bound to a host task that has ended, and whose number was given away. Return: it was so; th is dead. */
 bool thread_stale(struct platform_thread *th);
 /* th's request is the first after an order to make a thread. Return: th's clone failed, and it has been told. */
+bool clone_failed(struct platform_thread *th);
 bool clone_over(struct platform_thread *th);
 /* Tells th to clone. Return: the child, which has not said hello. */
 MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,
@@ -304,6 +308,15 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out);
 /* A guest that breaks the protocol only hurts itself. Return: -ESRCH. */
 int thread_violation(struct platform_thread *th);
 void seccomp_interrupt(struct platform_thread *th);
+/*
+ * th's stub carries out an order that leaves its call, or its context, as it is, and that says something back; what lies in the window is
+ * lost. reply_args are set. Return: what it said, -ESRCH. Context: may block.
+ */
+MUST_CHECK long order_within(struct platform_thread *th, enum stub_order order);
+void seccomp_hold(struct platform_thread *th);
+int seccomp_call_regs(const struct platform_thread *th, struct guest_regs *out);
+void seccomp_begin_call(struct platform_thread *th, long nr);
+MUST_CHECK int seccomp_stop_sites(struct platform_thread *th, bool stop);
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m);
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m);
 void *seccomp_copy_room(struct platform_thread *th, size_t size);

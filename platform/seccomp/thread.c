@@ -119,6 +119,7 @@ static void resume(struct platform_thread *th)
 static void decode_context_event(struct platform_thread *th, struct platform_event *out)
 {
     out->kind = PLATFORM_INTERRUPT;
+    out->call_over = th->args[3] != 0;
     bool restart = th->args[1] == 512 || th->args[1] == 516;
     out->call.nr = restart ? th->args[2] : UINT64_MAX;
     out->call.args[0] = restart ? th->args[1] : 0;
@@ -169,6 +170,11 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         out->fault.trapno = th->args[4];
         out->fault.error = th->args[5];
         return;
+    case STUB_REQ_CALL:
+        context_take(th);
+        out->kind = PLATFORM_CALL;
+        out->call.nr = th->regs[REG_RAX_];
+        return;
     case STUB_REQ_BAD_FRAME:
         context_take(th);
         out->kind = PLATFORM_BAD_FRAME;
@@ -191,7 +197,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     out->call.done = th->done;
 }
 
-static bool clone_failed(struct platform_thread *th)
+bool clone_failed(struct platform_thread *th)
 {
     if (!th->clone_ordered) {
         return false;
@@ -277,6 +283,27 @@ void tail_now(struct platform_thread *th)
     }
 }
 
+/* An order in the middle of a call, or of a context, which goes on afterwards. */
+long order_within(struct platform_thread *th, enum stub_order order)
+{
+    bool had_context = th->has_context, had_signal = th->has_signal;
+    uint64_t nr = th->nr, args[6];
+    memcpy(args, th->args, sizeof(args));
+    channel_flush(th);
+    channel_reply(th, order);
+    int r = channel_wait(th);
+    th->expect = EXPECT_NONE;
+    if (r < 0) {
+        return r;
+    }
+    long result = th->nr == STUB_REQ_RESULT ? (long)th->args[0] : thread_violation(th);
+    th->nr = nr;
+    memcpy(th->args, args, sizeof(args));
+    th->has_context = had_context;
+    th->has_signal = had_signal;
+    return result;
+}
+
 long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int *fds, size_t count)
 {
     struct stub_mem_call *window = (void *)((char *)th->chan + WINDOW_OFFSET);
@@ -288,25 +315,7 @@ long mem_list(struct platform_thread *th, const struct stub_mem_call *calls, int
     th->expect_fds = fds;
     th->expect_count = count;
     th->chan->reply_args[0] = count;
-    channel_reply(th, ORDER_MEM_LIST);
-    int r = channel_wait(th);
-    th->expect = EXPECT_NONE;
-    if (r < 0) {
-        return r;
-    }
-    return th->nr == STUB_REQ_RESULT ? (long)th->args[0] : thread_violation(th);
-}
-
-/* mem_list in the middle of a system call, which goes on afterwards. */
-static long mem_list_within(struct platform_thread *th, const struct stub_mem_call *calls, int *fds,
-                            size_t count)
-{
-    uint64_t nr = th->nr, args[6];
-    memcpy(args, th->args, sizeof(args));
-    long result = mem_list(th, calls, fds, count);
-    th->nr = nr;
-    memcpy(th->args, args, sizeof(args));
-    return result;
+    return order_within(th, ORDER_MEM_LIST);
 }
 
 long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
@@ -317,7 +326,7 @@ long seccomp_mem(struct platform_thread *th, const struct mem_call *m)
         return -ESRCH;
     }
     int r = mem_prepare(th, m, 0, &call, &fd);
-    return r < 0 ? r : mem_list_within(th, &call, &fd, 1);
+    return r < 0 ? r : mem_list(th, &call, &fd, 1);
 }
 
 struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
@@ -347,7 +356,7 @@ static int map_in_slice(struct platform_thread *th, uint64_t addr, int host_fd, 
         {.nr = SYS_madvise, .args = {addr, size, MADV_DONTFORK}},
     };
     int fds[] = {host_fd, -1};
-    long r = th->dead ? -ESRCH : mem_list_within(th, calls, fds, ARRAY_COUNT(calls));
+    long r = th->dead ? -ESRCH : mem_list(th, calls, fds, ARRAY_COUNT(calls));
     return r < 0 ? (int)r : 0;
 }
 
@@ -381,7 +390,7 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
         fds[i] = -1;
     }
     if (!th->dead && count) {
-        long r = mem_list_within(th, calls, fds, count);
+        long r = mem_list(th, calls, fds, count);
         (void)r; /* a guest that does not do it only keeps what it had */
     }
 }

@@ -10,6 +10,13 @@
 #define SYSCALL_SIZE 2
 #define PROT_RX      5
 
+void stub_hold(struct area *area)
+{
+    if (__atomic_load_n(&area->chan->start_kick, __ATOMIC_SEQ_CST)) {
+        area->kick = 1;
+    }
+}
+
 __attribute__((noreturn)) void stub_die(void)
 {
     for (;;) {
@@ -261,6 +268,7 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
     area->rip = entry;
     area->rsp = sp;
     area->flags = 0;
+    stub_hold(area);
     go_guest(area);
 }
 
@@ -329,6 +337,22 @@ static long stub_map_copy(struct area *area)
     return addr;
 }
 
+int stub_obey_within(struct area *area)
+{
+    struct chan *c = area->chan;
+    switch (c->order) {
+    case ORDER_MEM_LIST:
+        chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_mem_list(area, c->reply_args[0]), 0);
+        return 1;
+    case ORDER_SITES:
+        stub_sites_stop(c->reply_args[0] != 0);
+        chan_request(area, STUB_REQ_RESULT, 0, 0);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 /* Carries out orders until one of them is the result of the call. */
 static long stub_obey(struct area *area)
 {
@@ -353,11 +377,13 @@ static long stub_obey(struct area *area)
         case ORDER_MAP_COPY:
             return stub_map_copy(area);
         case ORDER_MEM_LIST:
-            chan_request(area, STUB_REQ_RESULT, (uint64_t)stub_mem_list(area, c->reply_args[0]), 0);
+        case ORDER_SITES:
+            stub_obey_within(area);
             break;
         case ORDER_CLONE: {
             long tid = (long)c->ret;
             long r = stub_clone(area);
+            stub_hold(area);
             if (r >= 0) {
                 return r == 0 ? 0 : tid;
             }
@@ -467,8 +493,14 @@ long stub_syscall(struct area *area)
 
     long result;
     if (stub_answer(area, nr, &result)) {
+        if (area->call_traced) {
+            area->call_traced = 0;
+            area->call_over = 1;
+            area->kick = 1;
+        }
         return result;
     }
+    area->call_traced = 0; /* the sentry knows itself when it is over */
     if (nr == __NR_exit_group || nr == __NR_exit) {
         exit_info(area);
     }

@@ -81,6 +81,7 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     stub_notes_reset(area);
     static const uint64_t none[5];
     stub_hello(o->nonce, none);
+    stub_hold(area);
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }
@@ -119,6 +120,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->kick_came = 0;
     stub_notes_reset(n);
     n->frame_waits = 0;
+    n->call_traced = n->call_over = 0;
     n->fault[0] = n->fault[1] = n->fault[2] = 0;
     n->restart = 0;
     n->sigreturn = 0;
@@ -173,9 +175,6 @@ void stub_child(struct area *area)
         struct chan *c = area->chan;
         __atomic_store_n(&c->host_tid, (uint32_t)gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
                          __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&c->start_kick, __ATOMIC_SEQ_CST)) {
-            area->kick = 1;
-        }
     } else {
         long r;
         do {
@@ -185,6 +184,7 @@ void stub_child(struct area *area)
             stub_thread_end(area);
         }
     }
+    stub_hold(area);
     if (area->set_child_tid) {
         store_tid(area->set_child_tid, (uint32_t)area->guest_tid);
     }

@@ -29,6 +29,7 @@
 #define SIGFPE_      8
 #define SIGSEGV_     11
 #define SIGSYS_      31
+#define TRAP_BREAKPOINT 3 /* int3; a single step is 1 */
 #define XSAVE_HEADER 512 /* offset, and the size of an FXSAVE area */
 
 void stub_thread_setup(struct area *area)
@@ -59,6 +60,21 @@ static void copy_bytes(void *dst, const void *src, uint64_t size)
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(size)::"memory");
 }
 
+static uint64_t base_of_fs(void)
+{
+    uint64_t base;
+    __asm__ volatile("rdfsbase %0" : "=r"(base));
+    return base;
+}
+
+/* As the guest sees it: 0 while it is the stub's. */
+static uint64_t base_of_gs(void)
+{
+    uint64_t base;
+    __asm__ volatile("rdgsbase %0" : "=r"(base));
+    return base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
+}
+
 /* Sends u as request nr (args[1..] already set). Return: the order. */
 static uint32_t send_context(struct area *area, const struct stub_ucontext *u, uint64_t nr)
 {
@@ -71,20 +87,33 @@ static uint32_t send_context(struct area *area, const struct stub_ucontext *u, u
     }
     c->nr = nr;
     c->args[0] = size <= WINDOW_SIZE ? size : 0;
+    c->bases[0] = base_of_fs();
+    c->bases[1] = base_of_gs();
     chan_call(area, 0);
-    while (c->order == ORDER_FPSTATE) {
-        copy_bytes(chan_window(c), u->fpstate, size <= WINDOW_SIZE ? size : 0);
-        chan_request(area, STUB_REQ_RESULT, 0, 0);
+    for (;;) {
+        if (c->order == ORDER_FPSTATE) {
+            copy_bytes(chan_window(c), u->fpstate, size <= WINDOW_SIZE ? size : 0);
+            chan_request(area, STUB_REQ_RESULT, 0, 0);
+        } else if (!stub_obey_within(area)) {
+            return c->order;
+        }
     }
-    return c->order;
 }
 
 static void take_context(const struct chan *c, struct stub_ucontext *u)
 {
     uint32_t size = stub_fpstate_size(u->fpstate);
     uint64_t fp = c->reply_args[1];
-    for (int i = 0; c->reply_args[0] && i < REG_COUNT_; i++) {
-        u->regs[i] = c->regs[i];
+    if (c->reply_args[0]) {
+        for (int i = 0; i < REG_COUNT_; i++) {
+            u->regs[i] = c->regs[i];
+        }
+        if (c->bases[0] != base_of_fs()) {
+            __asm__ volatile("wrfsbase %0" ::"r"(c->bases[0]));
+        }
+        if (c->bases[1] != base_of_gs()) {
+            __asm__ volatile("wrgsbase %0" ::"r"(c->bases[1]));
+        }
     }
     if (fp && fp <= size) {
         copy_bytes(u->fpstate, chan_window((struct chan *)c), fp);
@@ -128,7 +157,7 @@ static void upcall(struct area *area, struct stub_ucontext *u, uint64_t nr)
             }
             nr = STUB_REQ_CONTEXT;
         }
-        c->args[1] = c->args[2] = 0;
+        c->args[1] = c->args[2] = c->args[3] = 0;
     }
 }
 
@@ -137,6 +166,8 @@ static void upcall_context(struct area *area, struct stub_ucontext *u)
 {
     area->chan->args[1] = area->restart;
     area->chan->args[2] = area->restart ? area->nr : 0;
+    area->chan->args[3] = area->call_over;
+    area->call_over = 0;
     area->restart = 0;
     upcall(area, u, STUB_REQ_CONTEXT);
 }
@@ -167,6 +198,7 @@ static void go_to_entry(struct area *area, struct stub_ucontext *u, uint64_t ip)
 
 static void on_sigreturn(struct area *area, struct stub_ucontext *u)
 {
+    area->call_traced = 0;
     if (!area->kick_came && stub_sigreturn(area, u) == 0) {
         area->kick = 0;
         return;
@@ -178,11 +210,36 @@ static void on_sigreturn(struct area *area, struct stub_ucontext *u)
     upcall(area, u, __NR_rt_sigreturn);
 }
 
+/*
+ * A traced guest is about to make a call. The sentry may change it, or answer it there and then. Return: 0 in that case.
+ */
+static int call_begins(struct area *area, struct stub_ucontext *u)
+{
+    struct chan *c = area->chan;
+    area->restart = 0;
+    uint32_t order = send_context(area, u, STUB_REQ_CALL);
+    if (order == ORDER_EXIT) {
+        stub_thread_end(area);
+    }
+    if (order != ORDER_CONTEXT) {
+        stub_die();
+    }
+    area->call_traced = c->reply_args[2] != 0;
+    take_context(c, u);
+    return area->call_traced != 0;
+}
+
 static void on_sigsys(struct area *area, struct stub_ucontext *u, uint64_t ip, uint32_t arch)
 {
     if (arch != AUDIT_ARCH_X86_64) {
         on_foreign_call(area, u, ip);
-    } else if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
+        return;
+    }
+    if ((area->chan->ask & CHAN_ASK_CALLS) && !call_begins(area, u)) {
+        return;
+    }
+    ip = u->regs[REG_RIP_];
+    if (u->regs[REG_RAX_] == __NR_rt_sigreturn) {
         on_sigreturn(area, u);
     } else {
         stub_frame_learn(u);
@@ -268,7 +325,7 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
                ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store) ||
                ip == ptr(guarded_xsave_insn)) {
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
-    } else if (sig == SIGTRAP_ && stub_trap_is_ours(ip)) {
+    } else if (sig == SIGTRAP_ && u->trapno == TRAP_BREAKPOINT && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;
     } else if (ip >= STUB_TEXT && ip < STUB_TEXT_END) {
         stub_die(); /* the guest broke its own stub */

@@ -110,6 +110,7 @@
 #define AREA_ARGS        48
 #define AREA_CALLEE      96
 #define AREA_FLAGS       144
+#define AREA_REGS_END    152
 #define EFLAGS_DIRECTION 0x400
 /* And into struct chan and struct stub_ro. */
 #define CHAN_ANSWERS 352
@@ -126,6 +127,7 @@
 #define CHAN_ASK_FACTS     PLATFORM_ASK_FACTS
 #define CHAN_ASK_USAGE     PLATFORM_ASK_USAGE
 #define CHAN_ASK_NAMES     PLATFORM_ASK_NAMES
+#define CHAN_ASK_CALLS     PLATFORM_ASK_CALLS
 enum chan_state { CHAN_IDLE, CHAN_REQ, CHAN_DONE, CHAN_PARKED };
 #define CHAN_STATE_MASK 0xffU
 #define CHAN_SLEEPING   0x100U  /* the guest sleeps on its word of the read-only page */
@@ -140,11 +142,13 @@ enum stub_request {
     STUB_REQ_BASE = 0x40000,
     STUB_REQ_BOOT =
         STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
-    STUB_REQ_CONTEXT,  /* context in regs; args[0]: fpstate size */
+    STUB_REQ_CONTEXT, /* context in regs; args[0]: fpstate size; [1], [2]: a call to be made again; [3]: a call that the stub has made
+                          is over */
     STUB_REQ_FAULT,    /* the same; args[1..5]: signo, code, addr, trapno, error */
     STUB_REQ_RESULT,   /* an order was carried out; args[0]: result */
     STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
     STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
+    STUB_REQ_CALL, /* the same: the guest stands behind a syscall instruction, which has not been served (CHAN_ASK_CALLS) */
 };
 /* madvise's advice that the filter allows there, a bit each: what only touches one's own pages. */
 #define GATE_ADVICE       0x00ffcd1fU
@@ -165,7 +169,8 @@ enum stub_order {
     ORDER_UPCALL, /* the same, but come back with the full context first */
     ORDER_REDO,   /* the system call is made again, as number ret */
     ORDER_SIGNAL, /* run a handler: signal. To a context, args[0]: regs changed; else ret as for RETURN */
-    ORDER_CONTEXT, /* (to CONTEXT, FAULT) resume; args[0]: regs changed, args[1]: fpstate size or 0 */
+    ORDER_CONTEXT, /* (to CONTEXT, FAULT, CALL) resume; args[0]: regs changed, args[1]: fpstate size or 0; to CALL, args[2]: make the
+                      call, else it is over */
     ORDER_FPSTATE, /* (to CONTEXT, FAULT) put the fpstate into the window, and come back with RESULT */
     ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
@@ -179,7 +184,9 @@ enum stub_order {
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
     ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
     ORDER_PRELOAD, /* what ORDER_LOAD does before the program starts; comes back with RESULT */
-    ORDER_LAST = ORDER_PRELOAD,
+    ORDER_SITES, /* (in a call or a context) args[0]: give call sites their own code back, and leave them alone; else go on with
+                    rewriting; report it */
+    ORDER_LAST = ORDER_SITES,
 };
 
 #define LOAD_WATCH (1UL << 32)
@@ -301,7 +308,8 @@ struct chan {
 
     /*
      * A new thread says which host task it is, and goes on. Stub: store host_tid, then look at start_kick; sentry, to
-     * interrupt a thread that it does not know yet: set start_kick, then look at host_tid.
+     * interrupt a thread that it does not know yet: set start_kick, then look at host_tid. Who begins a program, or comes from
+     * fork, looks at it, too: with it set, a context comes before the first instruction (platform_hold).
      */
     uint32_t host_tid, start_kick;
 
@@ -314,6 +322,7 @@ struct chan {
     uint32_t self_pid, self_tid, self_uid, pad2;
     struct stub_action actions[64];
     struct stub_order_signal signal;
+    uint64_t bases[2]; /* with regs, both ways: of FS and GS; a GS that is the stub's is 0 */
 
     _Alignas(
         64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */

@@ -170,7 +170,9 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
     volatile uint8_t *p = (volatile uint8_t *)site;
     if (site + size <= word + 8) {
         uint64_t v = *(volatile uint64_t *)word;
-        __builtin_memcpy((uint8_t *)&v + (site - word), code, size);
+        for (uint64_t i = 0; i < size; i++) {
+            ((volatile uint8_t *)&v)[site - word + i] = code[i];
+        }
         *(volatile uint64_t *)word = v;
         return;
     }
@@ -233,6 +235,43 @@ static uint64_t punned_base(uint64_t ip, const uint8_t *after)
     uint64_t base = ip + 3 + (uint64_t)(int64_t)(int32_t)high;
     int in_slice = base >> 32 == SLICE_HI || base >> 32 == SLICE_HI - 1;
     return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
+}
+
+/* The bytes of a rewritten site as the program has them. Return: how many, from *out_at on. */
+static uint64_t site_original(const struct stub_site *s, uint8_t *code, uint64_t *out_at)
+{
+    uint64_t size = s->state == SITE_PUNNED ? 2 : 5;
+    *out_at = (uint64_t)s->address - (s->state == SITE_PUNNED ? 2 : SITE_SPAN);
+    site_show_original(s, code, *out_at, size);
+    return size;
+}
+
+static void site_restore(struct stub_site *s)
+{
+    uint8_t code[5] = {0}, there = 0;
+    uint64_t at, size;
+    if (s->state >= SITE_LEFT) {
+        return;
+    }
+    size = site_original(s, code, &at);
+    if (guarded_copy(&there, (const void *)at, 1) == 0 && there == 0xe9 &&
+        site_write(at, code, size) != 0) {
+        return; /* it can't be changed any more, or is the guest's to write: it stays as it is */
+    }
+    s->state = 0;
+}
+
+void stub_sites_stop(int stop)
+{
+    stub_patch_lock();
+    HOT->sites_stopped = (uint32_t)stop;
+    for (int i = 0; stop && i < HOT_SITES; i++) {
+        site_restore(&HOT->sites[i]);
+    }
+    for (int i = 0; stop && i < SITE_COUNT; i++) {
+        site_restore(&stub_sites[i]);
+    }
+    stub_patch_unlock();
 }
 
 /* Return: the site's state from now on. */
@@ -557,8 +596,10 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    sites_extend(ip);
-    s->state = patch_site(ip, rax);
+    if (!HOT->sites_stopped) {
+        sites_extend(ip);
+        s->state = patch_site(ip, rax);
+    }
     __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -43,6 +43,8 @@ struct area {
     uint16_t note_fd[NOTE_SLOTS];
     uint8_t note_rights[NOTE_SLOTS];
     int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
+    uint32_t call_traced; /* the sentry was told of the call before it was made (CHAN_ASK_CALLS) */
+    uint32_t call_over;   /* the kick at the exit tells it that the call was answered here */
 };
 _Static_assert(offsetof(struct area, chan) == AREA_CHAN, "assembly offset");
 _Static_assert(offsetof(struct area, kick) == AREA_KICK, "assembly offset");
@@ -64,6 +66,7 @@ struct stub_hot {
     volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
     uint32_t range_count;            /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
+    uint32_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
@@ -108,6 +111,10 @@ void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1);
 __attribute__((noreturn)) void stub_die(void);
 __attribute__((noreturn)) void stub_thread_end(struct area *area);
 long stub_mem(const struct stub_mem_call *m);
+/* Carries out an order that leaves the call, or the context, as it was, and reports it. Return: 0 when c->order is none of those. */
+int stub_obey_within(struct area *area);
+/* area's thread is on its way to code that it has not run before, where the sentry may want to see it first: platform_hold. */
+void stub_hold(struct area *area);
 long stub_syscall(struct area *area);
 /* Another call than the guest's, served by the sentry; area's arguments stay. */
 long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
@@ -220,6 +227,8 @@ void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 /* Were any rewritten in [addr, addr + size)? */
 int stub_has_sites(uint64_t addr, uint64_t size);
 void stub_sites_unmapped(uint64_t addr, uint64_t size);
+/* What was rewritten gets its own code back, and nothing is rewritten any more; or (stop 0) again. */
+void stub_sites_stop(int stop);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
 

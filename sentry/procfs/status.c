@@ -11,6 +11,7 @@
 
 #include "sentry/fs/tty.h"
 #include "sentry/task/facts.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
 
 #define KB_PER_PAGE (PAGE_SIZE / 1024)
@@ -22,6 +23,8 @@ static const char *state_word(char state)
         return "running";
     case 'T':
         return "stopped";
+    case 't':
+        return "tracing stop";
     case 'Z':
         return "zombie";
     default:
@@ -66,6 +69,7 @@ static void show_identity(const struct task *t, struct strbuf *out)
 {
     const struct thread_group *tg = t->tg;
     const struct cred *c = t->cred;
+    const struct ptrace_state *p = task_traced(t);
     char state = task_state_char(t);
     strbuf_adds(out, "Name:\t");
     add_escaped(out, t->comm);
@@ -74,8 +78,8 @@ static void show_identity(const struct task *t, struct strbuf *out)
         strbuf_printf(out, "Umask:\t%04o\n", facts_umask(t->fs));
     }
     strbuf_printf(out, "State:\t%c (%s)\n", state, state_word(state));
-    strbuf_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", task_tgid(t),
-                  task_tid(t), parent_of(tg));
+    strbuf_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", task_tgid(t),
+                  task_tid(t), parent_of(tg), p ? task_tid(p->tracer) : 0);
     strbuf_printf(out, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
     strbuf_printf(out, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
     strbuf_printf(out, "FDSize:\t%zu\nGroups:\t", t->files ? fd_size(t) : 0);

@@ -11,6 +11,7 @@
 #include "sentry/task/lease.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/pidfd.h"
+#include "sentry/task/ptrace.h"
 
 #include <linux/sched.h>
 #include <string.h>
@@ -225,6 +226,7 @@ static void link_child(struct task *t, struct task *child, uint64_t flags)
     }
     thread_group_get(tg); /* the tree's */
     thread_group_set_parent(tg, flags & CLONE_PARENT ? t->tg->parent : t->tg);
+    tg->parent_tid = flags & CLONE_PARENT ? t->tg->parent_tid : task_tid(t);
     thread_group_set_pgrp(tg, t->tg->pgrp);
     thread_group_set_session(tg, t->tg->session);
     thread_group_link_leader(tg, child);
@@ -283,6 +285,8 @@ long task_clone(struct task *t, const struct clone_request *r)
     }
     int tid = task_tid(child), pidfd = -1;
     struct platform_thread *pt = NULL;
+    unsigned event = ptrace_clone_event(t, r->flags, r->exit_signal);
+    bool traced = task_traced(t);
     if (r->flags & CLONE_PIDFD) {
         error = give_pidfd(t, child, r, &pidfd);
     }
@@ -294,6 +298,9 @@ long task_clone(struct task *t, const struct clone_request *r)
                                    .tls = r->tls,
                                    .guest_tid = tid};
         lease_before_clone(t, r->flags);
+        if (traced) {
+            platform_hold(t->pt);
+        }
         error = platform_clone(t->pt, &c, &pt);
     }
     if (error < 0) {
@@ -313,6 +320,12 @@ long task_clone(struct task *t, const struct clone_request *r)
         platform_keep_answer(pt, SYS_gettid, tid);
         signal_child_actions(t, child);
     }
+    if (traced) {
+        ptrace_clone_child(t, child, pt, r->flags, event);
+    }
     task_launch(child, pt);
+    if (traced) {
+        ptrace_cloned(t, event, tid);
+    }
     return tid;
 }

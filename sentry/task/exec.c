@@ -3,6 +3,7 @@
  * what belongs to the old program is reset (begin_new_exec). Memory and files are elsewhere.
  */
 #include "sentry/task/internal.h"
+#include "sentry/task/ptrace.h"
 
 #include <string.h>
 
@@ -32,6 +33,9 @@ static void take_over_leadership(struct task *t)
     t->pid->task = t;
     old->pid = own;
     own->task = NULL;
+    if (task_traced(old)) {
+        ptrace_detach(old->ptrace, 0); /* Linux says nothing of its end, either */
+    }
     list_del(&old->group_link);
     list_del(&old->all_link);
     g_kernel->task_count--;
@@ -49,6 +53,9 @@ int thread_group_become_single(struct task *t)
         return -EAGAIN;
     }
     tg->exec_task = t;
+    if (t->ptrace) {
+        t->ptrace->exec_from = task_tid(t);
+    }
     list_for_each_entry (other, &tg->threads, group_link) {
         if (other != t && !other->exited) {
             other->must_exit = true;

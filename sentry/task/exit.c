@@ -12,6 +12,7 @@
 #include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/robust.h"
 #include "sentry/task/usage.h"
 
@@ -170,6 +171,13 @@ static bool notify_parent(struct thread_group *tg)
     return auto_reap;
 }
 
+void exit_tell_parent(struct thread_group *tg)
+{
+    if (notify_parent(tg)) {
+        thread_group_reap(tg);
+    }
+}
+
 static void give_away_children(struct thread_group *tg)
 {
     struct thread_group *child, *next, *to = new_parent(tg);
@@ -183,8 +191,8 @@ static void give_away_children(struct thread_group *tg)
         }
         child->exit_signal = SIGCHLD;
         check_orphaned_pgrp(child, tg, NULL);
-        if (child->zombie && notify_parent(child)) {
-            thread_group_reap(child);
+        if (child->zombie && !task_traced(child->leader)) {
+            exit_tell_parent(child);
         }
     }
 }
@@ -217,8 +225,8 @@ static void group_exit(struct thread_group *tg)
     if (first) {
         end_sandbox(tg);
     }
-    if (notify_parent(tg)) {
-        thread_group_reap(tg);
+    if (!ptrace_group_exits(tg)) {
+        exit_tell_parent(tg);
     }
 }
 
@@ -306,6 +314,7 @@ void task_exit(struct task *t, int status)
     t->exited = true;
     signal_retarget(t, ~t->blocked);
     sigpending_flush(&t->pending);
+    ptrace_task_exits(t);
     BUG_ON(tg->live_threads <= 0);
     bool last = --tg->live_threads == 0;
     if (t != tg->leader) {

@@ -82,6 +82,8 @@ MUST_CHECK int signal_plan_frame(const struct task *t, const struct ksigaction *
                                  ksigset_t old_mask, struct platform_signal *out);
 
 /* --- exit.c --- */
+/* tg is a zombie, and its parent hears of it. tg may be gone afterwards. */
+void exit_tell_parent(struct thread_group *tg);
 /* Nobody of pgrp, but for ignored, has a parent in the same session outside it. */
 bool pgrp_is_orphaned(struct pid *pgrp, const struct thread_group *ignored);
 

@@ -9,6 +9,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
+#include "sentry/task/ptrace.h"
 
 #include <sys/syscall.h>
 
@@ -88,6 +89,7 @@ static void stop_begin(struct thread_group *tg, int sig)
         tg->stop_count++;
         t->stop_pending = true;
         signal_wake(t);
+        ptrace_group_stop_changed(t);
     }
 }
 
@@ -283,6 +285,7 @@ static bool default_action(struct task *t, const struct guest_context *ctx, cons
         }
         return true;
     }
+    ptrace_exit_event(t, sig);
     if (unlikely(g_signal_fatal) && (SIGSET_CORE & KSIG_BIT(sig))) {
         report_fatal(t, ctx, info);
     }
@@ -291,6 +294,8 @@ static bool default_action(struct task *t, const struct guest_context *ctx, cons
 }
 
 void (*g_signal_trace)(struct task *t, const siginfo_t *info);
+
+static void deliver_traced(struct task *t, long nr, long syscall_result);
 
 void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long syscall_result)
 {
@@ -302,8 +307,17 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         if (t->must_exit) {
             return;
         }
-        if (t->stop_pending) {
+        bool traced = task_traced(t) != NULL;
+        if (traced && !ctx) {
+            deliver_traced(t, nr, syscall_result);
+            return;
+        }
+        if (t->stop_pending && !traced) {
             stop_here(t);
+            continue;
+        }
+        if (traced && (t->stop_pending || t->ptrace->trap_pending)) {
+            ptrace_group_stop(t, ctx);
             continue;
         }
         siginfo_t info;
@@ -320,6 +334,12 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         }
         if (!sig) {
             break;
+        }
+        if (traced && sig != SIGKILL) {
+            sig = ptrace_signal(t, ctx, &info, &nr, &syscall_result);
+            if (!sig) {
+                continue;
+            }
         }
         if (unlikely(g_signal_trace)) {
             g_signal_trace(t, &info);
@@ -343,14 +363,34 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
             restart_for_handler(t, ctx, &action, nr, syscall_result);
         }
         handled = true;
-        if (run_handler(t, ctx, sig, &action, &info) && !ctx) {
+        bool entered = run_handler(t, ctx, sig, &action, &info);
+        if (entered && !ctx) {
             return; /* one frame at a time: platform_signal.more brings us back for the next */
+        }
+        if (entered) {
+            ptrace_handler_entered(t, ctx);
         }
     }
     if (!handled && nr >= 0) {
         restart_without_handler(t, ctx, nr, syscall_result);
     }
     signal_recalc(t);
+}
+
+/* It began to be traced while it was stopped: from here on there is a context to show. Context: may block. */
+static void deliver_traced(struct task *t, long nr, long syscall_result)
+{
+    struct guest_context *ctx = ptrace_context(t);
+    if (!ctx) {
+        return; /* it died: the next switch says so */
+    }
+    if (nr >= 0) {
+        ctx->regs.rax = (uint64_t)syscall_result;
+    }
+    signal_deliver(t, ctx, nr, syscall_result);
+    if (!t->must_exit) {
+        ptrace_context_done(t, ctx);
+    }
 }
 
 /* --- what a process asks for --- */

@@ -72,7 +72,7 @@ void signal_recalc(struct task *t);
  * Context: may block (stopped). Does not return for a task that dies: then task_must_exit(t) is true.
  */
 void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long syscall_result);
-/* t's alternate stack is one for which frames are made here, with a context. */
+/* Frames are made here, with a context: for t's alternate stack, or since t is traced. */
 bool signal_needs_context(const struct task *t);
 /* The frame that the guest's side was to write could not be written. */
 void signal_bad_frame(struct task *t);

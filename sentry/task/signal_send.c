@@ -7,6 +7,7 @@
  * because of it always finds signal_pending true, even when another thread took the signal meanwhile.
  */
 #include "sentry/task/internal.h"
+#include "sentry/task/ptrace.h"
 
 #include <sys/epoll.h>
 
@@ -101,6 +102,7 @@ static void resume_group(struct thread_group *tg)
     tg->stop_count = 0;
     list_for_each_entry (t, &tg->threads, group_link) {
         t->stop_pending = false;
+        ptrace_group_stop_changed(t);
         if (t->stopped) {
             t->stopped = false;
             if (t->kthread) {
@@ -133,7 +135,7 @@ static bool prepare(struct thread_group *tg, struct task *t, int sig)
     if (!thread_group_is_init(tg) && ((signal_blocked(t) | t->real_blocked) & KSIG_BIT(sig))) {
         return true;
     }
-    return !signal_is_ignored(tg, sig);
+    return task_traced(t) || !signal_is_ignored(tg, sig); /* its tracer wants to know */
 }
 
 /*
@@ -146,7 +148,7 @@ static void complete(struct task *t, int sig)
     struct thread_group *tg = t->tg;
     bool fatal = tg->sighand->action[sig].handler == SIG_HANDLER_DFL && !thread_group_is_init(tg) &&
                  !((SIGSET_IGNORE | SIGSET_STOP | SIGSET_CORE) & KSIG_BIT(sig)) &&
-                 !(t->real_blocked & KSIG_BIT(sig));
+                 !(t->real_blocked & KSIG_BIT(sig)) && !task_traced(t);
     if (fatal) {
         thread_group_exit(tg, sig);
     } else {
@@ -280,7 +282,8 @@ void signal_recalc(struct task *t)
 {
     ksigset_t ready = (t->pending.set | t->tg->pending.set) & ~t->blocked;
     if (t->kthread) {
-        t->kthread->interrupt = ready || t->stop_pending || t->must_exit;
+        bool trap = task_traced(t) && t->ptrace->trap_pending;
+        t->kthread->interrupt = ready || t->stop_pending || t->must_exit || trap;
     }
 }
 

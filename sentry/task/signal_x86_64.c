@@ -11,6 +11,7 @@
  * have, and the FP state to what the host's XRSTOR takes without a fault.
  */
 #include "sentry/mm/usercopy.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/sigframe_x86_64.h"
 
 #include <string.h>
@@ -49,7 +50,7 @@ bool signal_on_altstack(const struct task *t, uaddr_t sp)
 
 bool signal_needs_context(const struct task *t)
 {
-    return (unsigned)t->altstack.ss_flags & SS_AUTODISARM;
+    return ((unsigned)t->altstack.ss_flags & SS_AUTODISARM) || task_traced(t);
 }
 
 void signal_altstack_changed(struct task *t)

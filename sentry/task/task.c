@@ -8,6 +8,7 @@
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
 #include "sentry/task/names.h"
+#include "sentry/task/ptrace.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ int task_alloc(struct pid *pid, struct task **out)
     t->syscall_nr = -1;
     list_init(&t->group_link);
     list_init(&t->all_link);
+    list_init(&t->tracees);
     sigpending_init(&t->pending);
     t->altstack.ss_flags = SS_DISABLE;
     t->default_timer_slack_ns = t->timer_slack_ns = 50 * NSEC_PER_USEC;
@@ -50,6 +52,7 @@ void task_put(struct task *t)
     }
     BUG_ON(t->kthread || t->pt || !list_empty(&t->all_link));
     sigpending_flush(&t->pending);
+    ptrace_free(t);
     if (t->pid->task == t) {
         t->pid->task = NULL;
     }
@@ -139,6 +142,7 @@ void task_forget_answers(struct task *t)
 
 void task_update_asks(struct task *t)
 {
+    const struct ptrace_state *p = task_traced(t);
     const struct rlimit *limits = t->tg->limits;
     bool limited = limits[RLIMIT_AS].rlim_cur != RLIM_INFINITY ||
                    limits[RLIMIT_DATA].rlim_cur != RLIM_INFINITY;
@@ -151,7 +155,10 @@ void task_update_asks(struct task *t)
                     (facts_are_foreign(t) ? PLATFORM_ASK_FACTS : 0u) |
                     (names_are_foreign(t) ? PLATFORM_ASK_NAMES : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
-                    (t->mm && t->mm->shared_code ? PLATFORM_ASK_SITES : 0u);
+                    ((t->mm && t->mm->shared_code) || p ? PLATFORM_ASK_SITES : 0u);
+    if (p && p->mode != PTRACE_GO) {
+        asks |= PLATFORM_ASK_CALLS | PLATFORM_ASK_SIGRETURN;
+    }
     platform_ask(t->pt, asks, ~0u);
 }
 
@@ -180,6 +187,9 @@ char task_state_char(const struct task *t)
     }
     if (t->stopped) {
         return 'T';
+    }
+    if (t->ptrace && (t->ptrace->state == PTRACE_STOPPED || t->ptrace->state == PTRACE_LISTENS)) {
+        return 't';
     }
     /* Asleep inside a system call is 'S'; a kthread that waits in platform_switch is running guest code. */
     return t->syscall_nr >= 0 && t->kthread->state == KTHREAD_SLEEPING ? 'S' : 'R';

@@ -15,6 +15,7 @@
 #include "sentry/vfs/fdtable.h"
 
 struct platform_thread;
+struct ptrace_state;
 struct tty;
 
 struct fs_context { /* CLONE_FS: Linux's fs_struct */
@@ -62,6 +63,7 @@ struct thread_group {
     int quick_threads;   /* not yet begun to exit: the last one gives the process's status */
     struct task *leader; /* ref: kept until the group is reaped */
     struct thread_group *parent; /* borrowed: children are moved to init when it exits */
+    int parent_tid;              /* the thread of it that made us, if it still is one */
     struct list children;        /* thread_group.sibling */
     struct list sibling;
     struct waitq wait_children; /* the parent's wait4 sleeps here */
@@ -166,6 +168,9 @@ struct task {
     uint64_t timer_slack_ns, default_timer_slack_ns;
     bool sched_reset_on_fork;
     int ioprio; /* 0: not set */
+
+    struct ptrace_state *ptrace; /* owned, or NULL: never was traced. sentry/task/ptrace.h */
+    struct list tracees;         /* struct ptrace_state.link: whom it traces */
 };
 
 struct task *task_get(struct task *t);

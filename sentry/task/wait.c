@@ -2,9 +2,11 @@
  * Waiting for children: wait4(2) and waitid(2), analogous to do_wait in Linux's kernel/exit.c.
  * Children belong to the process, so every thread of it may wait for all of them.
  */
+#include <string.h>
 #include <sys/wait.h>
 
 #include "sentry/task/internal.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
 
 struct wait_for {
@@ -39,13 +41,18 @@ static void fill(struct wait_result *out, const struct thread_group *child, int 
     rusage_add(&out->usage, &child->children_usage);
 }
 
+static int exit_code_of(int status)
+{
+    return !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
 static int try_zombie(const struct wait_for *w, struct thread_group *child)
 {
-    if (!child->zombie || !(w->options & WEXITED)) {
-        return 0;
+    if (!child->zombie || !(w->options & WEXITED) || task_traced(child->leader)) {
+        return 0; /* its tracer comes first */
     }
     int status = child->exit_status;
-    int code = !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+    int code = exit_code_of(status);
     fill(w->out, child, code, status);
     if (!(w->options & WNOWAIT)) {
         usage_add_child(w->tg, child);
@@ -78,25 +85,83 @@ static int try_continued(const struct wait_for *w, struct thread_group *child)
     return w->out->pid;
 }
 
+static bool eligible_tracee(const struct wait_for *w, const struct task *t)
+{
+    if (w->idtype == P_PID && task_tid(t) != w->id) {
+        return false;
+    }
+    return w->idtype != P_PGID || t->tg->pgrp == w->pgrp;
+}
+
+/* A thread that the caller's process traces: it has stopped, or ended. */
+static int try_tracee(const struct wait_for *w, struct ptrace_state *p)
+{
+    bool dead = p->state == PTRACE_DEAD;
+    if (dead ? !(w->options & WEXITED) : p->state != PTRACE_STOPPED || p->told) {
+        return 0;
+    }
+    int tid = task_tid(p->task);
+    memset(w->out, 0, sizeof(*w->out));
+    w->out->pid = tid;
+    w->out->uid = (int)p->task->cred->uid;
+    w->out->code = dead ? p->why : CLD_TRAPPED;
+    w->out->status = dead ? p->code : p->code << 8 | 0x7f;
+    if (w->options & WNOWAIT) {
+        return tid;
+    }
+    p->told = true;
+    if (dead) {
+        struct thread_group *tg = ptrace_reap(p);
+        if (tg) {
+            exit_tell_parent(tg);
+        }
+    }
+    return tid;
+}
+
+/* Return: as look. */
+static int look_at_tracees(const struct wait_for *w)
+{
+    const struct task *t;
+    struct ptrace_state *p;
+    int r = -ECHILD;
+    list_for_each_entry (t, &w->tg->threads, group_link) {
+        list_for_each_entry (p, &t->tracees, link) {
+            if (!eligible_tracee(w, p->task)) {
+                continue;
+            }
+            int tid = try_tracee(w, p);
+            if (tid) {
+                return tid;
+            }
+            r = p->state != PTRACE_DEAD || (w->options & WEXITED) ? 0 : r;
+        }
+    }
+    return r;
+}
+
 /* Return: a pid; 0: children, but none has anything to say; -ECHILD: nobody to wait for. */
 static int look(const struct wait_for *w)
 {
     struct thread_group *child;
-    int r = -ECHILD;
+    int r = look_at_tracees(w);
+    if (r > 0) {
+        return r;
+    }
     list_for_each_entry (child, &w->tg->children, sibling) {
         if (!eligible(w, child)) {
             continue;
         }
         int pid = try_zombie(w, child);
         if (!pid && !child->zombie) {
-            pid = try_stopped(w, child);
+            pid = ptrace_by_group(child, w->tg) ? 0 : try_stopped(w, child);
             pid = pid ? pid : try_continued(w, child);
         }
         if (pid) {
             return pid;
         }
         /* A zombie that nobody asks for (no WEXITED) will never say anything again. */
-        if (!child->zombie || (w->options & WEXITED)) {
+        if (!child->zombie || (w->options & WEXITED) || task_traced(child->leader)) {
             r = 0;
         }
     }
