@@ -61,8 +61,8 @@ static void return_to_user(struct task *t, long nr, long result)
     if (platform_get_context(t->pt, &ctx) < 0) {
         return; /* it died: the next switch says so */
     }
-    if (nr >= 0) {
-        ctx.regs.rax = (uint64_t)result;
+    if (nr >= 0 && is_restart(result)) {
+        ctx.regs.rax = (uint64_t)result; /* else it is there: a memory call's comes from the guest's side */
     }
     signal_deliver(t, &ctx, nr, result);
     if (!t->must_exit) {

@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define EFLAGS_TF    0x100UL
+#define EFLAGS_TF      0x100UL
 #define SYSCALL_STOP 0x80 /* PTRACE_O_TRACESYSGOOD's bit in the signal */
 #define PTRACE_WRITE_MAX 64
 
@@ -89,6 +89,7 @@ static int ptrace_stop(struct task *t, struct guest_context *ctx, int code, int 
     if (!p || t->must_exit) {
         return 0;
     }
+    p->trap_pending = false; /* what comes from here on is another stop's business */
     stop_sites(t);
     if (!task_traced(t) || t->must_exit) {
         return 0;
@@ -102,7 +103,6 @@ static int ptrace_stop(struct task *t, struct guest_context *ctx, int code, int 
     }
     p->context = ctx;
     p->signal = 0;
-    p->trap_pending = false;
     p->state = PTRACE_STOPPED;
     if (why == CLD_STOPPED) {
         signal_stop_leave(t); /* it counts as stopped with its group */
@@ -167,9 +167,10 @@ void ptrace_group_stop(struct task *t, struct guest_context *ctx)
 {
     struct ptrace_state *p = t->ptrace;
     struct thread_group *tg = t->tg;
+    stop_sites(t); /* may block, so before it is decided what this is */
+    p->trap_pending = false;
     bool grouped = tg->stopped || tg->stop_count > 0;
     int sig = grouped ? tg->stop_signal : SIGTRAP;
-    p->trap_pending = false;
     if (!p->seized) {
         if (grouped) {
             ptrace_stop(t, ctx, sig, CLD_STOPPED, NULL);
@@ -342,13 +343,16 @@ static void call_over(struct task *t, struct guest_context *ctx, const struct pt
 
 void ptrace_return_to_user(struct task *t, const struct ptrace_return *r)
 {
+    bool earlier = t->ptrace->own_valid; /* from the middle of the call */
     struct guest_context *ctx = ptrace_context(t);
     long nr = r->nr, result = r->result;
     if (!ctx) {
         return; /* it died: the next switch says so */
     }
-    if (nr >= 0) {
-        ctx->regs.rax = (uint64_t)result;
+    if (nr >= 0 && (earlier || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK))) {
+        ctx->regs.rax = (uint64_t)result; /* to be restarted; what is seen is what Linux shows */
+    } else if (nr >= 0) {
+        result = (long)ctx->regs.rax; /* a memory call's comes from the guest's side */
     }
     ctx->regs.orig_rax = r->exec ? SYS_execve : (uint64_t)nr;
     if (r->call) {
