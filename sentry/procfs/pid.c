@@ -385,6 +385,11 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
     }
 #define ID_MAP_ALL "         0          0 4294967295\n"
 
+#define PROC_MEM                                                                                   \
+    {                                                                                              \
+        .name = "mem", .mode = S_IFREG | 0600, .flags = PROC_PTRACE, .ops = &proc_mem_ops,         \
+        .open = proc_mem_open                                                                      \
+    }
 /* What /proc/PID and /proc/PID/task/TID both have. */
 #define COMMON_ENTRIES                                                                             \
     PROC_SECRET("auxv", 0400, show_auxv), PROC_FILE("cgroup", 0444, show_cgroup),                  \
@@ -392,7 +397,7 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
         PROC_WRITABLE("comm", 0644, show_comm, store_comm),                                        \
         PROC_MAGIC("cwd", link_path, jump_path), PROC_SECRET("environ", 0400, show_environ),       \
         PROC_MAGIC("exe", link_path, jump_path), PROC_FILE("limits", 0444, show_limits),           \
-        PROC_SECRET("maps", 0444, proc_show_maps),                                                 \
+        PROC_SECRET("maps", 0444, proc_show_maps), PROC_MEM,                                       \
         PROC_FILE("mountinfo", 0444, proc_show_mountinfo),                                         \
         PROC_FILE("mounts", 0444, proc_show_mounts), PROC_DIR("ns", 0511, ns_entries),             \
         PROC_FILE("oom_score", 0444, show_oom_score),                                              \

@@ -59,6 +59,9 @@ struct proc_entry {
     MUST_CHECK int (*show)(struct proc_inode *pi, struct strbuf *out);
     /* text: NUL-terminated, at most a page. NULL: can't be written (-EIO, as in Linux). */
     MUST_CHECK int (*store)(struct proc_inode *pi, const struct cred *cred, char *text);
+    /* Instead of both, for what is no text: what an open file can do. */
+    const struct file_ops *ops;
+    MUST_CHECK int (*open)(struct proc_inode *pi, struct file *f);
     /* Symbolic links: the text; and for links that lead to an object itself, that object. */
     MUST_CHECK int (*link)(struct proc_inode *pi, struct strbuf *out);
     MUST_CHECK int (*jump)(struct proc_inode *pi, struct path *out);
@@ -137,6 +140,8 @@ extern const struct proc_entry proc_root_entry; /* root.c */
 extern const struct proc_entry proc_pid_entry;  /* pid.c: /proc/PID */
 extern const struct proc_entry proc_task_entry; /* pid.c: /proc/PID/task/TID */
 extern const struct proc_numbers proc_pids;     /* pid.c */
+extern const struct file_ops proc_mem_ops; /* mem.c */
+MUST_CHECK int proc_mem_open(struct proc_inode *pi, struct file *f);
 extern const struct proc_numbers proc_fd_numbers, proc_fdinfo_numbers; /* fd.c */
 #define PROC_NET_COUNT 12
 extern const struct proc_entry proc_net_entries[PROC_NET_COUNT]; /* net.c */

@@ -341,6 +341,10 @@ static int proc_open(struct inode *inode, struct file *f)
         f->ops = &proc_dir_ops;
         return 0;
     }
+    if (pi->entry->ops) {
+        f->ops = pi->entry->ops;
+        return pi->entry->open(pi, f);
+    }
     f->private = calloc(1, sizeof(struct strbuf));
     if (!f->private) {
         return -ENOMEM;
