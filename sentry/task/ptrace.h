@@ -61,6 +61,7 @@ struct ptrace_state {
     struct guest_context *own; /* owned: context, if nobody else has one; valid: own_valid */
     bool own_valid;
     bool stepping; /* TF in the guest's flags is ours */
+    long call;       /* the call that it was about to make, or its tracer made of it; -1: none */
     int vfork_child; /* it is to tell that this vfork is over; 0: none */
     int exec_from;   /* the tid that it had before it executed */
     struct ptrace_job *job, *busy; /* borrowed: to be done, being done */

@@ -286,6 +286,8 @@ bool ptrace_call_begins(struct task *t, long nr)
         return true;
     }
     int32_t go = (int32_t)ctx->regs.orig_rax;
+    p->call = go < 0 ? -1 : go;
+    t->context_replaced = false;
     if (go < 0) {
         ctx->regs.orig_rax = UINT64_MAX;
         return false;
@@ -355,6 +357,9 @@ void ptrace_return_to_user(struct task *t, const struct ptrace_return *r)
         result = (long)ctx->regs.rax; /* a memory call's comes from the guest's side */
     }
     ctx->regs.orig_rax = r->exec ? SYS_execve : (uint64_t)nr;
+    if (r->call && nr < 0 && !t->context_replaced) {
+        ctx->regs.orig_rax = (uint64_t)t->ptrace->call; /* answered on the guest's side, or by the tracer */
+    }
     if (r->call) {
         call_over(t, ctx, r);
         if (nr >= 0) {
