@@ -221,8 +221,8 @@ void seccomp_begin_call(struct platform_thread *th, long nr)
 
 int seccomp_stop_sites(struct platform_thread *th, bool stop)
 {
-    if (th->dead || !th->in_request || th->event) {
-        return -EAGAIN;
+    if (th->dead || !th->started || !th->in_request || th->event) {
+        return -EAGAIN; /* it has not begun, or goes on already */
     }
     th->chan->reply_args[0] = stop;
     return order_within(th, ORDER_SITES) < 0 ? -ESRCH : 0;
