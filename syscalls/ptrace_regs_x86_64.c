@@ -19,6 +19,7 @@ _Static_assert(offsetof(struct guest_regs, gs_base) == offsetof(struct user_regs
 
 /* X86_EFLAGS_{CF,PF,AF,ZF,SF,TF,DF,OF,RF,AC}: what a tracer may change. */
 #define EFLAGS_MAY  0x50dd5UL
+#define USER_SIZE   928 /* of struct user in the kernel, which has more in it than in the C library */
 #define XSAVE_SW    464 /* sw_reserved: ptrace shows XCR0 there, frames a description */
 #define XSAVE_MAGIC 0x46505853U
 #define XSAVE_END   0x46505845U
@@ -79,7 +80,7 @@ int ptrace_regs_in(struct guest_context *ctx, const uint64_t *regs, size_t count
 int ptrace_peek_user(const struct guest_context *ctx, unsigned long offset, uint64_t *out)
 {
     uint64_t regs[PTRACE_USER_REGS_SIZE / 8];
-    if (offset % 8 || offset >= sizeof(struct user)) {
+    if (offset % 8 || offset >= USER_SIZE) {
         return -EIO;
     }
     ptrace_regs_out(ctx, regs);
@@ -102,7 +103,7 @@ static int poke_debug(unsigned long offset, uint64_t value)
 
 int ptrace_poke_user(struct guest_context *ctx, unsigned long offset, uint64_t value)
 {
-    if (offset % 8 || offset >= sizeof(struct user)) {
+    if (offset % 8 || offset >= USER_SIZE) {
         return -EIO;
     }
     if (offset < PTRACE_USER_REGS_SIZE) {
