@@ -244,7 +244,6 @@ void platform_set_context(struct platform_thread *th, const struct guest_context
  * being served: then its kthread is awake or asleep in the kernel, and that is woken instead. */
 void platform_interrupt(struct platform_thread *th);
 
-
 /*
  * For whoever traces a guest (PLATFORM_ASK_CALLS).
  *

@@ -62,7 +62,8 @@ static void return_to_user(struct task *t, long nr, long result)
         return; /* it died: the next switch says so */
     }
     if (nr >= 0 && is_restart(result)) {
-        ctx.regs.rax = (uint64_t)result; /* else it is there: a memory call's comes from the guest's side */
+        ctx.regs.rax =
+            (uint64_t)result; /* else it is there: a memory call's comes from the guest's side */
     }
     signal_deliver(t, &ctx, nr, result);
     if (!t->must_exit) {

@@ -209,8 +209,7 @@ static long peek_siginfo(struct task *t, const struct ptrace_state *p, uaddr_t a
     if ((args.flags & ~(uint32_t)PTRACE_PEEKSIGINFO_SHARED) || args.nr < 0) {
         return -EINVAL;
     }
-    const struct sigpending *from =
-        args.flags ? &p->task->tg->pending : &p->task->pending;
+    const struct sigpending *from = args.flags ? &p->task->tg->pending : &p->task->pending;
     const struct ksiginfo *q;
     uint64_t at = 0;
     long stored = 0;
@@ -257,9 +256,8 @@ static long get_syscall_info(struct task *t, const struct ptrace_state *p, size_
                              uaddr_t data)
 {
     const struct guest_regs *r = &p->context->regs;
-    struct ptrace_syscall_info info = {.arch = AUDIT_ARCH_X86_64,
-                                       .instruction_pointer = r->rip,
-                                       .stack_pointer = r->rsp};
+    struct ptrace_syscall_info info = {
+        .arch = AUDIT_ARCH_X86_64, .instruction_pointer = r->rip, .stack_pointer = r->rsp};
     size_t known = offsetof(struct ptrace_syscall_info, entry);
     bool call = p->has_info && p->info.si_code == (SIGTRAP | 0x80);
     if (call && p->message == PTRACE_EVENTMSG_SYSCALL_ENTRY) {

@@ -38,7 +38,7 @@ static int set_reg(struct guest_regs *r, size_t index, uint64_t value)
     case offsetof(struct user_regs_struct, ss):
         /* DEVIATION: only the flat 64-bit selectors exist here; others are refused when set, not when used. */
         return value == (index * 8 == offsetof(struct user_regs_struct, cs) ? r->cs : r->ss) ? 0
-                                                                                            : -EIO;
+                                                                                             : -EIO;
     case offsetof(struct user_regs_struct, ds):
     case offsetof(struct user_regs_struct, es):
     case offsetof(struct user_regs_struct, fs):

@@ -47,11 +47,11 @@ struct platform_thread {
     bool interrupt_wanted;
     bool clone_returning; /* a parent whose clone has yet to return (vfork) */
     bool regs_dirty;
-    unsigned ask;      /* PLATFORM_ASK_... */
-    bool held;         /* interrupt_wanted stands for platform_hold */
-    bool call_begins;  /* PLATFORM_CALL was its last event: */
-    long call_goes;    /* ... go on with this one; -1: it is over */
-    bool call_traced;  /* between that and the call's end */
+    unsigned ask;                 /* PLATFORM_ASK_... */
+    bool held;                    /* interrupt_wanted stands for platform_hold */
+    bool call_begins;             /* PLATFORM_CALL was its last event: */
+    long call_goes;               /* ... go on with this one; -1: it is over */
+    bool call_traced;             /* between that and the call's end */
     struct user_regs_struct regs; /* the guest's, while stopped */
     bool has_tail;
     struct mem_call tail;

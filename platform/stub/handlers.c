@@ -23,14 +23,14 @@
 
 #include "platform/stub/stub.h"
 
-#define SIGILL_      4
-#define SIGTRAP_     5
-#define SIGBUS_      7
-#define SIGFPE_      8
-#define SIGSEGV_     11
-#define SIGSYS_      31
-#define TRAP_BREAKPOINT 3 /* int3; a single step is 1 */
-#define XSAVE_HEADER 512 /* offset, and the size of an FXSAVE area */
+#define SIGILL_         4
+#define SIGTRAP_        5
+#define SIGBUS_         7
+#define SIGFPE_         8
+#define SIGSEGV_        11
+#define SIGSYS_         31
+#define TRAP_BREAKPOINT 3   /* int3; a single step is 1 */
+#define XSAVE_HEADER    512 /* offset, and the size of an FXSAVE area */
 
 void stub_thread_setup(struct area *area)
 {

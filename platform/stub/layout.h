@@ -144,8 +144,8 @@ enum stub_request {
         STUB_REQ_BASE, /* args: vdso, hwcap, hwcap2, minsigstksz, clktck, listener fd; see GATE_HELLO */
     STUB_REQ_CONTEXT, /* context in regs; args[0]: fpstate size; [1], [2]: a call to be made again; [3]: a call that the stub has made
                           is over */
-    STUB_REQ_FAULT,    /* the same; args[1..5]: signo, code, addr, trapno, error */
-    STUB_REQ_RESULT,   /* an order was carried out; args[0]: result */
+    STUB_REQ_FAULT,   /* the same; args[1..5]: signo, code, addr, trapno, error */
+    STUB_REQ_RESULT,  /* an order was carried out; args[0]: result */
     STUB_REQ_COMEBACK, /* sent by doorbell because the sentry asked for it */
     STUB_REQ_BAD_FRAME, /* the same as CONTEXT: the guest's stack did not take ORDER_SIGNAL's frame */
     STUB_REQ_CALL, /* the same: the guest stands behind a syscall instruction, which has not been served (CHAN_ASK_CALLS) */

@@ -29,7 +29,7 @@ struct mm {
     struct fact_table *facts;   /* owned: sentry/task/facts.c; likewise */
     struct name_table *names;   /* owned, plain memory: sentry/task/names.c; NULL */
     unsigned name_heat;         /* lookups that could have been kept */
-    bool sites_stopped;       /* call sites are as the program has them: somebody traces it */
+    bool sites_stopped;         /* call sites are as the program has them: somebody traces it */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */

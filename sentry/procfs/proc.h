@@ -140,7 +140,7 @@ extern const struct proc_entry proc_root_entry; /* root.c */
 extern const struct proc_entry proc_pid_entry;  /* pid.c: /proc/PID */
 extern const struct proc_entry proc_task_entry; /* pid.c: /proc/PID/task/TID */
 extern const struct proc_numbers proc_pids;     /* pid.c */
-extern const struct file_ops proc_mem_ops; /* mem.c */
+extern const struct file_ops proc_mem_ops;      /* mem.c */
 MUST_CHECK int proc_mem_open(struct proc_inode *pi, struct file *f);
 extern const struct proc_numbers proc_fd_numbers, proc_fdinfo_numbers; /* fd.c */
 #define PROC_NET_COUNT 12

@@ -14,12 +14,11 @@
 #include "platform/platform.h"
 #include "sentry/task/task.h"
 
-
 enum ptrace_run_state {
     PTRACE_RUNS,
     PTRACE_STOPPED,
     PTRACE_LISTENS, /* stopped, and out of the tracer's reach until something happens (PTRACE_LISTEN) */
-    PTRACE_DEAD,    /* has ended, and its tracer has not waited for it */
+    PTRACE_DEAD, /* has ended, and its tracer has not waited for it */
 };
 /* How a tracee was told to go on. */
 enum ptrace_mode { PTRACE_GO, PTRACE_GO_TO_CALL, PTRACE_GO_STEP };
@@ -39,28 +38,30 @@ struct ptrace_state {
     struct task *tracer; /* borrowed: its list holds us; NULL: nobody traces */
     struct list link;    /* tracer->tracees */
     bool seized;
-    bool may_set_id; /* the tracer could become anybody anyway: set-user-ID programs of the tracee count */
-    unsigned options;      /* PTRACE_O_... */
+    bool
+        may_set_id; /* the tracer could become anybody anyway: set-user-ID programs of the tracee count */
+    unsigned options; /* PTRACE_O_... */
     enum ptrace_run_state state;
     enum ptrace_mode mode;
 
     /* The stop, for wait(2) and the requests. */
-    int code; /* the signal, and an event << 8; of the dead: a wait(2) status */
-    int why;  /* CLD_TRAPPED or CLD_STOPPED */
-    bool told; /* wait(2) has reported it */
+    int code;       /* the signal, and an event << 8; of the dead: a wait(2) status */
+    int why;        /* CLD_TRAPPED or CLD_STOPPED */
+    bool told;      /* wait(2) has reported it */
     bool at_signal; /* it is about to act on a signal: code */
     bool has_info;
     siginfo_t info;
     unsigned long message; /* PTRACE_GETEVENTMSG */
     int signal;            /* that the tracer let it go on with */
-    bool trap_pending;     /* it is to stop, for PTRACE_INTERRUPT, or since its group stop began or ended */
+    bool
+        trap_pending; /* it is to stop, for PTRACE_INTERRUPT, or since its group stop began or ended */
     struct guest_context *context; /* borrowed: what it will go on with; may be changed */
     bool blind; /* it can't be asked for anything, and changes of its context are lost */
 
     /* Between two returns to guest code. */
     struct guest_context *own; /* owned: context, if nobody else has one; valid: own_valid */
     bool own_valid;
-    bool stepping; /* TF in the guest's flags is ours */
+    bool stepping;   /* TF in the guest's flags is ours */
     long call;       /* the call that it was about to make, or its tracer made of it; -1: none */
     int vfork_child; /* it is to tell that this vfork is over; 0: none */
     int exec_from;   /* the tid that it had before it executed */

@@ -21,8 +21,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define EFLAGS_TF      0x100UL
-#define SYSCALL_STOP 0x80 /* PTRACE_O_TRACESYSGOOD's bit in the signal */
+#define EFLAGS_TF        0x100UL
+#define SYSCALL_STOP     0x80 /* PTRACE_O_TRACESYSGOOD's bit in the signal */
 #define PTRACE_WRITE_MAX 64
 
 static void do_job(struct ptrace_state *p);
@@ -358,7 +358,8 @@ void ptrace_return_to_user(struct task *t, const struct ptrace_return *r)
     }
     ctx->regs.orig_rax = r->exec ? SYS_execve : (uint64_t)nr;
     if (r->call && nr < 0 && !t->context_replaced) {
-        ctx->regs.orig_rax = (uint64_t)t->ptrace->call; /* answered on the guest's side, or by the tracer */
+        ctx->regs.orig_rax =
+            (uint64_t)t->ptrace->call; /* answered on the guest's side, or by the tracer */
     }
     if (r->call) {
         call_over(t, ctx, r);
@@ -379,7 +380,7 @@ void ptrace_return_to_user(struct task *t, const struct ptrace_return *r)
 
 unsigned ptrace_clone_event(const struct task *t, uint64_t flags, int exit_signal)
 {
-    unsigned event = flags & CLONE_VFORK        ? PTRACE_EVENT_VFORK
+    unsigned event = flags & CLONE_VFORK      ? PTRACE_EVENT_VFORK
                      : exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE
                                               : PTRACE_EVENT_FORK;
     return !(flags & CLONE_UNTRACED) && ptrace_has_option(t, 1U << event) ? event : 0;

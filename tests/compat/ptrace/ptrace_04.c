@@ -33,8 +33,8 @@ static int child(void)
     sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 2});
     raise(SIGUSR1);
     sigprocmask(SIG_BLOCK, NULL, &set);
-    return got[SIGUSR1] == 2 && got[SIGUSR2] == 2 && value == 77 && sigismember(&set, SIGINT) == 1 &&
-                   sigismember(&set, SIGHUP) == 0
+    return got[SIGUSR1] == 2 && got[SIGUSR2] == 2 && value == 77 &&
+                   sigismember(&set, SIGINT) == 1 && sigismember(&set, SIGHUP) == 0
                ? 9
                : 1;
 }
@@ -64,8 +64,8 @@ int main(void)
     CHECK_EQ(info.si_signo, SIGUSR1);
     CHECK_EQ(info.si_code, SI_TKILL);
     CHECK_EQ(info.si_pid, pid);
-    CHECK_EQ(go(pid, PTRACE_CONT, SIGUSR1), SIGUSR1); /* runs */
-    CHECK_EQ(go(pid, PTRACE_CONT, 0), SIGUSR1);       /* suppressed */
+    CHECK_EQ(go(pid, PTRACE_CONT, SIGUSR1), SIGUSR1);  /* runs */
+    CHECK_EQ(go(pid, PTRACE_CONT, 0), SIGUSR1);        /* suppressed */
     CHECK_EQ(go(pid, PTRACE_CONT, SIGUSR2), SIGWINCH); /* as another; and the next is ignored */
     CHECK_EQ(go(pid, PTRACE_CONT, SIGWINCH), SIGTERM);
     CHECK_EQ(go(pid, PTRACE_CONT, 0), SIGUSR2);

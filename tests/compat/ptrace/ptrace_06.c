@@ -53,7 +53,8 @@ static void seized(void)
     kill(pid, SIGCONT);
     CHECK_EQ(next_stop(pid), STOP(SIGTRAP));
     CHECK_EQ(ptrace(PTRACE_CONT, pid, 0, 0), 0);
-    for (int stop = 0; stop != SIGCONT;) { /* the end of the stop may be told again before the signal */
+    for (int stop = 0;
+         stop != SIGCONT;) { /* the end of the stop may be told again before the signal */
         stop = next_stop(pid);
         CHECK(stop == STOP(SIGTRAP) || stop == SIGCONT);
         CHECK_EQ(ptrace(PTRACE_CONT, pid, 0, 0), 0);

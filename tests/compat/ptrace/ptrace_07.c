@@ -12,7 +12,7 @@ static volatile struct {
     unsigned long counter;
     unsigned futex;
     int result, error;
-} *g_shared;
+} * g_shared;
 
 static double now(void)
 {

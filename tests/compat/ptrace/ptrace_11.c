@@ -159,7 +159,8 @@ static void requests(void)
     CHECK_ERRNO(ptrace(PTRACE_INTERRUPT, pid, 0, 0), EIO);
     CHECK_ERRNO(ptrace(PTRACE_LISTEN, pid, 0, 0), EIO);
     CHECK_ERRNO(ptrace(PTRACE_PEEKUSER, pid, 3, 0), EIO);
-    CHECK_ERRNO(ptrace(PTRACE_PEEKUSER, pid, 928, 0), EIO); /* as large as the kernel has struct user */
+    CHECK_ERRNO(ptrace(PTRACE_PEEKUSER, pid, 928, 0),
+                EIO); /* as large as the kernel has struct user */
     CHECK_EQ(ptrace(PTRACE_PEEKUSER, pid, 920, 0), 0);
     CHECK_ERRNO(ptrace(PTRACE_POKEUSER, pid, -8L, 0), EIO);
     CHECK_ERRNO(ptrace(PTRACE_GETREGS, pid, 0, 8), EFAULT);
