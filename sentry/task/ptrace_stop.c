@@ -272,8 +272,12 @@ static void call_stop(struct task *t, struct guest_context *ctx, unsigned long o
 
 bool ptrace_call_begins(struct task *t, long nr)
 {
-    struct guest_context *ctx = ptrace_context(t);
     struct ptrace_state *p = t->ptrace;
+    if (!p) {
+        platform_begin_call(t->pt, nr); /* nobody ever asked for it: the guest plays with its stub */
+        return true;
+    }
+    struct guest_context *ctx = ptrace_context(t);
     if (!ctx) {
         return true; /* it died: the next switch says so */
     }
