@@ -143,5 +143,5 @@ void ptrace_cloned(struct task *t, unsigned event, int tid);
 /* t ends, with this status, and may still be looked at. Context: may block. */
 void ptrace_exit_event(struct task *t, int status);
 
-/* PTRACE_POKE*: writes where the guest may not. p is stopped. Context: may block. Errors: -EIO. */
+/* PTRACE_POKE*: writes where the guest may not. p is stopped. Context: may block. Errors: -EIO; -ERESTARTNOINTR a signal. */
 MUST_CHECK int ptrace_write(struct ptrace_state *p, uaddr_t addr, const void *data, size_t size);

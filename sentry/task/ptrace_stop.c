@@ -46,8 +46,9 @@ static void wait_for_tracer(struct task *t)
             do_job(p);
             continue;
         }
-        int r = waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER);
-        (void)r; /* killed: must_exit says so */
+        if (waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) < 0) {
+            break; /* killed, or the host has ended its process */
+        }
     }
     p->context = NULL;
     p->at_signal = false;
@@ -67,8 +68,9 @@ static void rejoin_group_stop(struct task *t)
     }
     t->stopped = true;
     while (t->stopped && !t->must_exit) {
-        int r = waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER);
-        (void)r; /* killed */
+        if (waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) < 0) {
+            break;
+        }
     }
     t->stopped = false;
 }
@@ -274,7 +276,8 @@ bool ptrace_call_begins(struct task *t, long nr)
 {
     struct ptrace_state *p = t->ptrace;
     if (!p) {
-        platform_begin_call(t->pt, nr); /* nobody ever asked for it: the guest plays with its stub */
+        platform_begin_call(t->pt,
+                            nr); /* nobody ever asked for it: the guest plays with its stub */
         return true;
     }
     struct guest_context *ctx = ptrace_context(t);
@@ -536,17 +539,18 @@ int ptrace_write(struct ptrace_state *p, uaddr_t addr, const void *data, size_t 
 {
     struct ptrace_job j = {
         .addr = addr, .data = data, .size = size, .waiter = kthread_current(), .result = -EIO};
-    if (p->blind || p->job || p->busy || size > PTRACE_WRITE_MAX) {
+    if (p->blind || p->job || p->busy || size > PTRACE_WRITE_MAX || p->task->must_exit) {
         return -EIO;
     }
     AUTO_PUT(task) t = task_get(p->task);
     p->job = &j;
     kthread_wake(t->kthread);
-    while (!j.done && !j.waiter->killed) {
-        kthread_sleep();
+    while (!j.done && !j.waiter->interrupt) {
+        kthread_sleep(); /* a guest that plays with its stub may never do it */
     }
-    if (!j.done) {
-        p->job = p->busy = NULL; /* killed */
+    if (j.done) {
+        return j.result;
     }
-    return j.result;
+    p->job = p->busy = NULL; /* nobody looks at j any more */
+    return -ERESTARTNOINTR;
 }

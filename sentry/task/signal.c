@@ -100,8 +100,9 @@ static void stop_here(struct task *t)
     t->stopped = true;
     stop_arrive(t->tg);
     while (t->stopped && !t->must_exit) {
-        int r = waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER);
-        (void)r; /* killed: must_exit says so */
+        if (waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) < 0) {
+            break; /* killed, or the host has ended its process */
+        }
     }
     t->stopped = false;
     signal_recalc(t);

@@ -64,8 +64,10 @@ int main(void)
     CHECK_EQ(pread(fd, buf, 1, (off_t)(uintptr_t)g_data), 0);
     close(fd);
     CHECK_EQ(ptrace(PTRACE_DETACH, pid, 0, 0), 0);
-    usleep(30000);
-    status_of(pid, &state, &tracer);
+    for (int i = 0; i < 200 && (i == 0 || state != 'S'); i++) { /* until it sleeps */
+        usleep(10000);
+        status_of(pid, &state, &tracer);
+    }
     CHECK_EQ(tracer, 0);
     CHECK_EQ(state, 'S');
     if (geteuid() == 0) {
