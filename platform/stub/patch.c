@@ -240,8 +240,9 @@ static uint64_t punned_base(uint64_t ip, const uint8_t *after)
 /* The bytes of a rewritten site as the program has them. Return: how many, from *out_at on. */
 static uint64_t site_original(const struct stub_site *s, uint8_t *code, uint64_t *out_at)
 {
-    uint64_t size = s->state == SITE_PUNNED ? 2 : 5;
-    *out_at = (uint64_t)s->address - (s->state == SITE_PUNNED ? 2 : SITE_SPAN);
+    int short_site = s->state == SITE_PUNNED || s->state == SITE_CPUID;
+    uint64_t size = short_site ? 2 : 5;
+    *out_at = (uint64_t)s->address - (short_site ? 2 : SITE_SPAN);
     site_show_original(s, code, *out_at, size);
     return size;
 }
@@ -555,7 +556,8 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
 int stub_library_has_sites(uint32_t number)
 {
     const struct stub_libraries *l = libraries();
-    return RO->patch && l->site_count && l->number == number && stub_single_threaded();
+    return RO->patch && !HOT->sites_stopped && l->site_count && l->number == number &&
+           stub_single_threaded();
 }
 
 void stub_library_patch(uint64_t addr, uint64_t size, uint64_t offset)
