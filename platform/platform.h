@@ -57,7 +57,8 @@ struct platform_event {
     bool mask_changed; /* the guest's side has changed its signal mask by itself: sigmask */
     uint64_t sigmask;
     uint32_t told; /* NOTES_TOLD ...: what the guest's side has noted before; 0: nothing */
-    bool call_over; /* INTERRUPT: a call that PLATFORM_CALL announced was answered on the guest's side; its result is in the context */
+    bool
+        call_over; /* INTERRUPT: a call that PLATFORM_CALL announced was answered on the guest's side; its result is in the context */
     union {
         struct {
             uint64_t nr;

@@ -17,7 +17,7 @@ static const char g_constant[32] = KNOWN;
 
 static void forging_tracee(void)
 {
-    static const uint64_t kinds[] = {STUB_REQ_CALL, STUB_REQ_CONTEXT,   STUB_REQ_FAULT,
+    static const uint64_t kinds[] = {STUB_REQ_CALL,   STUB_REQ_CONTEXT,   STUB_REQ_FAULT,
                                      STUB_REQ_RESULT, STUB_REQ_BAD_FRAME, SYS_rt_sigreturn,
                                      SYS_getppid,     SYS_vfork,          SYS_execve};
     struct chan *c = my_channel();
@@ -28,7 +28,8 @@ static void forging_tracee(void)
         c->bases[0] = rnd() >> rnd() % 64;
         c->bases[1] = rnd();
         uint64_t kind = kinds[rnd() % (sizeof(kinds) / sizeof(kinds[0]))];
-        kind = kind == STUB_REQ_RESULT && rnd() % 64 ? STUB_REQ_CALL : kind; /* that ends it mostly */
+        kind =
+            kind == STUB_REQ_RESULT && rnd() % 64 ? STUB_REQ_CALL : kind; /* that ends it mostly */
         uint64_t args[6] = {rnd() % 9000, rnd() % 70, rnd() % 600, rnd() % 3, rnd(), rnd()};
         forge(kind, args, CHAN_REQ | (rnd() % 2 ? CHAN_MASK : 0));
         for (int i = 0; i < 50 && (c->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
@@ -45,10 +46,11 @@ static void on_alarm(int sig)
 static void random_request(pid_t pid)
 {
     static const int requests[] = {
-        PTRACE_PEEKDATA,  PTRACE_POKEDATA,   PTRACE_PEEKUSER,  PTRACE_POKEUSER,   PTRACE_CONT,
-        PTRACE_SYSCALL,   PTRACE_SINGLESTEP, PTRACE_GETREGS,   PTRACE_SETREGS,    PTRACE_GETFPREGS,
-        PTRACE_SETFPREGS, PTRACE_SETOPTIONS, PTRACE_GETSIGINFO, PTRACE_GETEVENTMSG, PTRACE_GETSIGMASK,
-        PTRACE_SETSIGMASK, PTRACE_GETREGSET, PTRACE_SETREGSET, PTRACE_LISTEN,     PTRACE_INTERRUPT};
+        PTRACE_PEEKDATA,   PTRACE_POKEDATA,    PTRACE_PEEKUSER,   PTRACE_POKEUSER,
+        PTRACE_CONT,       PTRACE_SYSCALL,     PTRACE_SINGLESTEP, PTRACE_GETREGS,
+        PTRACE_SETREGS,    PTRACE_GETFPREGS,   PTRACE_SETFPREGS,  PTRACE_SETOPTIONS,
+        PTRACE_GETSIGINFO, PTRACE_GETEVENTMSG, PTRACE_GETSIGMASK, PTRACE_SETSIGMASK,
+        PTRACE_GETREGSET,  PTRACE_SETREGSET,   PTRACE_LISTEN,     PTRACE_INTERRUPT};
     static uint8_t buf[16384];
     uint64_t addr = rnd() % 2 ? (uint64_t)(uintptr_t)g_constant : rnd() >> rnd() % 64;
     struct iovec v = {buf, rnd() % sizeof(buf)};
@@ -148,8 +150,13 @@ static void asking_tracer(void)
         }
         waitpid(pid, &status, 0);
         /* What belongs to the stub is not there for a tracer, to read or to write. */
-        static const uint64_t reserved[] = {STUB_TEXT, STUB_RO,       CHAN_BASE,          AREA_BASE,
-                                            LEASE_PAGE, SLICE_START - 4, SLICE_START + (1UL << 32) - 8};
+        static const uint64_t reserved[] = {STUB_TEXT,
+                                            STUB_RO,
+                                            CHAN_BASE,
+                                            AREA_BASE,
+                                            LEASE_PAGE,
+                                            SLICE_START - 4,
+                                            SLICE_START + (1UL << 32) - 8};
         for (size_t k = 0; k < sizeof(reserved) / sizeof(reserved[0]); k++) {
             MUST_FAIL(ptrace(PTRACE_PEEKDATA, pid, reserved[k], 0));
             MUST_FAIL(ptrace(PTRACE_POKEDATA, pid, reserved[k], 0));

@@ -57,7 +57,8 @@ static void who(void)
     if (pid == 0) { /* a zombie */
         _exit(0);
     }
-    usleep(20000);
+    siginfo_t info;
+    CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     CHECK_ERRNO(ptrace(PTRACE_ATTACH, pid, 0, 0), EPERM);
     must_wait_for(pid, 0);
 
