@@ -41,7 +41,7 @@ C
 # What differs from run to run: numbers of processes, addresses of threads, lines of the C library that has no source here.
 show() {
     gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 |
-        sed 's/process [0-9]*/process N/; s/Thread 0x[0-9a-f]*/Thread T/; s/LWP [0-9]*/LWP N/; s/0x0*7f[0-9a-f]*/HIGH/; s/0x000055[0-9a-f]*/CODE/' |
+        sed 's/process [0-9]*/process N/; s/Thread 0x[0-9a-f]*/Thread T/; s/LWP [0-9]*/LWP N/; s/0x0*7f[0-9a-f]*/HIGH/; s/0x00005[56][0-9a-f]*/CODE/' |
         grep -v '^warning\|^\[New Thread\|^\[Thread .* exited\|^\[Switching\|libthread_db\|^Thread [0-9]\|^$'
 }
 for t in ./t ./t_static; do
