@@ -176,12 +176,12 @@ static void filter_harmless(struct builder *b)
     }
 }
 
-/* Whether cpuid faults is a thread's own affair. */
-static void filter_cpuid(struct builder *b)
+/* The call nr, if its first argument is this one. */
+static void filter_first(struct builder *b, uint32_t nr, uint32_t value)
 {
-    size_t block = block_if_equal(b, SYS_arch_prctl);
+    size_t block = block_if_equal(b, nr);
     load(b, ARG_LO(0));
-    require_equal(b, ARCH_SET_CPUID);
+    require_equal(b, value);
     ret(b, SECCOMP_RET_ALLOW);
     block_end(b, block);
 }
@@ -190,16 +190,6 @@ static void filter_clock(struct builder *b)
 {
     size_t block = block_if_equal(b, SYS_clock_gettime);
     allow_numbers(b, ARG_LO(0), GATE_CLOCKS);
-    block_end(b, block);
-}
-
-/* Of the one file that it may write: how far, its resource limit says (writer.c). */
-static void filter_write(struct builder *b)
-{
-    size_t block = block_if_equal(b, SYS_pwrite64);
-    load(b, ARG_LO(0));
-    require_equal(b, STUB_FD_WRITE);
-    ret(b, SECCOMP_RET_ALLOW);
     block_end(b, block);
 }
 
@@ -312,9 +302,10 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     filter_futex(&b); /* what costs least by itself comes first */
     filter_memory(&b);
     filter_clock(&b);
-    filter_write(&b);
+    filter_first(&b, SYS_pwrite64, STUB_FD_WRITE); /* how far, its resource limit says (writer.c) */
     filter_read(&b);
-    filter_cpuid(&b);
+    filter_first(&b, SYS_arch_prctl,
+                 ARCH_SET_CPUID); /* whether cpuid faults is a thread's own affair */
     filter_harmless(&b);
     filter_membarrier(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);

@@ -38,30 +38,6 @@ static void mem_release(struct file *f)
     }
 }
 
-static ssize_t mem_read(struct file *f, struct uio *dst, int64_t *pos)
-{
-    AUTO_PUT(mm) mm = mem_get(f);
-    size_t done = 0, want = uio_size(dst);
-    AUTO_FREE char *buf = malloc(CHUNK);
-    if (!buf) {
-        return -ENOMEM;
-    }
-    while (mm && done < want) {
-        size_t n = MIN(want - done, CHUNK);
-        size_t got = copy_in_partial(mm, buf, (uaddr_t)*pos, n);
-        ssize_t put = got ? uio_copy_to(dst, buf, got) : -EIO;
-        if (put <= 0) {
-            return done ? (ssize_t)done : put;
-        }
-        *pos += put;
-        done += (size_t)put;
-        if (got < n) {
-            break;
-        }
-    }
-    return (ssize_t)done;
-}
-
 /* A stopped thread of mm, by which its protected pages can be written; NULL. */
 static struct ptrace_state *stopped_thread(const struct mm *mm)
 {
@@ -90,28 +66,49 @@ static ssize_t write_somehow(struct mm *mm, uaddr_t addr, const char *buf, size_
     return done ? (ssize_t)done : -EIO;
 }
 
-static ssize_t mem_write(struct file *f, struct uio *src, int64_t *pos)
+/* Up to n bytes by way of buf. Return: how many; 0 or an error when there is none. */
+static ssize_t move_chunk(struct mm *mm, uaddr_t addr, struct uio *u, char *buf, size_t n,
+                          bool write)
+{
+    if (!write) {
+        size_t got = copy_in_partial(mm, buf, addr, n);
+        return got ? uio_copy_to(u, buf, got) : -EIO;
+    }
+    ssize_t got = uio_copy_from(u, buf, n);
+    return got > 0 ? write_somehow(mm, addr, buf, (size_t)got) : got;
+}
+
+static ssize_t mem_move(struct file *f, struct uio *u, int64_t *pos, bool write)
 {
     AUTO_PUT(mm) mm = mem_get(f);
-    size_t done = 0, want = uio_size(src);
+    size_t done = 0, want = uio_size(u);
     AUTO_FREE char *buf = malloc(CHUNK);
     if (!buf) {
         return -ENOMEM;
     }
     while (mm && done < want) {
         size_t n = MIN(want - done, CHUNK);
-        ssize_t got = uio_copy_from(src, buf, n);
-        ssize_t put = got > 0 ? write_somehow(mm, (uaddr_t)*pos, buf, (size_t)got) : got;
-        if (put <= 0) {
-            return done ? (ssize_t)done : put;
+        ssize_t moved = move_chunk(mm, (uaddr_t)*pos, u, buf, n, write);
+        if (moved <= 0) {
+            return done ? (ssize_t)done : moved;
         }
-        *pos += put;
-        done += (size_t)put;
-        if (put < got) {
+        *pos += moved;
+        done += (size_t)moved;
+        if ((size_t)moved < n) {
             break;
         }
     }
     return (ssize_t)done;
+}
+
+static ssize_t mem_read(struct file *f, struct uio *dst, int64_t *pos)
+{
+    return mem_move(f, dst, pos, false);
+}
+
+static ssize_t mem_write(struct file *f, struct uio *src, int64_t *pos)
+{
+    return mem_move(f, src, pos, true);
 }
 
 /* Offsets are addresses: there is no end to seek from. */

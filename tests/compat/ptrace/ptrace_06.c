@@ -6,27 +6,6 @@
 
 #define STOP(sig) ((sig) | PTRACE_EVENT_STOP << 8)
 
-static int g_pipe[2];
-
-static pid_t waiting_child(void)
-{
-    CHECK_EQ(pipe(g_pipe), 0);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        char c;
-        close(g_pipe[1]);
-        while (read(g_pipe[0], &c, 1) > 0) {
-            if (c == 'x') {
-                execl("/bin/true", "true", (char *)NULL);
-            }
-        }
-        _exit(3);
-    }
-    close(g_pipe[0]);
-    return pid;
-}
-
 static void seized(void)
 {
     pid_t pid = waiting_child();

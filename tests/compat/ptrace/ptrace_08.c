@@ -7,23 +7,6 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-static int g_pipe[2];
-
-static pid_t waiting_child(void)
-{
-    CHECK_EQ(pipe(g_pipe), 0);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        char c;
-        close(g_pipe[1]);
-        while (read(g_pipe[0], &c, 1) > 0) {
-        }
-        _exit(3);
-    }
-    return pid;
-}
-
 static void tracer_dies(long options, int want)
 {
     pid_t pid = waiting_child();

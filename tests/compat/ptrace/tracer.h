@@ -61,6 +61,27 @@ static inline void set_regs(pid_t pid, const struct user_regs_struct *r)
     CHECK_EQ(ptrace(PTRACE_SETREGS, pid, 0, r), 0);
 }
 
+static int g_pipe[2];
+
+/* A child that execs /bin/true at an 'x' from the pipe, and exits with 3 at its end. */
+static inline pid_t waiting_child(void)
+{
+    CHECK_EQ(pipe(g_pipe), 0);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        char c;
+        close(g_pipe[1]);
+        while (read(g_pipe[0], &c, 1) > 0) {
+            if (c == 'x') {
+                execl("/bin/true", "true", (char *)NULL);
+            }
+        }
+        _exit(3);
+    }
+    return pid;
+}
+
 static inline void set_options(pid_t pid, long options)
 {
     CHECK_EQ(ptrace(PTRACE_SETOPTIONS, pid, 0, options), 0);
