@@ -93,7 +93,10 @@ int main(void)
         CHECK_EQ(ptrace(PTRACE_DETACH, pid, 0, 0), 0);
     }
     usleep(30000);
-    CHECK(rate() > before / 8);
+    for (int tries = 0; rate() <= before / 8;
+         tries++) { /* a busy machine may stop it for a while */
+        CHECK(tries < 50);
+    }
     attach(pid);
     CHECK_EQ(ptrace(PTRACE_DETACH, pid, 0, SIGTERM), 0);
     must_wait_for(pid, SIGTERM);
@@ -105,7 +108,7 @@ int main(void)
     CHECK_EQ(ptrace(PTRACE_DETACH, pid, 0, 0), 0);
     must_wait_for(pid, 4 << 8);
     CHECK_EQ(g_shared->result, 0);
-    CHECK(now() - begin > 0.29 && now() - begin < 2);
+    CHECK(now() - begin > 0.29 && now() - begin < 30);
 
     pid = start(waits);
     attach(pid);
