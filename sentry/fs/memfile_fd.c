@@ -123,7 +123,8 @@ int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
         return r;
     }
     if (write) {
-        uint64_t reserve = memfile_pages_of((int64_t)capacity) - MIN(m->pages, memfile_pages_of((int64_t)capacity));
+        uint64_t reserve = memfile_pages_of((int64_t)capacity) -
+                           MIN(m->pages, memfile_pages_of((int64_t)capacity));
         if (!memfile_affords(m->budget, reserve)) {
             return -ENOSPC;
         }
