@@ -194,6 +194,37 @@ int hostfilter_install(enum host_process process, const struct hostfilter_params
     return r;
 }
 
+/* What platform/seccomp/filter.c lets guests' processes do without the sentry: a summary for who weighs the host's exposure. */
+static void print_stubs(FILE *out)
+{
+    fputs("\n## Guests' own processes\n\n"
+          "Their filter (`platform/seccomp/filter.c`) traps every call but those at the stub's "
+          "gate,\n"
+          "and asks the sentry about each call there that is not listed here.\n\n"
+          "| call | when | why |\n|---|---|---|\n"
+          "| futex | WAIT, WAKE, WAKE_OP, BITSET; REQUEUE only private | its own memory, and what "
+          "it shares |\n"
+          "| mmap | outside the slice: private anonymous, or of an fd that it may map | its own "
+          "memory |\n"
+          "| munmap, mprotect, madvise | outside the slice; advice that touches its own pages | "
+          "its own memory |\n"
+          "| pread64 | fds that it keeps | programs and libraries that it may map as well: "
+          "read-only, regular, and "
+          "readable by everybody. Exposes the host file system's read path at any offset, to any "
+          "address |\n"
+          "| pwrite64 | one fd | the memory file that it was given to write, up to its "
+          "RLIMIT_FSIZE |\n"
+          "| arch_prctl | IS(0, ARCH_SET_CPUID) | does cpuid fault in this thread? The host writes "
+          "a model-specific register when it "
+          "switches from or to such a thread; that costs time, and no one else sees it |\n"
+          "| clock_gettime | clocks with a name of their own | no other process's |\n"
+          "| membarrier | private commands | its own threads |\n"
+          "| rt_sigaction, rt_sigreturn, sigaltstack, gettid, set_tid_address, sched_yield, "
+          "getrusage | | its own thread |\n"
+          "| close, exit, exit_group, getrandom | | its own loss; no authority |\n",
+          out);
+}
+
 void hostfilter_print(FILE *out)
 {
     static const char *const titles[] = {[ROW_BOTH] = "Sentry and gofer",
@@ -206,7 +237,7 @@ void hostfilter_print(FILE *out)
         "What each process may ask of the host kernel once it has locked itself in. Any other\n"
         "system call kills the process, and with it the sandbox. Made from\n"
         "`lib/host_syscalls.def` by `sandbox syscalls --host`. The guests' own processes (stubs)\n"
-        "have a filter of another kind: see `platform/seccomp`.\n\n"
+        "have a filter of another kind, at the end.\n\n"
         "`IS(n, V)`: argument n is V. `NO_BITS(n, M)`: none of the bits M is set in argument n.\n"
         "`IN_PROC(n)`: argument n is the sentry's own procfs directory.\n",
         out);
@@ -224,4 +255,5 @@ void hostfilter_print(FILE *out)
             }
         }
     }
+    print_stubs(out);
 }

@@ -195,6 +195,25 @@ static int exec_commit(struct task *t, struct exec_state *s)
     return 0;
 }
 
+/*
+ * From now until its credentials are the program's, nobody who may look into the old program may look into t, or begin to
+ * trace it: the memory is the new program's first. Linux has cred_guard_mutex and exec_update_lock for this.
+ */
+static bool is_gain(const struct task *t, struct exec_state *s)
+{
+    const struct exec_cred *c = exec_plan_cred(s->plan);
+    return c->secure || !c->dumpable || !cred_same(t->cred, c->cred);
+}
+
+/* Somebody began to trace it while it was decided whom the program runs as. See EPERM in execve(2). */
+static bool is_traced_since(const struct task *t, struct exec_state *s)
+{
+    const struct exec_cred *c = exec_plan_cred(s->plan);
+    const struct ptrace_state *traced = task_traced(t);
+    return traced && !traced->may_set_id && !s->request.no_new_privs &&
+           (c->secure || !cred_same(t->cred, c->cred));
+}
+
 /* The file, and the name that the program will know it by. */
 static int exec_open(struct task *t, int dirfd, uaddr_t pathname, int flags, struct exec_state *s)
 {
@@ -246,9 +265,16 @@ static long do_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t arg
         return err;
     }
     err = exec_prepare(t, &s);
-    if (err == 0) {
-        err = exec_commit(t, &s);
+    if (err < 0) {
+        return err;
     }
+    bool closed = is_gain(t, &s);
+    if (closed && is_traced_since(t, &s)) {
+        return -EPERM;
+    }
+    t->tg->exec_closed += closed;
+    err = exec_commit(t, &s);
+    t->tg->exec_closed -= closed;
     return err;
 }
 

@@ -12,6 +12,9 @@ bool ptrace_may_access(const struct task *t, const struct task *other)
     if (t->tg == other->tg || cred_capable(c, CAP_SYS_PTRACE)) {
         return true;
     }
+    if (other->tg->exec_closed) {
+        return false; /* for its memory is its next program's already, or soon will be */
+    }
     bool same = c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid &&
                 c->gid == o->sgid && c->gid == o->gid;
     return same && other->tg->dumpable && !(o->cap_permitted & ~c->cap_permitted);

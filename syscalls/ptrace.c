@@ -54,10 +54,16 @@ static long attach(struct task *t, struct task *other, bool seize, unsigned long
 
 /* --- memory --- */
 
+/* A tracer stays when its tracee becomes one that it could not attach to, but sees nothing more of its memory. */
+static struct mm *mm_of(const struct ptrace_state *p)
+{
+    return p->task->tg->dumpable || p->may_set_id ? p->task->mm : NULL;
+}
+
 static long peek_data(struct task *t, struct ptrace_state *p, uaddr_t addr, uaddr_t data)
 {
     uint64_t word;
-    struct mm *mm = p->task->mm;
+    struct mm *mm = mm_of(p);
     if (!mm || copy_in(mm, &word, addr, sizeof(word)) < 0) {
         return -EIO;
     }
@@ -66,7 +72,7 @@ static long peek_data(struct task *t, struct ptrace_state *p, uaddr_t addr, uadd
 
 static long poke_data(struct ptrace_state *p, uaddr_t addr, uint64_t word)
 {
-    struct mm *mm = p->task->mm;
+    struct mm *mm = mm_of(p);
     if (!mm) {
         return -EIO;
     }

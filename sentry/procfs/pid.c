@@ -34,6 +34,9 @@ int proc_may_trace(const struct cred *cred, const struct task *t)
     if (cred_capable(cred, CAP_SYS_PTRACE)) {
         return 0;
     }
+    if (t->tg->exec_closed) {
+        return -EACCES; /* as it will be when it is done */
+    }
     const struct cred *c = t->cred;
     bool same = cred->fsuid == c->uid && cred->fsuid == c->euid && cred->fsuid == c->suid &&
                 cred->fsgid == c->gid && cred->fsgid == c->egid && cred->fsgid == c->sgid;

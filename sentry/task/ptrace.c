@@ -26,6 +26,8 @@ static int state_new(struct task *t)
         free(p);
         return -ENOMEM;
     }
+    memset(p->own, 0,
+           sizeof(*p->own)); /* a vfork's event may show it before anything was fetched */
     p->task = t;
     list_init(&p->link);
     t->ptrace = p;

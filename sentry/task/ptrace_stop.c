@@ -150,7 +150,7 @@ int ptrace_signal(struct task *t, struct guest_context *ctx, siginfo_t *info, lo
     if (!go || t->must_exit) {
         return 0;
     }
-    if (go != sig) {
+    if (go != sig || (task_traced(t) && p->info.si_signo != sig)) {
         struct task *tracer = p->tracer;
         siginfo_init(info, go, SI_USER, tracer ? task_tgid(tracer) : 0,
                      tracer ? tracer->cred->uid : 0);

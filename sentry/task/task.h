@@ -85,6 +85,7 @@ struct thread_group {
     bool
         from_outside; /* the first program: whoever started the sandbox is its shell, so its group is no orphan */
     bool dumpable;
+    unsigned exec_closed; /* execs on their way to credentials that not everybody may look into */
     struct rlimit limits[RLIM_NLIMITS];
     struct itimer real_timer;
     struct list posix_timers;     /* sentry/task/posix_timers.c */
