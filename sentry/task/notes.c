@@ -67,6 +67,7 @@ struct note_table {
     struct noted_file files[NOTE_SLOTS];
 };
 static unsigned g_closed; /* of all processes: descriptors that are to be closed */
+static unsigned g_applying; /* tables */
 
 static struct noted_file *noted(struct file_lease *base)
 {
@@ -214,6 +215,7 @@ static void take_notes(struct note_table *t, uint64_t revoke)
     word = __atomic_exchange_n(t->notes.word, word, __ATOMIC_SEQ_CST);
     size_t logged = MIN(word & NOTES_LOGGED, (uint64_t)NOTES_SIZE);
     t->applying = true;
+    g_applying++;
     if (logged) {
         apply_log(t, logged);
     }
@@ -222,6 +224,7 @@ static void take_notes(struct note_table *t, uint64_t revoke)
             note_closed(&t->files[i]);
         }
     }
+    g_applying--;
     t->applying = false;
 }
 
@@ -358,6 +361,11 @@ void notes_end(struct task *task)
 bool notes_are_out(const struct lease_table *table)
 {
     return table->notes && (table->notes->out || table->notes->closed);
+}
+
+bool notes_are_applied(void)
+{
+    return g_applying > 0;
 }
 
 void notes_free(struct lease_table *table)
