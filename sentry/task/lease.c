@@ -169,6 +169,7 @@ static void tidy(struct task *t, long nr)
 {
     struct lease_table *table = t->mm->leases;
     bool rights = gives_up_rights(t, nr);
+    notes_replied(table);
     if (rights) {
         lease_end_kept(table);
         lease_open_withdraw(table);

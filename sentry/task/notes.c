@@ -358,6 +358,21 @@ void notes_end(struct task *task)
     }
 }
 
+void notes_replied(struct lease_table *table)
+{
+    if (table->notes) {
+        table->notes->told = 0; /* with the reply the process clears its bits */
+    }
+}
+
+void notes_new_thread(struct lease_table *table)
+{
+    notes_end_all(table);
+    if (table->notes && !table->notes->closed) {
+        table->notes->task = NULL; /* who will be the last one is not known; it may end before that */
+    }
+}
+
 bool notes_are_out(const struct lease_table *table)
 {
     return table->notes && (table->notes->out || table->notes->closed);
@@ -536,7 +551,8 @@ static struct note_table *table_for(struct task *task)
             return NULL;
         }
         t->task = task;
-        t->revoked = 0;
+        t->revoked = (1UL << NOTE_SLOTS) - 1; /* its channel's word is whatever it is */
+        t->told = 0;
     }
     return t;
 }
