@@ -66,7 +66,7 @@ struct note_table {
     int64_t realtime_ns;
     struct noted_file files[NOTE_SLOTS];
 };
-static unsigned g_closed; /* of all processes: descriptors that are to be closed */
+static unsigned g_closed;   /* of all processes: descriptors that are to be closed */
 static unsigned g_applying; /* tables */
 
 static struct noted_file *noted(struct file_lease *base)
@@ -369,7 +369,8 @@ void notes_new_thread(struct lease_table *table)
 {
     notes_end_all(table);
     if (table->notes && !table->notes->closed) {
-        table->notes->task = NULL; /* who will be the last one is not known; it may end before that */
+        table->notes->task =
+            NULL; /* who will be the last one is not known; it may end before that */
     }
 }
 
