@@ -178,9 +178,22 @@ ssize_t mem_file_read(struct file *f, struct uio *dst, int64_t *pos)
     return n;
 }
 
+/* Before the file needs so many bytes: what is kept for others' notes is theirs only while nobody misses it. */
+static void want_room(const struct mem_node *node, uint64_t bytes)
+{
+    const struct mem_budget *b = node->data.budget;
+    uint64_t pages = bytes / PAGE_SIZE + 2;
+    if (unlikely(b->reserved_pages > 0 && b->limit_pages > 0 && g_file_lease_yield_room &&
+                 (pages > b->limit_pages ||
+                  b->used_pages + b->reserved_pages > b->limit_pages - pages))) {
+        g_file_lease_yield_room();
+    }
+}
+
 ssize_t mem_file_write(struct file *f, struct uio *src, int64_t *pos)
 {
     struct mem_node *node = mem_node(f->inode);
+    want_room(node, uio_size(src));
     ssize_t n = memfile_write(&node->data, src, *pos);
     node->inode.size = node->data.size;
     inode_changed(&node->inode); /* one that failed may have left pages */
@@ -261,6 +274,7 @@ int mem_file_fallocate(struct file *f, int mode, int64_t offset, int64_t size)
         return -EFBIG;
     }
     kmutex_lock(&node->inode.lock);
+    want_room(node, (uint64_t)size);
     int r = memfile_fallocate(&node->data, mode, offset, size);
     inode_changed(&node->inode);
     if (r == 0) {

@@ -55,6 +55,7 @@ struct lease_table *lease_table_of(struct task *t)
     struct platform_lease_page *page;
     if (!mm->leases && (page = platform_lease_page(mm->space))) {
         g_file_lease_hold = hold;
+        g_file_lease_yield_room = lease_yield_room;
         mm->leases = calloc(1, sizeof(*mm->leases));
         if (mm->leases) {
             mm->leases->page = page;
@@ -168,6 +169,7 @@ static void tidy(struct task *t, long nr)
 {
     struct lease_table *table = t->mm->leases;
     bool rights = gives_up_rights(t, nr);
+    notes_replied(table);
     if (rights) {
         lease_end_kept(table);
         lease_open_withdraw(table);

@@ -118,6 +118,16 @@ void lease_drop_closed(void)
     }
 }
 
+void lease_yield_room(void)
+{
+    struct lease_table *table;
+    if (!notes_are_applied()) {
+        list_for_each_entry (table, &g_tables, all_link) {
+            notes_end_all(table);
+        }
+    }
+}
+
 void lease_settle_everywhere(void)
 {
     struct lease_table *table;

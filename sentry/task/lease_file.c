@@ -111,6 +111,7 @@ void lease_before_clone(struct task *t, uint64_t flags)
         stop_filling(t->mm->leases);
         notes_end_all(t->mm->leases);
         if (flags & (CLONE_VM | CLONE_FILES)) {
+            notes_new_thread(t->mm->leases);
             lease_open_withdraw(t->mm->leases); /* two can't be told which fds are free */
         }
     }

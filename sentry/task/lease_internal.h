@@ -154,7 +154,15 @@ void notes_consider(struct task *t, struct file *f, int fd);
 void notes_settle(struct lease_table *table);
 /* Nothing more may be noted of the files that are open. */
 void notes_end_all(struct lease_table *table);
+/* The same in all processes, for who needs the room that is kept for what they may yet note. */
+void lease_yield_room(void);
+/* The system call is about to be answered. */
+void notes_replied(struct lease_table *table);
+/* The process is about to have another thread, or to share its memory. */
+void notes_new_thread(struct lease_table *table);
 bool notes_are_out(const struct lease_table *table);
+/* Just now, on the way to something else: other notes are left alone then. */
+bool notes_are_applied(void);
 /* Of all processes; of one: descriptors whose close was noted go now. Context: may block. */
 void lease_drop_closed(void);
 void notes_drop_closed(struct lease_table *table);

@@ -66,7 +66,8 @@ struct note_table {
     int64_t realtime_ns;
     struct noted_file files[NOTE_SLOTS];
 };
-static unsigned g_closed; /* of all processes: descriptors that are to be closed */
+static unsigned g_closed;   /* of all processes: descriptors that are to be closed */
+static unsigned g_applying; /* tables */
 
 static struct noted_file *noted(struct file_lease *base)
 {
@@ -214,6 +215,7 @@ static void take_notes(struct note_table *t, uint64_t revoke)
     word = __atomic_exchange_n(t->notes.word, word, __ATOMIC_SEQ_CST);
     size_t logged = MIN(word & NOTES_LOGGED, (uint64_t)NOTES_SIZE);
     t->applying = true;
+    g_applying++;
     if (logged) {
         apply_log(t, logged);
     }
@@ -222,6 +224,7 @@ static void take_notes(struct note_table *t, uint64_t revoke)
             note_closed(&t->files[i]);
         }
     }
+    g_applying--;
     t->applying = false;
 }
 
@@ -355,9 +358,30 @@ void notes_end(struct task *task)
     }
 }
 
+void notes_replied(struct lease_table *table)
+{
+    if (table->notes) {
+        table->notes->told = 0; /* with the reply the process clears its bits */
+    }
+}
+
+void notes_new_thread(struct lease_table *table)
+{
+    notes_end_all(table);
+    if (table->notes && !table->notes->closed) {
+        table->notes->task =
+            NULL; /* who will be the last one is not known; it may end before that */
+    }
+}
+
 bool notes_are_out(const struct lease_table *table)
 {
     return table->notes && (table->notes->out || table->notes->closed);
+}
+
+bool notes_are_applied(void)
+{
+    return g_applying > 0;
 }
 
 void notes_free(struct lease_table *table)
@@ -528,7 +552,8 @@ static struct note_table *table_for(struct task *task)
             return NULL;
         }
         t->task = task;
-        t->revoked = 0;
+        t->revoked = (1UL << NOTE_SLOTS) - 1; /* its channel's word is whatever it is */
+        t->told = 0;
     }
     return t;
 }

@@ -2,6 +2,7 @@
 #include "sentry/vfs/lease.h"
 
 void (*g_file_lease_hold)(struct file_lease *l);
+void (*g_file_lease_yield_room)(void);
 
 void file_lease_init(struct file_lease *l, const struct file_lease_ops *ops, struct inode *inode)
 {

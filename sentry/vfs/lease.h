@@ -48,6 +48,8 @@ void file_lease_end(struct file_lease *l);
 void file_lease_put(struct file_lease *l);
 /* How one lease is held for a system call: by the task that makes it, which file_lease_release ends (sentry/task/lease.c). */
 extern void (*g_file_lease_hold)(struct file_lease *l);
+/* Room that is kept for what processes may yet note (file_ops.reserve) is wanted now. Doesn't block. NULL: there is none. */
+extern void (*g_file_lease_yield_room)(void);
 void file_lease_acquire(struct file_lease *l);
 void file_lease_release(struct file_lease *l);
 
