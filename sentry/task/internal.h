@@ -45,8 +45,12 @@ static inline bool task_alive(const struct task *t)
 /* Kernel-internal: SIGRTMIN as the kernel counts it (the C library's starts later). */
 #define KSIG_RTMIN 32
 
-/* Queues one. limit: RLIMIT_SIGPENDING of the receiver. info NULL: SI_KERNEL. Errors: -EAGAIN. */
-MUST_CHECK int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info, uint64_t limit);
+/*
+ * Queues one. limit: RLIMIT_SIGPENDING of the receiver. info NULL: SI_KERNEL. timer: from a POSIX timer, which has room of its own (one
+ * instance each, and as many timers as RLIMIT_SIGPENDING); a guest's si_code may say so, too. Errors: -EAGAIN.
+ */
+MUST_CHECK int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info, uint64_t limit,
+                              bool timer);
 /* The signal to take next that is not in mask, or 0: synchronous first, then the lowest. */
 int sigpending_next(const struct sigpending *p, ksigset_t mask);
 /* Takes one instance of sig off the queue. */

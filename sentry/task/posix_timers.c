@@ -70,9 +70,7 @@ static bool send(struct posix_timer *pt)
         !(signal_blocked(to) & KSIG_BIT(info.si_signo))) {
         return false;
     }
-    int r = pt->target ? signal_send_task(pt->target, info.si_signo, &info)
-                       : signal_send_group(pt->tg, info.si_signo, &info);
-    return r == 0;
+    return signal_send_timer(pt->tg, pt->target, &info) == 0;
 }
 
 static void fire(struct ktimer *k)

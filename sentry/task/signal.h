@@ -52,6 +52,8 @@ void sigpending_flush(struct sigpending *p);
 /* Sends to one task / to the process. info NULL: SI_KERNEL. 0, or -EAGAIN (RLIMIT_SIGPENDING, RT signals only). */
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
 int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info);
+/* From a POSIX timer of tg; target NULL: to all of it. */
+int signal_send_timer(struct thread_group *tg, struct task *target, const siginfo_t *info);
 /* To every process of a process group: terminal signals, kill(-pgrp). Return: how many got it. */
 int signal_send_pgrp(int pgid, int sig, const siginfo_t *info);
 /* A synchronous fault: can't be blocked or ignored; kills if it is. */

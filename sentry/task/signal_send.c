@@ -161,7 +161,7 @@ static uint64_t queue_limit(const struct thread_group *tg)
     return tg->limits[RLIMIT_SIGPENDING].rlim_cur;
 }
 
-int signal_send_task(struct task *t, int sig, const siginfo_t *info)
+static int send_task(struct task *t, int sig, const siginfo_t *info, bool timer)
 {
     struct thread_group *tg = t->tg;
     if (t->exited || !prepare(tg, t, sig)) {
@@ -171,7 +171,7 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info)
         thread_group_exit(tg, SIGKILL);
         return 0;
     }
-    int r = sigpending_add(&t->pending, sig, info, queue_limit(tg));
+    int r = sigpending_add(&t->pending, sig, info, queue_limit(tg), timer);
     if (r == 0) {
         waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
     }
@@ -181,7 +181,7 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info)
     return r;
 }
 
-int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
+static int send_group(struct thread_group *tg, int sig, const siginfo_t *info, bool timer)
 {
     if (!tg->leader || !prepare(tg, tg->leader, sig)) {
         return 0;
@@ -190,7 +190,7 @@ int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
         thread_group_exit(tg, SIGKILL);
         return 0;
     }
-    int r = sigpending_add(&tg->pending, sig, info, queue_limit(tg));
+    int r = sigpending_add(&tg->pending, sig, info, queue_limit(tg), timer);
     if (r == 0) {
         waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
         struct task *t = choose(tg, sig);
@@ -199,6 +199,22 @@ int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
         }
     }
     return r;
+}
+
+int signal_send_task(struct task *t, int sig, const siginfo_t *info)
+{
+    return send_task(t, sig, info, false);
+}
+
+int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
+{
+    return send_group(tg, sig, info, false);
+}
+
+int signal_send_timer(struct thread_group *tg, struct task *target, const siginfo_t *info)
+{
+    return target ? send_task(target, info->si_signo, info, true)
+                  : send_group(tg, info->si_signo, info, true);
 }
 
 int signal_send_pgrp(int pgid, int sig, const siginfo_t *info)

@@ -78,10 +78,8 @@ void siginfo_init(siginfo_t *info, int sig, int code, int pid, uint32_t uid)
  * stays pending without details, and so does a real-time signal from kill(2); others fail.
  * DEVIATION: RLIMIT_SIGPENDING counts the whole sandbox's queue, not one user's.
  */
-int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info, uint64_t limit)
+int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info, uint64_t limit, bool timer)
 {
-    /* POSIX timers have room of their own: one instance each, and as many timers as RLIMIT_SIGPENDING. */
-    bool timer = info && info->si_code == SI_TIMER;
     if (sig < KSIG_RTMIN && !timer && (p->set & KSIG_BIT(sig))) {
         return 0;
     }

@@ -23,7 +23,7 @@ static int add(struct sigpending *p, int sig, int code, int value)
     siginfo_t info;
     siginfo_init(&info, sig, code, 1, 0);
     info.si_value.sival_int = value;
-    return sigpending_add(p, sig, &info, NO_LIMIT);
+    return sigpending_add(p, sig, &info, NO_LIMIT, false);
 }
 
 static void sigpending_add__standard_twice__kept_once(void **state)
@@ -65,9 +65,9 @@ static void sigpending_add__over_limit__realtime_eagain_kill_kept(void **state)
     (void)state;
     sigpending_init(&p);
     siginfo_init(&info, 40, SI_QUEUE, 1, 0);
-    assert_int_equal(sigpending_add(&p, 40, &info, 0), -EAGAIN);
+    assert_int_equal(sigpending_add(&p, 40, &info, 0, false), -EAGAIN);
     info.si_code = SI_USER; /* kill(2) of a real-time signal: pending without details */
-    assert_int_equal(sigpending_add(&p, 40, &info, 0), 0);
+    assert_int_equal(sigpending_add(&p, 40, &info, 0, false), 0);
     assert_int_equal(p.count, 0);
     assert_int_equal(sigpending_next(&p, 0), 40);
     sigpending_take(&p, 40, &info);
@@ -113,7 +113,7 @@ static void sigpending_drop_timer__other_source__stays_pending(void **state)
     assert_int_equal(add(&p, SIGALRM, SI_USER, 0), 0);
     siginfo_init(&info, SIGALRM, SI_TIMER, 0, 0);
     info.si_timerid = 3;
-    assert_int_equal(sigpending_add(&p, SIGALRM, &info, NO_LIMIT), 0);
+    assert_int_equal(sigpending_add(&p, SIGALRM, &info, NO_LIMIT, true), 0);
     assert_int_equal(p.count, 2); /* timers have room of their own */
     sigpending_drop_timer(&p, 3);
     assert_int_equal(p.count, 1);
