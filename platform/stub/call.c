@@ -138,6 +138,9 @@ long stub_mem(const struct stub_mem_call *m)
         stub_sites_unmapped(m->args[0], m->args[1]);
     }
     long r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
+    if (m->nr == __NR_mmap && r >= 0 && m->args[3] & MAP_FIXED_) {
+        stub_sites_unmapped(m->args[0], m->args[1]);
+    }
     if (m->close_fd) {
         gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
     }

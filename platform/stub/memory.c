@@ -13,7 +13,6 @@
 #define PROT_EXEC_      4UL
 #define PROT_RWX        7UL
 #define MAP_PRIVATE_    0x2UL
-#define MAP_FIXED_      0x10UL
 #define MAP_ANON_       0x20UL
 #define MAP_NOREPLACE   0x100000UL
 #define MAP_DENYWRITE_  0x800UL
@@ -38,6 +37,17 @@ static uint64_t host_prot(uint64_t prot)
     return prot | (prot & PROT_WRITE_ ? 1 : 0);
 }
 
+/* What was rewritten in code that was there is gone with it. */
+static long map_over(const uint64_t *a, uint64_t size, uint64_t prot, uint64_t flags, uint64_t fd,
+                     uint64_t offset)
+{
+    long r = gate(__NR_mmap, a[0], size, prot, flags, fd, offset);
+    if (r >= 0 && flags & MAP_FIXED_) {
+        stub_sites_unmapped(a[0], size);
+    }
+    return r;
+}
+
 static long memory_map(const uint64_t *a, uint64_t size)
 {
     uint64_t flags = a[3];
@@ -45,7 +55,7 @@ static long memory_map(const uint64_t *a, uint64_t size)
         !is_plain_range(flags & (MAP_FIXED_ | MAP_NOREPLACE) ? a[0] : a[0] & ~4095UL, size)) {
         return NOT_OURS;
     }
-    return gate(__NR_mmap, a[0], size, host_prot(a[2]), flags, (uint64_t)-1, 0);
+    return map_over(a, size, host_prot(a[2]), flags, (uint64_t)-1, 0);
 }
 
 /* Text at addr, which was writable for our sake, is as it was asked for. Return: addr. */
@@ -67,7 +77,7 @@ long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
         return NOT_OURS;
     }
     int code = a[2] == (PROT_EXEC_ | PROT_READ_), patch = code && stub_library_has_sites(number);
-    long r = gate(__NR_mmap, a[0], size, patch ? PROT_RWX : host_prot(a[2]), flags, number, a[5]);
+    long r = map_over(a, size, patch ? PROT_RWX : host_prot(a[2]), flags, number, a[5]);
     if (r < 0) {
         return r == -EBADF_ || r == -EACCES_ || r == -EPERM_ ? NOT_OURS : r;
     }

@@ -207,6 +207,7 @@ void stub_child(struct area *area);
 
 int stub_single_threaded(void);
 
+#define MAP_FIXED_ 0x10UL
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
