@@ -6,6 +6,7 @@
 
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 static volatile struct {
@@ -52,6 +53,8 @@ static pid_t start(void (*fn)(void))
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG,
+              SIGKILL); /* one that runs for ever must not outlive a check that fails */
         fn();
     }
     while (!g_shared->counter) {
