@@ -151,10 +151,6 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     if (!th->tid && !thread_identify(th)) {
         return false;
     }
-    if (state & CHAN_COPY) { /* these lines come over while the first one is read */
-        __builtin_prefetch(c->copy_size);
-        __builtin_prefetch((const char *)c + WINDOW_OFFSET);
-    }
     if (notify_id) {
         c->state = CHAN_PARKED; /* the poller need not look: the guest sleeps in the notification */
     }

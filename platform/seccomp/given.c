@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -105,10 +104,6 @@ void seccomp_forget_files(struct platform_thread *th)
         fds[i] = -1;
     }
     th->proc->given.count = 0;
-    uint64_t nr = th->nr, args[6];
-    memcpy(args, th->args, sizeof(args));
     long r = mem_list(th, calls, fds, count);
     (void)r; /* closed already, or dead */
-    th->nr = nr;
-    memcpy(th->args, args, sizeof(args));
 }

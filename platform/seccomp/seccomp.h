@@ -279,8 +279,9 @@ struct platform_thread *pending_find(uint32_t nonce);
 bool thread_identify(struct platform_thread *th);
 /* th may be bound to a host task that has ended, and whose number was given away. Return: it was so; th is dead. */
 bool thread_stale(struct platform_thread *th);
-/* th's request is the first after an order to make a thread. Return: th's clone failed, and it has been told. */
+/* th's request may be the first after an order to make a thread. Return: th's clone failed, and it has been told. */
 bool clone_failed(struct platform_thread *th);
+/* The same, when it is the first. */
 bool clone_over(struct platform_thread *th);
 /* Tells th to clone. Return: the child, which has not said hello. */
 MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,

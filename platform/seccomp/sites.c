@@ -92,7 +92,8 @@ static uint64_t page_of(const struct known_site *s)
 static void choose(struct known_file *f)
 {
     const uint32_t pays = (f->program_ino ? PAYS_LIB : PAYS) * LEARN;
-    uint32_t all = f->program_ino ? PAYS_ALL * LEARN : 0;
+    const uint32_t pays_all = (f->program_ino ? PAYS_LIB : PAYS_ALL) * LEARN;
+    uint32_t all = 0;
     for (size_t i = 0, end; i < f->count; i = end) {
         uint32_t traps = 0;
         for (end = i; end < f->count && page_of(&f->sites[end]) == page_of(&f->sites[i]); end++) {
@@ -104,7 +105,7 @@ static void choose(struct known_file *f)
         all += traps >= pays ? traps : 0;
     }
     for (size_t i = 0; i < f->count; i++) {
-        f->sites[i].pays &= all >= PAYS_ALL * LEARN;
+        f->sites[i].pays &= all >= pays_all;
     }
 }
 
