@@ -17,7 +17,6 @@
 
 #define EFAULT_                14
 #define EINVAL_                22
-#define AT_EMPTY_PATH_         0x1000
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
@@ -60,11 +59,10 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
         }
         return 0;
     case 0x1003: /* ARCH_GET_FS */
-        __asm__ volatile("rdfsbase %0" : "=r"(base));
+        base = base_of_fs();
         return guarded_copy8((void *)addr, &base);
     case 0x1004: /* ARCH_GET_GS */
-        __asm__ volatile("rdgsbase %0" : "=r"(base));
-        base = base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
+        base = base_of_gs();
         return guarded_copy8((void *)addr, &base);
     default:
         return NOT_OURS;

@@ -8,7 +8,6 @@
 #include "platform/stub/stub.h"
 
 #define SYSCALL_SIZE 2
-#define PROT_RX      5
 
 void stub_hold(struct area *area)
 {
@@ -189,14 +188,12 @@ static uint64_t writable_size(uint64_t addr, uint64_t size)
 /* Up to and with its zero byte, or all of size. Return: 0, or -EFAULT. */
 static long copy_string(uint8_t *to, uint64_t from, uint64_t size)
 {
-    const uint64_t ones = 0x0101010101010101UL;
     uint64_t n = 0;
     for (; n + 8 <= size; n += 8) {
         if (guarded_copy8(to + n, (const void *)(from + n)) != 0) {
             return -14; /* EFAULT */
         }
-        uint64_t word = *(const uint64_t *)(const void *)(to + n);
-        if ((word - ones) & ~word & (ones << 7)) {
+        if (zero_bytes(*(const uint64_t *)(const void *)(to + n))) {
             return 0;
         }
     }
@@ -330,8 +327,8 @@ static long stub_map_copy(struct area *area)
 {
     struct chan *c = area->chan;
     uint64_t hint = c->reply_args[0], size = c->reply_args[1], prot = c->reply_args[2];
-    long addr = gate(__NR_mmap, hint, size, 3 /* PROT_READ | PROT_WRITE */, c->reply_args[3],
-                     (uint64_t)-1, 0);
+    long addr =
+        gate(__NR_mmap, hint, size, PROT_READ_ | PROT_WRITE_, c->reply_args[3], (uint64_t)-1, 0);
     if (addr < 0 && addr >= -4095) {
         return addr;
     }

@@ -11,16 +11,11 @@
 
 #define ANY_UNBLOCKABLE (1UL << (9 - 1) | 1UL << (19 - 1)) /* SIGKILL, SIGSTOP */
 
-static struct platform_facts *facts(void)
-{
-    return platform_facts_behind((struct platform_lease_page *)LEASE_PAGE);
-}
-
 /* [offset, offset + size) of a fact goes to the guest; size 0: all of it, if room is enough. Return: bytes, or NOT_OURS. */
 static long tell(enum platform_fact fact, uint64_t to, uint64_t offset, uint64_t size,
                  uint64_t room)
 {
-    struct platform_facts *f = facts();
+    struct platform_facts *f = process_facts();
     uint64_t max, word = word_load(&f->words[fact]);
     const uint8_t *bytes = platform_fact_bytes(f, fact, &max);
     size = size ? size : word & FACT_SIZE;
@@ -59,7 +54,7 @@ static long same_action(uint64_t sig, uint64_t new_at, uint64_t old_at, uint64_t
 
 static long swap_umask(uint32_t mask)
 {
-    uint64_t *word = &facts()->umask, old = word_load(word);
+    uint64_t *word = &process_facts()->umask, old = word_load(word);
     while (old & FACT_VALID) {
         if (word_replace(word, old, FACT_VALID | (mask & 0777))) {
             return (long)(old & 0777);

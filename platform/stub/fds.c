@@ -11,7 +11,7 @@
 /* A leased file that is in the kernel's hands may be about to be closed. */
 static int is_taken_back(uint64_t fd)
 {
-    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    const struct platform_lease_page *page = lease_page();
     uint32_t lease = __atomic_load_n(&page->lease_of[fd], __ATOMIC_SEQ_CST);
     return lease && lease <= LEASE_MAX &&
            !(word_load(&page->leases[lease - 1].position) & LEASE_VALID);
@@ -23,7 +23,7 @@ long stub_fcntl(const uint64_t *a)
     if (fd >= FACT_FDS) {
         return NOT_OURS;
     }
-    uint32_t *word = &platform_facts_behind((struct platform_lease_page *)LEASE_PAGE)->fds[fd];
+    uint32_t *word = &process_facts()->fds[fd];
     if (is_taken_back(
             fd)) { /* first: when the sentry has forgotten that lease, it has cleared the word */
         return NOT_OURS;

@@ -11,18 +11,10 @@
 
 #include "platform/stub/stub.h"
 
-#define AT_EMPTY_PATH_ 0x1000
-#define OWN_POSITION   UINT64_MAX /* of preadv2 and pwritev2 */
-#define IOV_MAX_       8
-#define TCGETS_        0x5401
-#define ENOTTY_        25
-#define USER_END       0x7ffffffff000UL
-#define KEPT_READ_MAX  0x10000UL /* whoever reads more of a file reads it often: it is mapped then */
-
-static struct platform_lease_page *lease_page(void)
-{
-    return (struct platform_lease_page *)LEASE_PAGE;
-}
+#define OWN_POSITION  UINT64_MAX /* of preadv2 and pwritev2 */
+#define IOV_MAX_      8
+#define USER_END      0x7ffffffff000UL
+#define KEPT_READ_MAX 0x10000UL /* whoever reads more of a file reads it often: it is mapped then */
 
 static uint32_t lease_number(uint64_t fd)
 {
@@ -171,13 +163,6 @@ static void reach(struct platform_lease *l, uint64_t end)
     while (size < end && !word_replace(&l->size, size, end)) {
         size = word_load(&l->size);
     }
-}
-
-static uint64_t timestamp(void)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
 }
 
 /* They can be read at both ends; what lies between shows when it is copied. */
@@ -337,7 +322,7 @@ static long idle_wait(uint64_t fd, uint64_t max, uint64_t timeout)
     return idle && (uint32_t)timeout == 0 && (uint32_t)max - 1 < 1000 ? 0 : NOT_OURS;
 }
 
-static int is_empty_string(uint64_t addr)
+int stub_is_empty_string(uint64_t addr)
 {
     uint8_t byte = 1;
     return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
@@ -404,8 +389,8 @@ static long regular(struct area *area, uint64_t nr, uint64_t fd, const struct io
     case __NR_ioctl: /* is it a terminal? */
         return (uint32_t)a[1] == TCGETS_ && is_leased(fd) ? -ENOTTY_ : NOT_OURS;
     case __NR_newfstatat:
-        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1]) ? lease_stat(fd, a[2])
-                                                                         : NOT_OURS;
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && stub_is_empty_string(a[1]) ? lease_stat(fd, a[2])
+                                                                              : NOT_OURS;
     default:
         return NOT_OURS;
     }

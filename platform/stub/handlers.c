@@ -60,21 +60,6 @@ static void copy_bytes(void *dst, const void *src, uint64_t size)
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(size)::"memory");
 }
 
-static uint64_t base_of_fs(void)
-{
-    uint64_t base;
-    __asm__ volatile("rdfsbase %0" : "=r"(base));
-    return base;
-}
-
-/* As the guest sees it: 0 while it is the stub's. */
-static uint64_t base_of_gs(void)
-{
-    uint64_t base;
-    __asm__ volatile("rdgsbase %0" : "=r"(base));
-    return base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
-}
-
 /* Sends u as request nr (args[1..] already set). Return: the order. */
 static uint32_t send_context(struct area *area, const struct stub_ucontext *u, uint64_t nr)
 {

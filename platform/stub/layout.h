@@ -479,19 +479,26 @@ _Static_assert(sizeof(struct stub_libraries) <=
                "its place");
 _Static_assert(PLATFORM_COPY_NR_COUNT <= 512 && STUB_FD_KEPT + STUB_KEPT_MAX <= 256, "what fits");
 
+/* Where the bytes of a rewritten site begin; *size: how many they are. */
+static inline uint64_t site_bytes(const struct stub_site *s, uint64_t *size)
+{
+    int is_short = s->state == SITE_PUNNED || s->state == SITE_CPUID;
+    *size = is_short ? 2 : 5;
+    return (uint64_t)s->address - (is_short ? 2 : SITE_SPAN);
+}
+
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
 static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
                                       uint64_t size)
 {
-    int punned = s->state == SITE_PUNNED || s->state == SITE_CPUID;
     uint32_t nr = (uint32_t)(SITE_MOV - s->state);
     const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)};
-    const uint8_t syscall[2] = {0x0f, s->state == SITE_CPUID ? 0xa2 : 0x05};
-    uint64_t count = punned ? sizeof(syscall) : sizeof(mov);
-    uint64_t start = (uint64_t)s->address - (punned ? 2 : SITE_SPAN);
+    const uint8_t call[5] = {0x0f, s->state == SITE_CPUID ? 0xa2 : 0x05};
+    uint64_t count, start = site_bytes(s, &count);
+    const uint8_t *code = count == sizeof(mov) ? mov : call;
     for (uint64_t i = 0; s->state < SITE_LEFT && i < count; i++) {
         if (start + i - addr < size) {
-            copy[start + i - addr] = punned ? syscall[i] : mov[i];
+            copy[start + i - addr] = code[i];
         }
     }
 }

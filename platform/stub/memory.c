@@ -8,10 +8,6 @@
 
 #include "platform/stub/stub.h"
 
-#define PROT_READ_      1UL
-#define PROT_WRITE_     2UL
-#define PROT_EXEC_      4UL
-#define PROT_RWX        7UL
 #define MAP_PRIVATE_    0x2UL
 #define MAP_ANON_       0x20UL
 #define MAP_NOREPLACE   0x100000UL
@@ -34,7 +30,7 @@ static int is_plain_range(uint64_t addr, uint64_t size)
 /* Memory that is written can be read, as the sentry has it (host_prot in syscalls/mm_map.c). */
 static uint64_t host_prot(uint64_t prot)
 {
-    return prot | (prot & PROT_WRITE_ ? 1 : 0);
+    return prot | (prot & PROT_WRITE_ ? PROT_READ_ : 0);
 }
 
 /* What was rewritten in code that was there is gone with it. */
@@ -76,7 +72,7 @@ long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
         !is_plain_range(flags & (MAP_FIXED_ | MAP_NOREPLACE) ? a[0] : a[0] & ~4095UL, size)) {
         return NOT_OURS;
     }
-    int code = a[2] == (PROT_EXEC_ | PROT_READ_), patch = code && stub_library_has_sites(number);
+    int code = a[2] == PROT_RX, patch = code && stub_library_has_sites(number);
     long r = map_over(a, size, patch ? PROT_RWX : host_prot(a[2]), flags, number, a[5]);
     if (r < 0) {
         return r == -EBADF_ || r == -EACCES_ || r == -EPERM_ ? NOT_OURS : r;

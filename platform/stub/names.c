@@ -24,7 +24,6 @@
 #define STATX_MNT_ID_        0x1000U
 #define STATX_RESERVED_      0x80000000U
 #define STATX_MOUNT_ROOT_    0x2000U
-#define LOW_BITS             0x0101010101010101UL
 
 struct query {
     uint64_t words[NAME_WORDS];
@@ -68,7 +67,7 @@ static unsigned take_string(uint64_t addr, uint64_t *words, unsigned max)
         if (guarded_copy8(&word, (const void *)(addr + 8UL * i)) != 0) {
             return 0;
         }
-        uint64_t end = (word - LOW_BITS) & ~word & LOW_BITS << 7;
+        uint64_t end = zero_bytes(word);
         if (end) { /* the lowest bit is exact: keep what is below that byte */
             words[i] = word & (((end & -end) >> 7) - 1);
             return i + 1;
@@ -122,7 +121,7 @@ static int still_holds(const struct platform_name *n)
 /* Return: out has what was kept about the name, all but the path. */
 static int find_name(const struct query *q, struct platform_name *out)
 {
-    struct platform_names *names = &((struct platform_lease_page *)LEASE_PAGE)->names;
+    struct platform_names *names = &lease_page()->names;
     uint32_t sets = *(volatile uint32_t *)&names->sets;
     if (sets == 0 || sets > NAME_SETS_MAX) {
         return 0;
@@ -150,7 +149,7 @@ static int find_name(const struct query *q, struct platform_name *out)
 /* The fd is the lowest that is free: nobody else takes or frees one meanwhile (page->open_limit says so). */
 static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
 {
-    struct platform_lease_page *page = (struct platform_lease_page *)LEASE_PAGE;
+    struct platform_lease_page *page = lease_page();
     uint64_t fd = (uint64_t)__builtin_ctzll(word_load(&page->free_fds));
     struct platform_lease *l = &page->leases[n->open - 1];
     const struct stat_out *s = (const void *)l->stat;
@@ -160,7 +159,7 @@ static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
         return NOT_OURS; /* it was for another name, that was pushed out */
     }
     l->opened = (uint32_t)fd | flags;
-    platform_facts_behind(page)->fds[fd] = 0;
+    process_facts()->fds[fd] = 0;
     __atomic_store_n(&page->lease_of[fd], n->open, __ATOMIC_SEQ_CST);
     if (!word_replace(&l->position, word, LEASE_VALID | LEASE_OPENED | lease_next(word))) {
         __atomic_store_n(&page->lease_of[fd], 0, __ATOMIC_SEQ_CST);
@@ -173,7 +172,7 @@ static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
 
 static long open_name(uint64_t dirfd, uint64_t path, uint32_t flags)
 {
-    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    const struct platform_lease_page *page = lease_page();
     uint32_t limit = *(const volatile uint32_t *)&page->open_limit;
     uint64_t free_fds = limit ? word_load(&page->free_fds) : 0;
     struct query q;

@@ -11,18 +11,8 @@
 
 #include "platform/stub/stub.h"
 
-#define AT_EMPTY_PATH_ 0x1000U
-#define TCGETS_        0x5401U
-#define ENOTTY_        25
-#define UTIME_NOW_     0x3fffffffL
-#define UTIME_OMIT_    0x3ffffffeL
-
-static uint64_t timestamp(void)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
+#define UTIME_NOW_  0x3fffffffL
+#define UTIME_OMIT_ 0x3ffffffeL
 
 uint32_t stub_notes_tell(struct area *area)
 {
@@ -107,8 +97,7 @@ static int take_word(struct area *area, uint32_t slot, uint64_t *out)
 static long note_close(struct area *area, uint32_t slot)
 {
     uint64_t word;
-    uint32_t *known = &platform_facts_behind((struct platform_lease_page *)LEASE_PAGE)
-                           ->fds[area->note_fd[slot] % FACT_FDS];
+    uint32_t *known = &process_facts()->fds[area->note_fd[slot] % FACT_FDS];
     if (!take_word(area, slot, &word) ||
         !word_replace(&area->chan->notes, word, word | 1UL << (NOTES_CLOSED_SHIFT + slot))) {
         return NOT_OURS;
@@ -222,12 +211,6 @@ static long note_seek(struct area *area, uint32_t slot, int64_t offset, uint32_t
     return stays && position >= 0 && take_word(area, slot, &word) ? position : NOT_OURS;
 }
 
-static int is_empty_string(uint64_t addr)
-{
-    uint8_t byte = 1;
-    return addr && guarded_copy(&byte, (const void *)addr, 1) == 0 && byte == 0;
-}
-
 static long known(struct area *area, uint32_t slot, uint64_t nr)
 {
     const uint64_t *a = area->args;
@@ -236,7 +219,7 @@ static long known(struct area *area, uint32_t slot, uint64_t nr)
     case __NR_fstat:
         return note_stat(area, slot, a[1]);
     case __NR_newfstatat:
-        return (uint32_t)a[3] == AT_EMPTY_PATH_ && is_empty_string(a[1])
+        return (uint32_t)a[3] == AT_EMPTY_PATH_ && stub_is_empty_string(a[1])
                    ? note_stat(area, slot, a[2])
                    : NOT_OURS;
     case __NR_read:

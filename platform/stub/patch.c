@@ -30,8 +30,6 @@
 #define RANGE_SIZE         0x10000UL
 #define LOW_START          0x100000UL /* above what mmap_min_addr keeps, below where programs are linked */
 #define LOW_END            0x400000UL
-#define PROT_RX            5
-#define PROT_RWX           7
 #define MAP_ANON_HERE      0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
 #define SYNC_CORE_REGISTER 64
 #define SYNC_CORE          32
@@ -126,10 +124,16 @@ static uint64_t trampoline_punned(uint64_t base)
     return 0;
 }
 
-/* at can be written. */
-static void trampoline_fill(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+static void code_store(uint64_t at, const uint8_t *code, uint64_t size)
 {
-    uint8_t code[TRAMPOLINE] = {0};
+    for (uint64_t i = 0; i < size; i++) {
+        ((volatile uint8_t *)at)[i] = code[i];
+    }
+}
+
+/* code is zeroed. */
+static void trampoline_compose(uint8_t code[TRAMPOLINE], int with_nr, uint32_t nr, uint64_t ret)
+{
     int n = 0;
     if (with_nr) {
         code[n++] = 0xb8; /* mov $nr, %eax */
@@ -145,18 +149,22 @@ static void trampoline_fill(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
     n += 4;
     uint64_t entry = ptr(stub_entry_patched);
     __builtin_memcpy(code + n, &entry, 8);
-    for (uint64_t i = 0; i < TRAMPOLINE; i++) {
-        ((volatile uint8_t *)at)[i] = code[i];
-    }
 }
 
-static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+static int trampoline_put(uint64_t at, const uint8_t code[TRAMPOLINE])
 {
     if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
         return -1;
     }
-    trampoline_fill(at, with_nr, nr, ret);
+    code_store(at, code, TRAMPOLINE);
     return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
+}
+
+static int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
+{
+    uint8_t code[TRAMPOLINE] = {0};
+    trampoline_compose(code, with_nr, nr, ret);
+    return trampoline_put(at, code);
 }
 
 static void sync_core(void)
@@ -170,16 +178,12 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
     volatile uint8_t *p = (volatile uint8_t *)site;
     if (site + size <= word + 8) {
         uint64_t v = *(volatile uint64_t *)word;
-        for (uint64_t i = 0; i < size; i++) {
-            ((volatile uint8_t *)&v)[site - word + i] = code[i];
-        }
+        code_store(ptr(&v) + (site - word), code, size);
         *(volatile uint64_t *)word = v;
         return;
     }
     if (stub_single_threaded()) {
-        for (uint64_t i = 0; i < size; i++) {
-            p[i] = code[i];
-        }
+        code_store(site, code, size);
         return;
     }
     if (!HOT->sync_ready) {
@@ -189,9 +193,7 @@ static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
     HOT->int3_at = site;
     p[0] = 0xcc;
     sync_core();
-    for (uint64_t i = 1; i < size; i++) {
-        p[i] = code[i];
-    }
+    code_store(site + 1, code + 1, size - 1);
     sync_core();
     p[0] = code[0];
     sync_core();
@@ -237,24 +239,14 @@ static uint64_t punned_base(uint64_t ip, const uint8_t *after)
     return base >= LOW_START && base < 0x7fff00000000UL && !in_slice ? base : 0;
 }
 
-/* The bytes of a rewritten site as the program has them. Return: how many, from *out_at on. */
-static uint64_t site_original(const struct stub_site *s, uint8_t *code, uint64_t *out_at)
-{
-    int short_site = s->state == SITE_PUNNED || s->state == SITE_CPUID;
-    uint64_t size = short_site ? 2 : 5;
-    *out_at = (uint64_t)s->address - (short_site ? 2 : SITE_SPAN);
-    site_show_original(s, code, *out_at, size);
-    return size;
-}
-
 static void site_restore(struct stub_site *s)
 {
     uint8_t code[5] = {0}, there = 0;
-    uint64_t at, size;
+    uint64_t size, at = site_bytes(s, &size);
     if (s->state >= SITE_LEFT) {
         return;
     }
-    size = site_original(s, code, &at);
+    site_show_original(s, code, at, size);
     if (guarded_copy(&there, (const void *)at, 1) == 0 && there == 0xe9 &&
         site_write(at, code, size) != 0) {
         return; /* it can't be changed any more, or is the guest's to write: it stays as it is */
@@ -410,7 +402,7 @@ static int is_mov_site(uint64_t ip, uint64_t nr)
 
 static struct stub_libraries *libraries(void)
 {
-    return (struct stub_libraries *)((struct platform_lease_page *)LEASE_PAGE)->libraries;
+    return (struct stub_libraries *)lease_page()->libraries;
 }
 
 /* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID. */
@@ -461,13 +453,7 @@ static int trampoline_write_cpuid(uint64_t at, uint64_t ret)
     __builtin_memcpy(code, head, sizeof(head));
     __builtin_memcpy(code + sizeof(head), &distance, 4);
     __builtin_memcpy(code + sizeof(head) + 4, &target, 8);
-    if (mem_protect(at, TRAMPOLINE, PROT_RWX) != 0) {
-        return -1;
-    }
-    for (uint64_t i = 0; i < TRAMPOLINE; i++) {
-        ((volatile uint8_t *)at)[i] = code[i];
-    }
-    return mem_protect(at, TRAMPOLINE, PROT_RX) == 0 ? 0 : -1;
+    return trampoline_put(at, code);
 }
 
 /* Its text can be written. */
@@ -518,13 +504,13 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
         if (!at || !page_open(&tramp_page, at)) {
             continue;
         }
-        trampoline_fill(at, 1, list[i].nr, ip);
+        uint8_t trampoline[TRAMPOLINE] = {0};
+        trampoline_compose(trampoline, 1, list[i].nr, ip);
+        code_store(at, trampoline, TRAMPOLINE);
         int32_t distance = (int32_t)(at - (ip - 2));
         uint8_t code[5] = {0xe9};
         __builtin_memcpy(code + 1, &distance, 4);
-        for (int k = 0; k < 5; k++) {
-            ((volatile uint8_t *)site)[k] = code[k];
-        }
+        code_store(site, code, sizeof(code));
         s->state = SITE_MOV - (int)list[i].nr;
         sites_extend(ip);
     }

@@ -17,7 +17,7 @@
 
 static uint32_t lease_name(uint64_t fd)
 {
-    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    const struct platform_lease_page *page = lease_page();
     return fd < LEASE_FD_MAX ? page->lease_of[fd] : 0;
 }
 

@@ -21,7 +21,7 @@ struct pollfd_ {
 /* What fd is ready for, or UNKNOWN. */
 static uint32_t ready(uint64_t fd)
 {
-    const struct platform_lease_page *page = (const struct platform_lease_page *)LEASE_PAGE;
+    const struct platform_lease_page *page = lease_page();
     uint32_t lease = fd < LEASE_FD_MAX ? __atomic_load_n(&page->lease_of[fd], __ATOMIC_SEQ_CST) : 0;
     if (lease == 0) {
         return UNKNOWN;

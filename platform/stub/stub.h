@@ -84,6 +84,54 @@ struct stub_ucontext {
     uint64_t mask;
 };
 
+/* Linux's. */
+#define PROT_READ_     1UL
+#define PROT_WRITE_    2UL
+#define PROT_EXEC_     4UL
+#define PROT_RX        (PROT_READ_ | PROT_EXEC_)
+#define PROT_RWX       (PROT_RX | PROT_WRITE_)
+#define MAP_FIXED_     0x10UL
+#define AT_EMPTY_PATH_ 0x1000U
+#define TCGETS_        0x5401U
+#define ENOTTY_        25
+
+static inline uint64_t base_of_fs(void)
+{
+    uint64_t base;
+    __asm__ volatile("rdfsbase %0" : "=r"(base));
+    return base;
+}
+/* As the guest sees it: 0 while it is the stub's. */
+static inline uint64_t base_of_gs(void)
+{
+    uint64_t base;
+    __asm__ volatile("rdgsbase %0" : "=r"(base));
+    return base >= AREA_LOW && base < AREA_BASE + AREA_STRIDE ? 0 : base;
+}
+
+static inline uint64_t timestamp(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+/* Highest bits of bytes that are zero, of which the lowest one is exact; 0: there is none. */
+static inline uint64_t zero_bytes(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101UL;
+    return (word - ones) & ~word & ones << 7;
+}
+
+static inline struct platform_lease_page *lease_page(void)
+{
+    return (struct platform_lease_page *)LEASE_PAGE;
+}
+static inline struct platform_facts *process_facts(void)
+{
+    return platform_facts_behind(lease_page());
+}
+
 /* entry_x86_64.S */
 long gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 long gate_wait(struct area *area, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
@@ -168,11 +216,13 @@ long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
+/* The process has closed fd by itself: it may open something as that. */
+void stub_fd_is_free(uint64_t fd);
+/* A path that is there, and empty? */
+int stub_is_empty_string(uint64_t addr);
 
 /* notes.c */
 long stub_note(struct area *area, uint64_t nr); /* or NOT_OURS */
-/* The process has closed fd by itself: it may open something as that. */
-void stub_fd_is_free(uint64_t fd);
 /* What to tell with a request; it was told; what came with the reply. */
 uint32_t stub_notes_tell(struct area *area);
 void stub_notes_told(struct area *area, uint32_t told);
@@ -207,7 +257,6 @@ void stub_child(struct area *area);
 
 int stub_single_threaded(void);
 
-#define MAP_FIXED_ 0x10UL
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
 int stub_in_trampoline(uint64_t ip);
