@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/lease.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
@@ -62,14 +63,6 @@ static unsigned walk_flags_resolve(uint64_t resolve)
            (resolve & RESOLVE_IN_ROOT ? WALK_IN_ROOT : 0);
 }
 
-/* As the guest's side may do it by itself. */
-static bool is_plain_read(const struct open_how *how)
-{
-    return !(how->flags &
-             ~(uint64_t)(O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | KERNEL_O_LARGEFILE)) &&
-           !how->resolve;
-}
-
 static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct open_how *how)
 {
     AUTO_FREE char *text = NULL;
@@ -90,7 +83,7 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
     if (r < 0) {
         return r;
     }
-    bool reads = is_plain_read(how) && *text;
+    bool reads = lease_open_can_have(how->flags) && !how->resolve && *text;
     w.trace = reads ? &lookup.trace : NULL;
     if (fd_table_full(t->files, fd_limit(t))) {
         return -EMFILE;

@@ -32,6 +32,8 @@ struct memfile {
     bool leased;       /* for writing, at some time */
 };
 
+/* So many more pages, beside what is kept for others. */
+bool memfile_affords(const struct mem_budget *b, uint64_t pages);
 void memfile_init(struct memfile *m, struct mem_budget *budget);
 void memfile_free(struct memfile *m);
 /* Bytes, 0 at end of file. Errors: -EFAULT, -ENOMEM. */

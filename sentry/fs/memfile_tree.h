@@ -11,7 +11,6 @@ static inline uint64_t memfile_pages_of(int64_t size)
 
 /* --- memfile_tree.c: the budget, and pages --- */
 
-bool memfile_affords(const struct mem_budget *b, uint64_t pages);
 void memfile_set_charge(struct memfile *m, uint64_t pages);
 /* By what the host says of the memfd. */
 void memfile_correct_charge(struct memfile *m);

@@ -182,10 +182,8 @@ ssize_t mem_file_read(struct file *f, struct uio *dst, int64_t *pos)
 static void want_room(const struct mem_node *node, uint64_t bytes)
 {
     const struct mem_budget *b = node->data.budget;
-    uint64_t pages = bytes / PAGE_SIZE + 2;
-    if (unlikely(b->reserved_pages > 0 && b->limit_pages > 0 && g_file_lease_yield_room &&
-                 (pages > b->limit_pages ||
-                  b->used_pages + b->reserved_pages > b->limit_pages - pages))) {
+    if (unlikely(b->reserved_pages > 0 && g_file_lease_yield_room &&
+                 !memfile_affords(b, bytes / PAGE_SIZE + 2))) {
         g_file_lease_yield_room();
     }
 }

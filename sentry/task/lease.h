@@ -14,6 +14,8 @@ void notes_end(struct task *t);
 bool lease_is_foreign(const struct task *t);
 /* t is about to make a process or a thread, which inherits what the host gave t's process. */
 void lease_before_clone(struct task *t, uint64_t flags);
+/* Flags of an open(2), for reading, that a process may do by itself when it was prepared: lease_open.c. */
+bool lease_open_can_have(uint64_t flags);
 /* RLIMIT_NOFILE of a process is about to change. */
 void lease_limits_changed(struct thread_group *tg);
 /* Closes what processes have closed by themselves: for who can see that something is open. */

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <x86intrin.h>
 
 #include "lib/host.h"
 #include "sentry/base/timer.h"
@@ -44,13 +43,8 @@ static struct regular_lease *regular(struct file_lease *base)
 
 static int64_t written_ns(const struct regular_lease *l, uint64_t tsc)
 {
-    uint64_t now_tsc = __rdtsc();
-    int64_t now = ktime_realtime_ns();
-    if (tsc <= l->tsc || tsc >= now_tsc || now <= l->realtime_ns) {
-        return now;
-    }
-    double part = (double)(tsc - l->tsc) / (double)(now_tsc - l->tsc);
-    return l->realtime_ns + (int64_t)(part * (double)(now - l->realtime_ns));
+    struct clock_pair now = clock_pair_now();
+    return clock_pair_ns(&l->given_at, &now, tsc);
 }
 
 /* What the process did becomes the file's. */
@@ -79,14 +73,6 @@ static void take_over(struct file_lease *base)
     if (closed) {
         lease_note_closed(l);
     }
-}
-
-static bool stat_is_true(const struct regular_lease *l)
-{
-    const struct inode *i = l->file->inode;
-    return l->stat_given && i->nlink == l->stat_nlink && i->size == l->stat_size &&
-           i->atime_ns == l->stat_atime_ns && i->mtime_ns == l->stat_mtime_ns &&
-           i->ctime_ns == l->stat_ctime_ns;
 }
 
 static bool may_be_executed(const struct file *f)
@@ -132,7 +118,7 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
     struct platform_lease *p = lease_page_of(l);
     const struct file *f = l->file;
     uint64_t generation = ++l->table->generation % LEASE_GENERATIONS;
-    uint64_t capacity = MIN(terms->capacity, l->mapped);
+    uint64_t capacity = l->bytes ? (uint64_t)terms->size : MIN(terms->capacity, l->mapped);
     if (l->table->writer == l && capacity != l->capacity &&
         platform_writer_limit(l->table->space, capacity) < 0) {
         stop_filling(l->table);
@@ -143,16 +129,12 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
                LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
                (l->table->writer == l ? LEASE_FILLED : 0);
-    if (l->bytes) {
-        p->capacity = (uint64_t)terms->size;
-    }
     p->bytes = l->bytes;
     p->kept = l->kept;
-    l->stat_given = l->frozen && stat_is_true(l);
+    l->stat_given = l->frozen && l->stat_given && inode_mark_holds(&l->stat_of, f->inode);
     p->stat_valid = l->stat_given;
     if (l->writable) {
-        l->tsc = __rdtsc();
-        l->realtime_ns = ktime_realtime_ns();
+        l->given_at = clock_pair_now();
     }
     __atomic_store_n(&p->size, (uint64_t)terms->size, __ATOMIC_SEQ_CST);
     l->word = l->prepared ? LEASE_READY : LEASE_VALID | (uint64_t)f->pos;
@@ -309,13 +291,7 @@ bool lease_has_rival(const struct file *f)
 {
     const struct file_lease *l;
     list_for_each_entry (l, &f->inode->leases, inode_link) {
-        if (lease_is_note(l)) {
-            if (l->writes) {
-                return true;
-            }
-            continue;
-        }
-        if (file_writable(f) || file_writable(container_of(l, struct regular_lease, base)->file)) {
+        if (l->writes || (file_writable(f) && !lease_is_note(l))) {
             return true;
         }
     }
@@ -427,7 +403,6 @@ static int calls_wanted(const struct task *t, const struct file *f)
 void lease_publish_stat(struct regular_lease *l)
 {
     struct file *f = l->file;
-    const struct inode *i = f->inode;
     struct stat st;
     if (l->base.holders || vfs_stat_leased(&f->path, &st) < 0 || f->lease != &l->base ||
         l->base.holders) {
@@ -438,11 +413,7 @@ void lease_publish_stat(struct regular_lease *l)
     memcpy(p->stat, &st, sizeof(st));
     __atomic_store_n(&p->stat_valid, 1, __ATOMIC_RELEASE);
     l->stat_given = true;
-    l->stat_nlink = i->nlink;
-    l->stat_size = i->size;
-    l->stat_atime_ns = i->atime_ns;
-    l->stat_mtime_ns = i->mtime_ns;
-    l->stat_ctime_ns = i->ctime_ns;
+    l->stat_of = inode_mark(f->inode);
 }
 
 /*

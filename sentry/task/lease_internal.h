@@ -1,7 +1,10 @@
 /* What the kinds of leases share: lease.c (when), lease_file.c, lease_pipe.c. */
 #pragma once
 
+#include <x86intrin.h>
+
 #include "platform/platform.h"
+#include "sentry/base/timer.h"
 #include "sentry/task/lease.h"
 #include "sentry/vfs/fdtable.h"
 #include "sentry/vfs/lease.h"
@@ -15,6 +18,43 @@
 
 struct ring_lease;
 
+/* Both clocks at one moment. The time comes first: what is made of it is rather too early than too late, as Linux's is. */
+struct clock_pair {
+    int64_t ns;
+    uint64_t tsc;
+};
+static inline struct clock_pair clock_pair_now(void)
+{
+    struct clock_pair now = {.ns = ktime_realtime_ns()};
+    now.tsc = __rdtsc();
+    return now;
+}
+/* When the time stamp counter was tsc; now, if that was not between the two. */
+static inline int64_t clock_pair_ns(const struct clock_pair *since, const struct clock_pair *now,
+                                    uint64_t tsc)
+{
+    if (tsc <= since->tsc || tsc >= now->tsc || now->ns <= since->ns) {
+        return now->ns;
+    }
+    double part = (double)(tsc - since->tsc) / (double)(now->tsc - since->tsc);
+    return since->ns + (int64_t)(part * (double)(now->ns - since->ns));
+}
+
+/* By which a change of attributes is known: others come with one of ctime. */
+struct inode_mark {
+    uint32_t nlink;
+    int64_t size, atime_ns, mtime_ns, ctime_ns;
+};
+static inline struct inode_mark inode_mark(const struct inode *i)
+{
+    return (struct inode_mark){i->nlink, i->size, i->atime_ns, i->mtime_ns, i->ctime_ns};
+}
+static inline bool inode_mark_holds(const struct inode_mark *m, const struct inode *i)
+{
+    return i->nlink == m->nlink && i->size == m->size && i->atime_ns == m->atime_ns &&
+           i->mtime_ns == m->mtime_ns && i->ctime_ns == m->ctime_ns;
+}
+
 struct regular_lease {
     struct file_lease base;
     struct lease_table *table;
@@ -24,23 +64,21 @@ struct regular_lease {
         mapped; /* bytes of address space in the stub; 0: it is a light one, of a file that was just opened */
     uint64_t capacity; /* bytes of the file that it can reach, as published */
     bool writable;
-    bool outgrown;       /* it ended because the mapping is too small */
-    bool frozen;         /* lease_terms.frozen */
-    bool closable;       /* as it is out now */
-    bool prepared;       /* no fd leads to file yet: lease_open.c */
-    bool owned;          /* file is not borrowed, but a reference */
-    bool claimed;        /* prepared; it was taken over after the process had opened it: */
-    uint32_t opened;     /* ... platform_lease.opened */
-    uint32_t name_hash;  /* prepared: platform_lease.name_hash */
-    uint32_t bytes;      /* platform_lease.bytes */
-    uint32_t kept;       /* the process has the file by that number, and may map it; 0: not */
-    bool stat_given;     /* stat, as it is out now, is made of these: */
-    uint32_t stat_nlink; /* other changes come with one of ctime */
-    int64_t stat_size, stat_atime_ns, stat_mtime_ns, stat_ctime_ns;
+    bool outgrown;      /* it ended because the mapping is too small */
+    bool frozen;        /* lease_terms.frozen */
+    bool closable;      /* as it is out now */
+    bool prepared;      /* no fd leads to file yet: lease_open.c */
+    bool owned;         /* file is not borrowed, but a reference */
+    bool claimed;       /* prepared; it was taken over after the process had opened it: */
+    uint32_t opened;    /* ... platform_lease.opened */
+    uint32_t name_hash; /* prepared: platform_lease.name_hash */
+    uint32_t bytes;     /* platform_lease.bytes */
+    uint32_t kept;      /* the process has the file by that number, and may map it; 0: not */
+    bool stat_given;    /* stat, as it is out now, is made of this: */
+    struct inode_mark stat_of;
     unsigned idle_holds; /* in a row */
     uint64_t word;       /* position word as it was given */
-    uint64_t tsc;        /* when it was given: both clocks */
-    int64_t realtime_ns;
+    struct clock_pair given_at;
     struct list
         closed_link; /* the process has closed it: lease_table.closed, with a reference; or opened: claimed */
     int closed_fd;

@@ -133,6 +133,14 @@ void lease_open_withdraw(struct lease_table *table)
 
 /* --- what it may open --- */
 
+bool lease_open_can_have(uint64_t flags)
+{
+    _Static_assert(LEASE_OPEN_FLAGS ==
+                       (O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | 0100000 /* O_LARGEFILE */),
+                   "Linux's numbers");
+    return !(flags & ~(uint64_t)LEASE_OPEN_FLAGS);
+}
+
 /* A place for one more; what was prepared longest ago makes room. -1: there is none. */
 static int find_place(struct lease_table *table)
 {

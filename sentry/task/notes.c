@@ -24,7 +24,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <x86intrin.h>
 
 #include "lib/log.h"
 #include "sentry/base/timer.h"
@@ -45,8 +44,7 @@ struct noted_file {
     bool recheck;   /* the process itself has used the inode in a call */
     int64_t pos;    /* the file's, as the process knows it */
     unsigned place; /* of the attributes that the process has, + 1; 0: none. They are made of: */
-    uint32_t nlink;
-    int64_t size, atime_ns, mtime_ns, ctime_ns;
+    struct inode_mark stat_of;
 };
 
 struct note_table {
@@ -62,8 +60,7 @@ struct note_table {
     bool recheck, applying;
     unsigned places; /* in use: a bit each */
     int stat_credit; /* files that come with their attributes: it has asked for some */
-    uint64_t tsc;    /* at some time: both clocks */
-    int64_t realtime_ns;
+    struct clock_pair since;
     struct noted_file files[NOTE_SLOTS];
 };
 static unsigned g_closed;   /* of all processes: descriptors that are to be closed */
@@ -82,20 +79,6 @@ static bool reserve(struct noted_file *s, bool on)
 }
 
 /* --- applying --- */
-
-struct clocks {
-    uint64_t tsc[2];
-    int64_t ns[2];
-};
-
-static int64_t time_of(const struct clocks *c, uint64_t tsc)
-{
-    if (tsc <= c->tsc[0] || tsc >= c->tsc[1] || c->ns[1] <= c->ns[0]) {
-        return c->ns[1];
-    }
-    double part = (double)(tsc - c->tsc[0]) / (double)(c->tsc[1] - c->tsc[0]);
-    return c->ns[0] + (int64_t)(part * (double)(c->ns[1] - c->ns[0]));
-}
 
 static int apply_write(struct file *f, const uint8_t *bytes, size_t size, int64_t when)
 {
@@ -155,10 +138,7 @@ static int apply_one(const struct platform_note *n, const uint8_t *bytes, struct
 static void apply_log(struct note_table *t, size_t size)
 {
     /* Who noted something is in no call that uses one of these files; else it is a forgery, and may not make us wait. */
-    struct clocks c = {.ns = {t->realtime_ns, ktime_realtime_ns()}};
-    c.tsc[0] = t->tsc;
-    c.tsc[1] =
-        __rdtsc(); /* behind the clock: times are rather too early than too late, as Linux's are */
+    struct clock_pair now = clock_pair_now();
     struct platform_note n;
     for (size_t at = 0; at + sizeof(n) <= size; at += NOTE_NEXT(n.size)) {
         memcpy(&n, t->notes.log + at, sizeof(n));
@@ -166,7 +146,7 @@ static void apply_log(struct note_table *t, size_t size)
             break;
         }
         struct noted_file *s = &t->files[n.slot % NOTE_SLOTS];
-        int64_t when = time_of(&c, n.tsc);
+        int64_t when = clock_pair_ns(&t->since, &now, n.tsc);
         int r = -EBADF;
         if (s->out && !s->file->inode->lock.owner && !s->file->pos_lock.owner) {
             reserve(s, false);
@@ -432,13 +412,6 @@ static bool has_room(struct noted_file *s)
 
 #define STAT_CREDIT 64 /* files for one question */
 
-static bool stat_is_true(const struct noted_file *s)
-{
-    const struct inode *i = s->file->inode;
-    return i->nlink == s->nlink && i->size == s->size && i->atime_ns == s->atime_ns &&
-           i->mtime_ns == s->mtime_ns && i->ctime_ns == s->ctime_ns;
-}
-
 /* What fstat says goes to the process, which is in a system call. Return: it may have it. */
 static bool put_stat(struct noted_file *s)
 {
@@ -449,11 +422,7 @@ static bool put_stat(struct noted_file *s)
         vfs_stat_leased(&f->path, &st) < 0) {
         return false;
     }
-    s->nlink = i->nlink;
-    s->size = i->size;
-    s->atime_ns = i->atime_ns;
-    s->mtime_ns = i->mtime_ns;
-    s->ctime_ns = i->ctime_ns;
+    s->stat_of = inode_mark(i);
     memcpy(s->table->notes.stats[s->place - 1].stat, &st, sizeof(s->table->notes.stats->stat));
     return true;
 }
@@ -502,7 +471,7 @@ static bool is_up_to_date(struct noted_file *s, long nr)
     bool moved = s->pos != s->file->pos;
     s->pos = s->file->pos;
     return s->flags == s->file->flags && (!moved || moves_positions(nr)) &&
-           (!s->place || stat_is_true(s) || put_stat(s));
+           (!s->place || inode_mark_holds(&s->stat_of, s->file->inode) || put_stat(s));
 }
 
 static bool asks_for_stat(const struct task *task, long nr)
@@ -543,8 +512,7 @@ static struct note_table *table_for(struct task *task)
         }
         t->task = task;
         t->table = table;
-        t->realtime_ns = ktime_realtime_ns();
-        t->tsc = __rdtsc();
+        t->since = clock_pair_now();
         table->notes = t;
     }
     if (t->task != task) { /* the one that is left of several threads */

@@ -39,20 +39,18 @@ static void settle(const struct fd_table *t)
 {
     struct fd_closes *c = t->closes;
     if (c && unlikely(c->waiting || __atomic_load_n(c->word, __ATOMIC_SEQ_CST))) {
-        c->settling = true;
         c->settle(c);
-        c->settling = false;
     }
 }
 
 /*
- * The table has changed, and its process is told which fds are free. It is in a system call then, so it does not open or
- * close by itself meanwhile; what is settled may be so at any time, but is what it knows already.
+ * The table has changed, and its process is told which fds are free. All is settled, and it is in a system call, so it does not
+ * open or close by itself meanwhile. What is settled it knows already.
  */
 static void tell_free(const struct fd_table *t)
 {
     const struct fd_closes *c = t->closes;
-    if (c && c->open_limit > 0 && !c->settling) {
+    if (c && c->open_limit > 0) {
         uint64_t all = UINT64_MAX >> (WORD_BITS - c->open_limit);
         uint64_t used = t->capacity ? t->open[0] : 0;
         __atomic_store_n(c->free_fds, all & ~used, __ATOMIC_SEQ_CST);
@@ -302,8 +300,8 @@ static void stamp_fd(const struct fd_table *t, int fd, const struct file *old)
     }
 }
 
-/* Empties the slot and returns its file, or NULL. */
-static struct file *take_slot(struct fd_table *t, int fd)
+/* Empties the slot and returns its file, or NULL. The process is not told: take_slot does that. */
+static struct file *empty_slot(struct fd_table *t, int fd)
 {
     struct file *f = t->files[fd];
     if (f) {
@@ -313,8 +311,14 @@ static struct file *take_slot(struct fd_table *t, int fd)
         set_bit(t->cloexec, fd, false);
         t->next_free = MIN(t->next_free, fd);
         show_fd(t, fd);
-        tell_free(t);
     }
+    return f;
+}
+
+static struct file *take_slot(struct fd_table *t, int fd)
+{
+    struct file *f = empty_slot(t, fd);
+    tell_free(t);
     return f;
 }
 
@@ -474,18 +478,9 @@ int fd_table_close(struct fd_table *t, int fd)
 
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f)
 {
-    bool was_settling = t->closes && t->closes->settling;
-    if (fd >= t->capacity || t->files[fd] != f) {
-        return;
+    if (fd < t->capacity && t->files[fd] == f) {
+        close_file(t, fd, empty_slot(t, fd));
     }
-    if (t->closes) {
-        t->closes->settling = true; /* the process knows: there may be more that it alone knows */
-    }
-    struct file *dropped = take_slot(t, fd);
-    if (t->closes) {
-        t->closes->settling = was_settling;
-    }
-    close_file(t, fd, dropped);
 }
 
 void fd_table_close_range(struct fd_table *t, unsigned first, unsigned last)

@@ -17,7 +17,6 @@ struct fd_closes {
         struct fd_closes *c); /* fd_table_drop or fd_table_adopt for each. Must not block */
     uint64_t *free_fds;       /* the process's: which fds below open_limit are free, a bit each */
     int open_limit;           /* it may open below that; 0: not at all */
-    bool settling;            /* what the table learns just now is in free_fds already */
 };
 /* c stays where it is until fd_table_unbind. Return: false when the table has another already. */
 bool fd_table_bind(struct fd_table *t, struct fd_closes *c);
