@@ -16,12 +16,6 @@
 #include "syscalls/recent.h"
 #include "syscalls/strace.h"
 
-static bool is_restart(long result)
-{
-    return result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
-           result == -ERESTART_RESTARTBLOCK;
-}
-
 /* Return: the call's internal result. */
 static long serve_call(struct task *t, const struct platform_event *ev)
 {

@@ -1,6 +1,7 @@
 /* pidfd_open, pidfd_getfd (pidfd_send_signal is with the other senders, in signal.c). */
 #include "sentry/base/errno.h"
 #include "sentry/task/pidfd.h"
+#include "sentry/task/ptrace.h"
 
 #include "syscalls/helpers.h"
 #include "syscalls/ptrace_access.h"
@@ -8,16 +9,7 @@
 
 bool ptrace_may_access(const struct task *t, const struct task *other)
 {
-    const struct cred *c = t->cred, *o = other->cred;
-    if (t->tg == other->tg || cred_capable(c, CAP_SYS_PTRACE)) {
-        return true;
-    }
-    if (other->tg->exec_closed) {
-        return false; /* for its memory is its next program's already, or soon will be */
-    }
-    bool same = c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid &&
-                c->gid == o->sgid && c->gid == o->gid;
-    return same && other->tg->dumpable && !(o->cap_permitted & ~c->cap_permitted);
+    return ptrace_access(t, t->cred, t->cred->uid, t->cred->gid, other);
 }
 
 long sys_pidfd_open(struct task *t, int pid, unsigned flags)

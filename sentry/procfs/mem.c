@@ -44,7 +44,7 @@ static struct ptrace_state *stopped_thread(const struct mm *mm)
     struct task *t;
     list_for_each_entry (t, &g_kernel->tasks, all_link) {
         const struct ptrace_state *p = t->mm == mm ? task_traced(t) : NULL;
-        if (p && (p->state == PTRACE_STOPPED || p->state == PTRACE_LISTENS) && !p->blind) {
+        if (p && ptrace_is_stopped(p) && !p->blind) {
             return t->ptrace;
         }
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
 
 struct task *proc_task(const struct proc_inode *pi)
@@ -27,20 +28,7 @@ struct mm *proc_mm(const struct proc_inode *pi)
 
 int proc_may_trace(const struct cred *cred, const struct task *t)
 {
-    const struct task *caller = proc_current();
-    if (caller && caller->tg == t->tg) {
-        return 0;
-    }
-    if (cred_capable(cred, CAP_SYS_PTRACE)) {
-        return 0;
-    }
-    if (t->tg->exec_closed) {
-        return -EACCES; /* as it will be when it is done */
-    }
-    const struct cred *c = t->cred;
-    bool same = cred->fsuid == c->uid && cred->fsuid == c->euid && cred->fsuid == c->suid &&
-                cred->fsgid == c->gid && cred->fsgid == c->egid && cred->fsgid == c->sgid;
-    return same && t->tg->dumpable && !(c->cap_permitted & ~cred->cap_permitted) ? 0 : -EACCES;
+    return ptrace_access(proc_current(), cred, cred->fsuid, cred->fsgid, t) ? 0 : -EACCES;
 }
 
 /* --- numbers --- */

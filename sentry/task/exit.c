@@ -139,13 +139,8 @@ static void check_orphaned_pgrp(struct thread_group *tg, struct thread_group *pa
 static void child_siginfo(const struct thread_group *tg, siginfo_t *info)
 {
     int status = tg->exit_status;
-    siginfo_init(info, tg->exit_signal, CLD_EXITED, tg->pid->nr, tg->leader->cred->uid);
-    if (status & 0x7f) {
-        info->si_code = status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-        info->si_status = status & 0x7f;
-    } else {
-        info->si_status = status >> 8 & 0xff;
-    }
+    siginfo_init(info, tg->exit_signal, exit_code_of(status), tg->pid->nr, tg->leader->cred->uid);
+    info->si_status = exit_value_of(status);
     info->si_utime = usage_ticks(&tg->usage.ru_utime);
     info->si_stime = usage_ticks(&tg->usage.ru_stime);
 }

@@ -29,6 +29,16 @@ static inline bool task_alive(const struct task *t)
     return t->kthread && !t->exited && !t->must_exit;
 }
 
+/* What SIGCHLD says of who ended with this wait(2) status: CLD_..., and si_status. */
+static inline int exit_code_of(int status)
+{
+    return !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+static inline int exit_value_of(int status)
+{
+    return status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
+}
+
 /* --- signal queues: sigqueue.c --- */
 #define SIG_HANDLER_DFL 0UL
 #define SIG_HANDLER_IGN 1UL
@@ -72,6 +82,8 @@ void signal_retarget(struct task *t, ksigset_t set);
 void signal_notify_parent_stop(struct thread_group *tg, int code);
 /* t will not enter the group stop: the last one to be waited for completes it. */
 void signal_stop_leave(struct task *t);
+/* Until its group goes on, or t must die. Context: may block. */
+void signal_stay_stopped(struct task *t);
 /* Would the handler-less default of sig do nothing for tg? */
 bool signal_is_ignored(const struct thread_group *tg, int sig);
 

@@ -88,6 +88,21 @@ int ptrace_attach(struct task *tracer, struct task *t, bool seize, unsigned opti
     return 0;
 }
 
+bool ptrace_access(const struct task *t, const struct cred *c, uint32_t uid, uint32_t gid,
+                   const struct task *other)
+{
+    const struct cred *o = other->cred;
+    if ((t && t->tg == other->tg) || cred_capable(c, CAP_SYS_PTRACE)) {
+        return true;
+    }
+    if (other->tg->exec_closed) {
+        return false; /* for its memory is its next program's already, or soon will be */
+    }
+    bool same = uid == o->uid && uid == o->euid && uid == o->suid && gid == o->gid &&
+                gid == o->egid && gid == o->sgid;
+    return same && other->tg->dumpable && !(o->cap_permitted & ~c->cap_permitted);
+}
+
 /* The thread that made tg, or the leader of the process that has it now. */
 static struct task *parent_thread(const struct thread_group *tg)
 {
@@ -141,11 +156,22 @@ static void unlink_tracer(struct ptrace_state *p)
 void ptrace_detach(struct ptrace_state *p, int sig)
 {
     unlink_tracer(p);
-    if (p->state == PTRACE_STOPPED || p->state == PTRACE_LISTENS) {
+    if (ptrace_is_stopped(p)) {
         ptrace_resume(p, PTRACE_GO, sig);
     }
     if (p->task->kthread && !p->task->exited) {
         signal_recalc(p->task);
+    }
+}
+
+void ptrace_trap(struct ptrace_state *p)
+{
+    p->trap_pending = true;
+    if (p->state == PTRACE_LISTENS) {
+        ptrace_resume(p, p->mode, 0);
+    }
+    if (p->state == PTRACE_RUNS) {
+        signal_wake(p->task);
     }
 }
 
@@ -154,13 +180,7 @@ int ptrace_interrupt_tracee(struct ptrace_state *p)
     if (!p->seized) {
         return -EIO;
     }
-    p->trap_pending = true;
-    if (p->state == PTRACE_LISTENS) {
-        ptrace_resume(p, p->mode, 0);
-    }
-    if (p->state == PTRACE_RUNS) {
-        signal_wake(p->task);
-    }
+    ptrace_trap(p);
     return 0;
 }
 
@@ -190,10 +210,7 @@ void ptrace_tell_tracer(struct ptrace_state *p)
     if (a->handler != SIG_HANDLER_IGN && (dead || !(a->flags & SA_NOCLDSTOP))) {
         siginfo_t info;
         siginfo_init(&info, SIGCHLD, p->why, task_tid(p->task), p->task->cred->uid);
-        info.si_status = p->code & 0x7f;
-        if (dead && p->why == CLD_EXITED) {
-            info.si_status = p->code >> 8 & 0xff;
-        }
+        info.si_status = dead ? exit_value_of(p->code) : p->code & 0x7f;
         int r = signal_send_group(to, SIGCHLD, &info);
         (void)r; /* SIGCHLD is never queued twice, and never fails */
     }
@@ -207,7 +224,7 @@ static void set_dead(struct ptrace_state *p, int status)
 {
     p->state = PTRACE_DEAD;
     p->code = status;
-    p->why = !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+    p->why = exit_code_of(status);
     p->context = NULL;
     task_get(p->task); /* until it has been waited for */
     ptrace_tell_tracer(p);

@@ -75,10 +75,21 @@ static inline struct ptrace_state *task_traced(const struct task *t)
 }
 static inline bool ptrace_has_option(const struct task *t, unsigned option)
 {
-    return t->ptrace && t->ptrace->tracer && (t->ptrace->options & option);
+    const struct ptrace_state *p = task_traced(t);
+    return p && (p->options & option);
+}
+static inline bool ptrace_is_stopped(const struct ptrace_state *p)
+{
+    return p->state == PTRACE_STOPPED || p->state == PTRACE_LISTENS;
 }
 
 /* --- ptrace.c: who traces whom --- */
+/*
+ * May t (or, NULL: nobody in particular) look into other, with c's capabilities and as these users? Linux's ptrace_may_access: of c its
+ * fs ids (PTRACE_MODE_FSCREDS) or real ones (PTRACE_MODE_REALCREDS).
+ */
+bool ptrace_access(const struct task *t, const struct cred *c, uint32_t uid, uint32_t gid,
+                   const struct task *other);
 /* tracer traces t from now on; whether it may was checked. Errors: -EPERM somebody does already, or t has ended; -ENOMEM. */
 MUST_CHECK int ptrace_attach(struct task *tracer, struct task *t, bool seize, unsigned options);
 /* PTRACE_TRACEME. Errors: as ptrace_attach; -EPERM. */
@@ -86,6 +97,8 @@ MUST_CHECK int ptrace_trace_me(struct task *t);
 /* p's tracee is nobody's, and goes on with sig. */
 void ptrace_detach(struct ptrace_state *p, int sig);
 void ptrace_resume(struct ptrace_state *p, enum ptrace_mode mode, int sig);
+/* p's tracee stops as soon as it can, or once more. */
+void ptrace_trap(struct ptrace_state *p);
 /* PTRACE_INTERRUPT and PTRACE_LISTEN; Errors: -EIO. */
 MUST_CHECK int ptrace_interrupt_tracee(struct ptrace_state *p);
 MUST_CHECK int ptrace_listen(struct ptrace_state *p);

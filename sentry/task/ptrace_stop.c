@@ -41,7 +41,7 @@ static void stop_sites(struct task *t)
 static void wait_for_tracer(struct task *t)
 {
     struct ptrace_state *p = t->ptrace;
-    while ((p->state == PTRACE_STOPPED || p->state == PTRACE_LISTENS) && !t->must_exit) {
+    while (ptrace_is_stopped(p) && !t->must_exit) {
         if (p->job) {
             do_job(p);
             continue;
@@ -66,13 +66,7 @@ static void rejoin_group_stop(struct task *t)
     if (task_traced(t) || !t->tg->stopped || t->must_exit) {
         return;
     }
-    t->stopped = true;
-    while (t->stopped && !t->must_exit) {
-        if (waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) < 0) {
-            break;
-        }
-    }
-    t->stopped = false;
+    signal_stay_stopped(t);
 }
 
 /**
@@ -188,15 +182,8 @@ void ptrace_group_stop(struct task *t, struct guest_context *ctx)
 void ptrace_group_stop_changed(struct task *t)
 {
     struct ptrace_state *p = task_traced(t);
-    if (!p || !p->seized) {
-        return;
-    }
-    p->trap_pending = true;
-    if (p->state == PTRACE_LISTENS) {
-        ptrace_resume(p, p->mode, 0);
-    }
-    if (p->state == PTRACE_RUNS) {
-        signal_wake(t);
+    if (p && p->seized) {
+        ptrace_trap(p);
     }
 }
 
@@ -358,7 +345,7 @@ void ptrace_return_to_user(struct task *t, const struct ptrace_return *r)
     if (!ctx) {
         return; /* it died: the next switch says so */
     }
-    if (nr >= 0 && (earlier || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK))) {
+    if (nr >= 0 && (earlier || is_restart(result))) {
         ctx->regs.rax = (uint64_t)result; /* to be restarted; what is seen is what Linux shows */
     } else if (nr >= 0) {
         result = (long)ctx->regs.rax; /* a memory call's comes from the guest's side */

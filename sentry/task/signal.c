@@ -93,18 +93,22 @@ static void stop_begin(struct thread_group *tg, int sig)
     }
 }
 
-/* Context: may block until SIGCONT or death. */
-static void stop_here(struct task *t)
+void signal_stay_stopped(struct task *t)
 {
-    t->stop_pending = false;
     t->stopped = true;
-    stop_arrive(t->tg);
     while (t->stopped && !t->must_exit) {
         if (waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) < 0) {
             break; /* killed, or the host has ended its process */
         }
     }
     t->stopped = false;
+}
+
+/* Context: may block until SIGCONT or death. */
+static void stop_here(struct task *t)
+{
+    signal_stop_leave(t);
+    signal_stay_stopped(t);
     signal_recalc(t);
 }
 

@@ -188,7 +188,7 @@ char task_state_char(const struct task *t)
     if (t->stopped) {
         return 'T';
     }
-    if (t->ptrace && (t->ptrace->state == PTRACE_STOPPED || t->ptrace->state == PTRACE_LISTENS)) {
+    if (t->ptrace && ptrace_is_stopped(t->ptrace)) {
         return 't';
     }
     /* Asleep inside a system call is 'S'; a kthread that waits in platform_switch is running guest code. */

@@ -41,11 +41,6 @@ static void fill(struct wait_result *out, const struct thread_group *child, int 
     rusage_add(&out->usage, &child->children_usage);
 }
 
-static int exit_code_of(int status)
-{
-    return !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-}
-
 static int try_zombie(const struct wait_for *w, struct thread_group *child)
 {
     if (!child->zombie || !(w->options & WEXITED) || task_traced(child->leader)) {
