@@ -4,12 +4,10 @@
  * Claims: the write that does not fit is short, the next one ENOSPC; what is there already can be overwritten in a full
  * file system; and what is freed can be written again. No SIGBUS comes instead of an error.
  */
-#include "../compat.h"
+#include "limited.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 
 #define LIMIT (8L << 20)
 
@@ -33,17 +31,7 @@ static long fill(int fd, size_t size)
 int main(void)
 {
     static const size_t sizes[] = {4096, 65536, 100000, 1 << 20};
-    if (getuid() != 0) {
-        SKIP("needs root");
-    }
-    if (unshare(CLONE_NEWNS) == 0) {
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-    }
-    compat_tmpdir();
-    CHECK_EQ(mkdir("m", 0755), 0);
-    if (mount("none", "m", "tmpfs", 0, "size=8m") < 0) {
-        SKIP("not privileged enough to mount");
-    }
+    limited_tmpfs("size=8m");
     memset(g_buf, 'x', sizeof(g_buf));
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct stat st;

@@ -5,12 +5,10 @@
  * Claims: one write takes all pages that there are, with the writer's own new files open, and with another process's; so does
  * fallocate; and what the writer of the other files wrote before is there.
  */
-#include "../compat.h"
+#include "limited.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 
 #define LIMIT (256L << 10)
@@ -49,17 +47,7 @@ int main(void)
 {
     int fds[6], status;
     char byte = 0;
-    if (getuid() != 0) {
-        SKIP("needs root");
-    }
-    if (unshare(CLONE_NEWNS) == 0) {
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-    }
-    compat_tmpdir();
-    CHECK_EQ(mkdir("m", 0755), 0);
-    if (mount("none", "m", "tmpfs", 0, "size=256k") < 0) {
-        SKIP("not privileged enough to mount");
-    }
+    limited_tmpfs("size=256k");
     fill(0);
     for (int i = 0; i < 6; i++) {
         fds[i] = make(i);

@@ -112,14 +112,11 @@ static void credentials(void)
 /* The helper is a set-user-ID copy of ourselves; it tells its effective user as its exit status. */
 static void set_id(const char *self)
 {
-    char dir[] = "/tmp/ptrace.XXXXXX", path[64], command[PATH_MAX + 128];
+    char dir[] = "/tmp/ptrace.XXXXXX", path[64];
     if (geteuid() != 0 || !mkdtemp(dir)) {
         return;
     }
-    snprintf(path, sizeof(path), "%s/id", dir);
-    snprintf(command, sizeof(command), "cp %s %s && chmod 755 %s && chmod 4755 %s", self, path, dir,
-             path);
-    CHECK_EQ(system(command), 0);
+    copy_program(self, dir, "4755", path);
     int status;
     for (int traced = 0; traced < 2; traced++) {
         pid_t middle = fork();

@@ -114,7 +114,7 @@ static void one_round(const char *path, int wait_us, int seize)
 
 int main(int argc, char **argv)
 {
-    char dir[] = "/tmp/ptrace.XXXXXX", path[64], command[PATH_MAX + 128];
+    char dir[] = "/tmp/ptrace.XXXXXX", path[64];
     if (argc > 1) {
         return privileged(argv[1]);
     }
@@ -122,10 +122,7 @@ int main(int argc, char **argv)
         SKIP("needs root");
     }
     bool mounted = mount("none", dir, "tmpfs", 0, "") == 0; /* the root may be mounted nosuid */
-    snprintf(path, sizeof(path), "%s/id", dir);
-    snprintf(command, sizeof(command), "cp %s %s && chmod 755 %s && chmod 4755 %s", argv[0], path,
-             dir, path);
-    CHECK_EQ(system(command), 0);
+    copy_program(argv[0], dir, "4755", path);
     pid_t user = fork();
     if (user == 0) {
         set_user();

@@ -94,15 +94,12 @@ static void other_info(void)
 
 static void unreadable(const char *self)
 {
-    char dir[] = "/tmp/ptrace.XXXXXX", path[64], command[PATH_MAX + 128];
+    char dir[] = "/tmp/ptrace.XXXXXX", path[64];
     int status;
     if (geteuid() != 0 || !mkdtemp(dir)) {
         return;
     }
-    snprintf(path, sizeof(path), "%s/program", dir);
-    snprintf(command, sizeof(command), "cp %s %s && chmod 755 %s && chmod 711 %s", self, path, dir,
-             path);
-    CHECK_EQ(system(command), 0);
+    copy_program(self, dir, "711", path);
     pid_t middle = fork();
     if (middle == 0) {
         CHECK_EQ(setresgid(1000, 1000, 1000), 0);

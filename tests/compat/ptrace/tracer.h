@@ -61,6 +61,16 @@ static inline void set_regs(pid_t pid, const struct user_regs_struct *r)
     CHECK_EQ(ptrace(PTRACE_SETREGS, pid, 0, r), 0);
 }
 
+/* A copy of this program in dir, which everybody may search then, with these permissions. */
+static inline void copy_program(const char *self, const char *dir, const char *mode, char path[64])
+{
+    char command[PATH_MAX + 128];
+    snprintf(path, 64, "%s/program", dir);
+    snprintf(command, sizeof(command), "cp %s %s && chmod 755 %s && chmod %s %s", self, path, dir,
+             mode, path);
+    CHECK_EQ(system(command), 0);
+}
+
 static int g_pipe[2];
 
 /* A child that execs /bin/true at an 'x' from the pipe, and exits with 3 at its end. */
