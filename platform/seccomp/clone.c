@@ -245,22 +245,15 @@ static void suspect(struct platform_thread *th)
     }
 }
 
-bool clone_died_nameless(const struct platform_thread *th, uint64_t since)
+bool clone_died_nameless(const struct platform_thread *th)
 {
-    uint32_t pid = *(volatile uint32_t *)&th->chan->clone.child_pid;
-    uint64_t count = g_seccomp.strangers_reaped;
-    for (uint64_t i = since; i < count && count - since <= STRANGER_MAX; i++) {
-        if (g_seccomp.strangers[i % STRANGER_MAX] == pid) {
-            return true;
-        }
-    }
-    return count - since > STRANGER_MAX;
+    int pid = (int)*(volatile uint32_t *)&th->chan->clone.child_pid;
+    return pid > 0 && host_tgkill(pid, pid, 0) == -ESRCH;
 }
 
 /* Waits until the child said hello, or the parent reports that clone failed. */
 static int clone_wait(struct platform_thread *th, struct platform_thread *child)
 {
-    uint64_t strangers = g_seccomp.strangers_reaped;
     while (!child->tid && !th->dead && !child->dead) {
         if (th->event && th->nr == STUB_REQ_RESULT) {
             th->event = false;
@@ -270,7 +263,7 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
             seccomp_kill(th); /* it went on without cloning */
             return -ESRCH;
         }
-        if (th->event && clone_died_nameless(th, strangers)) {
+        if (th->event && clone_died_nameless(th)) {
             return -ESRCH; /* the parent is back from clone, and its child is gone */
         }
         kthread_sleep(); /* with expect_met, a next request of the parent may wait already */
@@ -534,10 +527,9 @@ static void process_reaped(struct host_process *p, int status)
 }
 
 /* A child that died before its hello: whoever waits for one looks again. */
-static void stranger_reaped(int pid)
+static void stranger_reaped(void)
 {
     struct platform_thread *child;
-    g_seccomp.strangers[g_seccomp.strangers_reaped++ % STRANGER_MAX] = (uint32_t)pid;
     list_for_each_entry (child, &g_seccomp.pending, pending_link) {
         if (child->owner) {
             kthread_wake(child->owner);
@@ -559,7 +551,7 @@ void seccomp_children(void)
             log_debug("host process %d ended with %#x", pid, status);
             process_reaped(p, status);
         } else {
-            stranger_reaped(pid);
+            stranger_reaped();
         }
     }
 }

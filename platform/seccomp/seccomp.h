@@ -161,7 +161,6 @@ struct platform_thread {
     struct preload *preload;        /* ref; from exec to load; NULL: none */
 };
 
-#define STRANGER_MAX 1024
 struct seccomp_engine {
     int listener;
     int image_fd, ro_fd;
@@ -172,10 +171,8 @@ struct seccomp_engine {
     void (*dying)(void); /* platform_config's */
     struct hash_table processes, tids;
     struct list all_processes;
-    uint64_t strangers_reaped;        /* host children that ended without having said hello */
-    uint32_t strangers[STRANGER_MAX]; /* the last ones' pids; a ring */
-    struct list pending;              /* children that have not said hello */
-    bool sweep_wanted;                /* there may be a child that nobody knows */
+    struct list pending; /* children that have not said hello */
+    bool sweep_wanted;   /* there may be a child that nobody knows */
 };
 extern struct seccomp_engine g_seccomp;
 
@@ -287,10 +284,10 @@ bool clone_over(struct platform_thread *th);
 MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,
                            enum stub_order order, struct platform_thread **out);
 /*
- * Has the child of which th speaks died nameless, since so many strangers were reaped? The number is the guest's to forge: it
- * can only give up a child of its own.
+ * Was the child of which th speaks reaped before it said hello? The number is the guest's to forge: it can only give up, or
+ * wait for, a child of its own.
  */
-bool clone_died_nameless(const struct platform_thread *th, uint64_t since);
+bool clone_died_nameless(const struct platform_thread *th);
 /* th takes the place of other, which is consumed: host task, space, and the notification in which that waits. */
 void thread_move(struct platform_thread *th, struct platform_thread *other);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,

@@ -36,7 +36,6 @@ static struct {
     struct preload *preload;  /* ref; what the template has, or is about to have; NULL: nothing */
     bool preloading;          /* it was told to */
     struct preload *of_spare; /* ref; what the spare has */
-    uint64_t strangers;       /* reaped when the spare was ordered */
     bool wanted;              /* a spare is to be made when there is nothing else to do */
     unsigned uses, misses, preload_misses, exec_next, missed_next;
     int64_t execs[OFTEN_COUNT];             /* when the last ones were */
@@ -108,7 +107,7 @@ static void look_after(void)
                                       (g.template->event && (int)g.template->args[0] < 0)))) {
         forget_spare();
     }
-    if (g.spare && !g.spare->tid && clone_died_nameless(g.template, g.strangers)) {
+    if (g.spare && !g.spare->tid && clone_died_nameless(g.template)) {
         forget_spare();
     }
 }
@@ -116,7 +115,6 @@ static void look_after(void)
 static int order_fork(struct platform_thread *parent, struct platform_thread **out)
 {
     static const struct platform_clone plain;
-    g.strangers = g_seccomp.strangers_reaped;
     int r = clone_order(parent, &plain, ORDER_SPARE, out);
     if (r == 0) {
         (*out)->cloner = parent; /* neither points to the other when that is gone */

@@ -203,13 +203,13 @@ static void nameless_deaths(void)
         GATE(SYS_exit_group, 0);
     }
     for (double end = now() + 1; now() < end; forks++) {
-        int status;
+        int status = -1;
         pid_t child = fork();
         if (child == 0) {
             _exit(7);
         }
         if (child < 0 || waitpid(child, &status, 0) != child || status != 7 << 8) {
-            BREACH("fork %d: child %d was lost", forks, child);
+            BREACH("fork %d: child %d was lost: status %#x, error %d", forks, child, status, errno);
         }
     }
     NOTE("%d forks, %d nameless children\n", forks, g_report->rounds);
