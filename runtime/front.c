@@ -29,6 +29,8 @@
 #define KILL_GRACE_NS (2 * NSEC_PER_SEC)
 /* How long the sentry may leave a signal unread before it counts as hung. */
 #define ANSWER_GRACE_NS (5 * NSEC_PER_SEC)
+/* Who looks so much later than it wanted to was stopped, or frozen; and so was the sentry, as a rule. */
+#define STOPPED_NS NSEC_PER_SEC
 
 struct front {
     const struct config *config;
@@ -263,6 +265,10 @@ static void check_answer(struct front *f, int64_t now)
 {
     int unread = 0;
     if (now < f->answer_ns) {
+        return;
+    }
+    if (now - f->answer_ns > STOPPED_NS) {
+        f->answer_ns = now + ANSWER_GRACE_NS;
         return;
     }
     f->answer_ns = INT64_MAX;

@@ -65,6 +65,21 @@ kill -STOP "$(own_process 2)"
 kill -TERM $pid
 wait $pid
 [ $? = 125 ] && grep -q '^sandbox: the sentry does not answer' message || fail "hung sentry: $(cat message)"
+# all were stopped for longer than the sentry may take for an answer; the sentry goes on later
+"$SANDBOX" exec -- sleep 100 2>message &
+pid=$!
+sleep 0.7
+sentry=$(own_process 2)
+kill -STOP "$sentry"
+kill -TERM $pid
+sleep 0.3
+kill -STOP $pid
+sleep 7
+kill -CONT $pid
+sleep 0.5
+kill -CONT "$sentry"
+wait $pid
+[ $? = 143 ] && [ ! -s message ] || fail "stopped and continued: $(cat message)"
 # orphans die with the program
 expect 0 '' "$SANDBOX" exec -- sh -c 'sleep 1234 & exit 0'
 nothing_left '-- sh -c sleep 1234'
