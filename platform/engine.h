@@ -41,6 +41,7 @@ struct engine_ops {
     void (*set_mask)(struct platform_thread *th, uint64_t mask);
     bool (*running_mask)(const struct platform_thread *th, uint64_t *out);
     uaddr_t (*tid_address)(const struct platform_thread *th, uaddr_t known);
+    int64_t (*cpu_start)(const struct platform_thread *th);
     uaddr_t (*robust_list)(const struct platform_thread *th);
     bool (*exit_info)(const struct platform_thread *th, struct platform_exit_info *out);
     void (*ask)(struct platform_thread *th, unsigned what, unsigned of);

@@ -222,6 +222,11 @@ uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known)
     return g_engine->tid_address ? g_engine->tid_address(th, known) : known;
 }
 
+int64_t platform_cpu_start(const struct platform_thread *th)
+{
+    return g_engine->cpu_start ? g_engine->cpu_start(th) : 0;
+}
+
 uaddr_t platform_robust_list(const struct platform_thread *th)
 {
     return g_engine->robust_list ? g_engine->robust_list(th) : 0;

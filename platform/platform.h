@@ -186,8 +186,10 @@ void platform_keep_answer(struct platform_thread *th, uint64_t nr, long result);
 void platform_forget_answers(struct platform_thread *th);
 void platform_set_mask(struct platform_thread *th, uint64_t mask);
 MUST_CHECK bool platform_running_mask(const struct platform_thread *th, uint64_t *out);
-/* What th set by itself with set_tid_address, which the host clears at its end; else known. */
+/* What th set by itself with set_tid_address; else known. Whichever it is, it is cleared at th's end without the sentry. */
 uaddr_t platform_tid_address(const struct platform_thread *th, uaddr_t known);
+/* CPU time that the host counts for th's host thread, and another guest thread has used, in ns, if th does not lie. */
+int64_t platform_cpu_start(const struct platform_thread *th);
 /* What th set by itself with set_robust_list; 0: nothing, or the sentry knows. */
 uaddr_t platform_robust_list(const struct platform_thread *th);
 /*

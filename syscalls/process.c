@@ -30,7 +30,7 @@ long sys_getppid(struct task *t)
 long sys_exit(struct task *t, int status)
 {
     ptrace_exit_event(t, (status & 0xff) << 8);
-    task_exit_begin(t);
+    robust_list_exit(t, true);
     t->exit_status = (status & 0xff) << 8;
     t->must_exit = true;
     return 0;
@@ -39,7 +39,7 @@ long sys_exit(struct task *t, int status)
 long sys_exit_group(struct task *t, int status)
 {
     ptrace_exit_event(t, (status & 0xff) << 8);
-    task_exit_begin(t);
+    robust_list_exit(t, true);
     thread_group_exit(t->tg, (status & 0xff) << 8);
     t->must_exit = true;
     return 0;

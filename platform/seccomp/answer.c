@@ -85,6 +85,7 @@ void seccomp_answers_init(struct platform_thread *th)
     th->chan->robust_list = 0;
     th->chan->notes = 0;
     th->chan->has_tid_address = 0;
+    th->chan->cpu_start_ns = 0;
     th->chan->sigmask = th->sigmask;
     th->chan->ask = th->ask;
     seccomp_set_altstack(th, 0, -1, 0); /* no frame's: the first sigreturn asks */

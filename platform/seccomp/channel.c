@@ -141,7 +141,7 @@ void channel_flush(struct platform_thread *th)
 bool channel_accept(struct platform_thread *th, uint64_t notify_id)
 {
     struct chan *c = th->chan;
-    if (!c || th->in_request || th->dead) {
+    if (!c || th->in_request || th->unpark_waits || th->dead) {
         return false;
     }
     uint32_t state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);

@@ -279,7 +279,9 @@ int clone_order(struct platform_thread *th, const struct platform_clone *c, enum
     if (r < 0) {
         return r;
     }
-    struct stub_order_clone o = {.flags = engine_clone_flags(c->flags),
+    /* A thread's stub clears the word itself: its host thread may outlive it. */
+    uint64_t not_for_host = c->flags & CLONE_THREAD ? CLONE_CHILD_CLEARTID : 0;
+    struct stub_order_clone o = {.flags = engine_clone_flags(c->flags & ~not_for_host),
                                  .stack = c->stack,
                                  .parent_tid = c->parent_tid,
                                  .child_tid = c->child_tid,
@@ -287,15 +289,18 @@ int clone_order(struct platform_thread *th, const struct platform_clone *c, enum
                                  .guest_flags = c->flags,
                                  .guest_tid = (uint32_t)c->guest_tid,
                                  .nonce = child->nonce};
-    th->child = child;
     th->expect_clone = o;
+    channel_flush(th);
+    *out = child;
+    if (child->lazy && !(c->flags & CLONE_VFORK) && park_begin(th, child)) {
+        return 0;
+    }
+    th->child = child;
     th->expect_met = th->expect_again = false;
     th->expect = EXPECT_CLONE;
-    channel_flush(th);
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
     channel_reply(th, order);
-    *out = child;
     return 0;
 }
 
@@ -313,8 +318,8 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     child->owner = th->owner; /* its hello wakes us; its own kthread takes over later */
     if (child->lazy) {
         child->owner = NULL;
-        child->cloner = th;
-        th->clone_ordered = true;
+        child->cloner = th->child == child ? th : NULL;
+        th->clone_ordered = th->child == child;
         *out = child;
         return 0;
     }
@@ -352,6 +357,7 @@ void boot_result(const struct platform_thread *th, struct platform_boot *out)
 
 static void process_move(struct host_process *p, struct platform_space *s)
 {
+    p->parked = 0; /* the host has ended them */
     list_del(&p->space_link);
     space_put(p->space);
     p->space = space_get(s);
@@ -427,7 +433,7 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
 
 void seccomp_thread_exit(struct platform_thread *th)
 {
-    if (!th->dead && th->in_request) {
+    if (!th->dead && th->in_request && !park_thread(th)) {
         th->has_tail = false;
         channel_reply(th, ORDER_EXIT);
     }

@@ -291,6 +291,7 @@ const struct engine_ops g_seccomp_engine = {
     .kept_file = seccomp_kept_file,
     .set_cpu_before = seccomp_set_cpu_before,
     .tid_address = seccomp_tid_address,
+    .cpu_start = seccomp_cpu_start,
     .robust_list = seccomp_robust_list,
     .exit_info = seccomp_exit_info,
     .ask = seccomp_ask,

@@ -227,8 +227,7 @@ static bool expected_mem(const struct seccomp_notif *n, struct platform_thread *
     return false;
 }
 
-/* Two threads in one slot would share a channel and an fd number. */
-static bool slot_in_use(const struct platform_thread *th, uint32_t slot)
+bool thread_slot_in_use(const struct platform_thread *th, uint32_t slot)
 {
     uint32_t count = atomic_load(&g_poll_slot_count);
     for (uint32_t i = 0; i < count; i++) {
@@ -262,7 +261,9 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     if (o->flags & CLONE_VM) {
         uint64_t offset = AREA_BASE + AREA_STRUCT - a[1];
         uint64_t slot = offset / AREA_STRIDE;
-        if (offset % AREA_STRIDE || slot >= THREAD_SLOTS || slot_in_use(th, (uint32_t)slot)) {
+        if (offset % AREA_STRIDE || slot >= THREAD_SLOTS ||
+            thread_slot_in_use(th, (uint32_t)slot) ||
+            (slot < PARK_SLOTS && (th->proc->parked >> slot & 1))) {
             return false;
         }
         thread_set_slot(th->child, (uint32_t)slot);

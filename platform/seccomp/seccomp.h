@@ -65,6 +65,7 @@ struct host_process {
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
+    uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
     bool suspicious; /* it was told to clone, and the child did not show itself */
 };
 
@@ -120,7 +121,7 @@ struct platform_thread {
     uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
     int notify_fd;        /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
     bool kicked;          /* a kick is on its way */
-    bool kick_at_start;   /* platform_interrupt came before it first ran */
+    bool kick_at_start;   /* platform_interrupt came before it first ran, or could run on */
     uint64_t nr, args[6]; /* the request, private copy */
     uint64_t done;        /* bytes of a write that the stub did before */
     uint32_t told;        /* NOTES_TOLD ..., until the event */
@@ -146,6 +147,7 @@ struct platform_thread {
     enum expect_kind expect;
     bool expect_met;    /* CLONE: the host was told to go on */
     bool expect_again;  /* ... more than once */
+    bool unpark_waits;  /* expect_clone is yet to be ordered: park_begin */
     bool clone_ordered; /* a lazy one, and our next request has not come yet */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
@@ -191,6 +193,8 @@ void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk);
 void seccomp_set_cpu_before(struct platform_space *s, int64_t ns);
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known);
 struct chan *space_chan(struct platform_space *s, uint32_t slot);
+/* What the guest, too, may write: of what it says there nothing is believed. */
+struct stub_process *space_process(const struct platform_space *s);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
 size_t seccomp_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size);
 void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size);
@@ -255,6 +259,8 @@ void handoff_inherit(struct platform_thread *child, const struct platform_thread
 void handoff_forget(struct platform_thread *th);
 
 /* --- notify.c --- */
+/* Two threads in one slot would share a channel and an fd number. */
+bool thread_slot_in_use(const struct platform_thread *th, uint32_t slot);
 void notify_handle(const struct seccomp_notif *n);
 void notify_answer(uint64_t id, long result);
 /*
@@ -265,6 +271,17 @@ void notify_answer_later(uint64_t id);
 void notify_answer_fd(uint64_t id, int fd, int number);
 void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
+
+/* --- park.c --- */
+/* Exits that th's process has posted without ringing are served before th's own request. Context: may block. */
+void park_collect(struct platform_thread *th);
+/* th ends. Return: its host thread stays. */
+bool park_thread(struct platform_thread *th);
+int64_t seccomp_cpu_start(const struct platform_thread *th);
+/* The new thread child begins in a host thread that waits, as th->expect_clone says. Return: there is one. */
+bool park_begin(struct platform_thread *th, struct platform_thread *child);
+/* th makes it begin, and goes on. */
+void park_go(struct platform_thread *th);
 
 /* --- clone.c --- */
 struct host_process *process_find(int pid);

@@ -280,29 +280,34 @@ static size_t copy_to_window(struct platform_space *s, uaddr_t addr, const void 
     return n;
 }
 
+struct stub_process *space_process(const struct platform_space *s)
+{
+    return (void *)(s->region->base + STUB_PROCESS_OFFSET);
+}
+
 void seccomp_set_brk(struct platform_space *s, uaddr_t start, uaddr_t brk)
 {
-    volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    volatile struct stub_process *p = space_process(s);
     p->brk = brk;
     p->brk_start = start;
 }
 
 void seccomp_set_cpu_before(struct platform_space *s, int64_t ns)
 {
-    volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    volatile struct stub_process *p = space_process(s);
     p->cpu_before_ns = (uint64_t)ns;
 }
 
 uaddr_t seccomp_brk(const struct platform_space *s, uaddr_t known)
 {
-    const volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    const volatile struct stub_process *p = space_process(s);
     return p->brk_start ? p->brk : known;
 }
 
 /* Call sites that the stub has rewritten appear as the guest made them. */
 static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t addr, size_t size)
 {
-    const volatile struct stub_process *p = (void *)(s->region->base + STUB_PROCESS_OFFSET);
+    const volatile struct stub_process *p = space_process(s);
     uint64_t low = p->site_low, high = p->site_high;
     struct stub_site sites[SITE_COUNT + HOT_SITES];
     const size_t hot = HOT_SITES * sizeof(sites[0]);

@@ -106,6 +106,8 @@ static void resume(struct platform_thread *th)
         } else {
             notify_answer(id, 0);
         }
+    } else if (th->unpark_waits) {
+        park_go(th);
     } else if (th->has_context) {
         context_reply(th);
     } else if (th->has_tail) {
@@ -242,6 +244,11 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
             return;
         }
     } while (clone_failed(th));
+    park_collect(th);
+    if (th->dead) {
+        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+        return;
+    }
     decode(th, out);
 }
 
@@ -401,7 +408,7 @@ void seccomp_lease_unmap(struct platform_thread *th, const unsigned *indices, si
 
 void seccomp_interrupt(struct platform_thread *th)
 {
-    if (!th->started) {
+    if (!th->started || th->unpark_waits) {
         th->kick_at_start = true;
         return;
     }

@@ -20,6 +20,9 @@ int seccomp_writer_limit(struct platform_space *s, uint64_t limit)
     int r = limit && s->procs.next != s->procs.prev ? -EBUSY
                                                     : 0; /* for one, not for its vfork's child */
     list_for_each_entry (p, &s->procs, space_link) {
+        if (limit && p->parked) {
+            return -EBUSY; /* more than the one thread that will be in a request when the right is taken back */
+        }
         if (r == 0 && !p->reaped) {
             r = host_set_file_limit(p->pid, limit);
         }

@@ -262,7 +262,11 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
         *result = (long)nr;
         return 1;
     case __NR_set_tid_address:
-        gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
+        if (area->is_thread) {
+            area->clear_tid = area->args[0];
+        } else {
+            gate(nr, area->args[0], 0, 0, 0, 0, 0); /* the host clears it at exit, and wakes */
+        }
         if (!answer_kept(area, RO->kept[__NR_gettid], result)) {
             return 0;
         }

@@ -158,6 +158,9 @@ static long stub_mem_list(struct area *area, uint64_t count)
 
 __attribute__((noreturn)) void stub_thread_end(struct area *area)
 {
+    if (area->is_thread) {
+        stub_clear_tid(area->clear_tid);
+    }
     exit_thread(stub_slot_word(area->slot), area->vfork ? ~0UL : ~(1UL << (area->slot & 63)));
 }
 
@@ -501,6 +504,9 @@ long stub_syscall(struct area *area)
         return result;
     }
     area->call_traced = 0; /* the sentry knows itself when it is over */
+    if (nr == __NR_exit) {
+        stub_park(area);
+    }
     if (nr == __NR_exit_group || nr == __NR_exit) {
         exit_info(area);
     }

@@ -9,11 +9,13 @@
 
 #include "platform/stub/stub.h"
 
-#define CLOCK_REALTIME_        0
-#define CLOCK_REALTIME_COARSE_ 5
-#define RUSAGE_SELF_           0
-#define RUSAGE_THREAD_         1
-#define RANDOM_MAX             256 /* up to here, no signal ends it early */
+#define CLOCK_REALTIME_          0
+#define CLOCK_THREAD_CPUTIME_ID_ 3
+#define CLOCK_REALTIME_COARSE_   5
+#define NSEC_PER_SEC_            1000000000UL
+#define RUSAGE_SELF_             0
+#define RUSAGE_THREAD_           1
+#define RANDOM_MAX               256 /* up to here, no signal ends it early */
 
 #define CPU_CLOCKS 0xcU /* of the process, and of the thread */
 
@@ -63,14 +65,35 @@ static long cpu_and_node(uint64_t cpu, uint64_t node)
     return 0;
 }
 
+/* In a host thread that had another life before. */
+static long own_time(const struct chan *c, uint64_t to)
+{
+    uint64_t time[2];
+    if (host_time(CLOCK_THREAD_CPUTIME_ID_, time) != 0) {
+        return NOT_OURS;
+    }
+    uint64_t ns = time[0] * NSEC_PER_SEC_ + time[1] - c->cpu_start_ns;
+    time[0] = ns / NSEC_PER_SEC_;
+    time[1] = ns % NSEC_PER_SEC_;
+    return guarded_copy((void *)to, time, sizeof(time)) == 0 ? 0 : NOT_OURS;
+}
+
+static long clock_get(const struct chan *c, uint32_t id, uint64_t to)
+{
+    return id == CLOCK_THREAD_CPUTIME_ID_ && c->cpu_start_ns
+               ? own_time(c, to)
+               : gate(__NR_clock_gettime, id, to, 0, 0, 0, 0);
+}
+
 long stub_clock(const struct area *area, uint64_t nr)
 {
     const uint64_t *a = area->args;
     int with_cpu = !(area->chan->ask & CHAN_ASK_USAGE);
     switch (nr) {
     case __NR_clock_gettime:
-        return is_known_clock((uint32_t)a[0], with_cpu) ? gate(nr, (uint32_t)a[0], a[1], 0, 0, 0, 0)
-                                                        : NOT_OURS;
+        return is_known_clock((uint32_t)a[0], with_cpu)
+                   ? clock_get(area->chan, (uint32_t)a[0], a[1])
+                   : NOT_OURS;
     case __NR_gettimeofday:
         return time_of_day(a[0], a[1]);
     case __NR_time:
@@ -78,7 +101,8 @@ long stub_clock(const struct area *area, uint64_t nr)
     case __NR_getcpu:
         return cpu_and_node(a[0], a[1]);
     case __NR_getrusage:
-        return with_cpu && ((uint32_t)a[0] == RUSAGE_SELF_ || (uint32_t)a[0] == RUSAGE_THREAD_)
+        return with_cpu && ((uint32_t)a[0] == RUSAGE_SELF_ ||
+                            ((uint32_t)a[0] == RUSAGE_THREAD_ && !area->chan->cpu_start_ns))
                    ? gate(nr, a[0], a[1], 0, 0, 0, 0)
                    : NOT_OURS;
     case __NR_getrandom:

@@ -16,12 +16,13 @@
 
 #include "platform/stub/stub.h"
 
-#define CLONE_VM_            0x100UL
-#define CLONE_VFORK_         0x4000UL
-#define CLONE_THREAD_        0x10000UL
-#define CLONE_PARENT_SETTID_ 0x100000UL
-#define CLONE_CHILD_SETTID_  0x1000000UL
-#define EAGAIN_              11
+#define CLONE_VM_             0x100UL
+#define CLONE_VFORK_          0x4000UL
+#define CLONE_THREAD_         0x10000UL
+#define CLONE_PARENT_SETTID_  0x100000UL
+#define CLONE_CHILD_CLEARTID_ 0x200000UL
+#define CLONE_CHILD_SETTID_   0x1000000UL
+#define EAGAIN_               11
 
 uint64_t *stub_slot_word(uint64_t slot)
 {
@@ -34,6 +35,7 @@ void stub_slots_reset(uint64_t slot)
         HOT->slots[i] = i == SLOT_COUNT / 64 - 1 ? SHARED_SLOT_BITS : 0;
     }
     *stub_slot_word(slot) |= 1UL << (slot & 63);
+    HOT->parked = 0;
 }
 
 int stub_single_threaded(void)
@@ -43,6 +45,9 @@ int stub_single_threaded(void)
         for (uint64_t w = __atomic_load_n(&HOT->slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
             count++;
         }
+    }
+    for (uint64_t w = __atomic_load_n(&HOT->parked, __ATOMIC_ACQUIRE); w; w &= w - 1) {
+        count--;
     }
     return count == 1 + SHARED_SLOTS;
 }
@@ -109,7 +114,7 @@ static long stub_fork(struct area *area, const struct stub_order_clone *o)
 /* A thread, or a vfork child: it shares our memory, and gets a slot of its own. */
 static long stub_thread(struct area *area, const struct stub_order_clone *o)
 {
-    long slot = slot_alloc();
+    long slot = o->parked ? o->parked - 1L : slot_alloc();
     if (slot < 0) {
         return slot;
     }
@@ -135,8 +140,13 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->nonce = o->nonce;
     n->guest_tid = o->guest_tid;
     n->set_child_tid = o->guest_flags & CLONE_CHILD_SETTID_ ? o->child_tid : 0;
+    n->clear_tid = o->guest_flags & CLONE_CHILD_CLEARTID_ ? o->child_tid : 0;
     n->vfork = (o->flags & CLONE_VFORK_) != 0;
     n->is_thread = (o->flags & CLONE_THREAD_) != 0;
+    if (o->parked) {
+        stub_unpark(n, o);
+        return 1;
+    }
     n->chan->state = CHAN_IDLE;
 
     long r;
@@ -168,13 +178,22 @@ long stub_clone(struct area *area)
     return r;
 }
 
+void stub_thread_begins(struct area *area)
+{
+    if (area->is_thread) {
+        __atomic_store_n(&area->chan->host_tid, area->host_tid, __ATOMIC_SEQ_CST);
+    }
+    stub_hold(area);
+    if (area->set_child_tid) {
+        store_tid(area->set_child_tid, (uint32_t)area->guest_tid);
+    }
+}
+
 void stub_child(struct area *area)
 {
     stub_thread_setup(area);
     if (area->is_thread) {
-        struct chan *c = area->chan;
-        __atomic_store_n(&c->host_tid, (uint32_t)gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
-                         __ATOMIC_SEQ_CST);
+        area->host_tid = (uint32_t)gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
     } else {
         long r;
         do {
@@ -184,8 +203,5 @@ void stub_child(struct area *area)
             stub_thread_end(area);
         }
     }
-    stub_hold(area);
-    if (area->set_child_tid) {
-        store_tid(area->set_child_tid, (uint32_t)area->guest_tid);
-    }
+    stub_thread_begins(area);
 }

@@ -127,8 +127,7 @@ static void frame_fill(struct frame *f, const struct area *area, const struct st
     copy_words(f->info, o->info, sizeof(f->info));
 }
 
-/* Return: 0 or -EFAULT. */
-static long fp_store(uint64_t fp)
+long stub_fp_keep(uint64_t fp)
 {
     uint64_t features = g_xsave.software.features;
     long r = guarded_copy((void *)(fp + XSAVE_SOFTWARE), &g_xsave, sizeof(g_xsave));
@@ -137,6 +136,17 @@ static long fp_store(uint64_t fp)
     }
     uint32_t magic2 = XSAVE_MAGIC2;
     return r ? r : guarded_copy((void *)(fp + g_xsave.software.size), &magic2, sizeof(magic2));
+}
+
+int stub_fp_known(void)
+{
+    return __atomic_load_n(&g_xsave.software.magic1, __ATOMIC_ACQUIRE) == XSAVE_MAGIC1;
+}
+
+void stub_fp_take(uint64_t at)
+{
+    uint64_t features = g_xsave.software.features;
+    fp_load((const void *)at, (uint32_t)features, (uint32_t)(features >> 32));
 }
 
 static void area_regs(const struct area *area, uint64_t rax, uint64_t *regs)
@@ -158,13 +168,12 @@ long stub_frame_of_call(struct area *area, const struct stub_order_signal *o, lo
 {
     uint64_t fp;
     struct frame f;
-    if (__atomic_load_n(&g_xsave.software.magic1, __ATOMIC_ACQUIRE) != XSAVE_MAGIC1 ||
-        frame_place(o, g_xsave.software.extended_size, out_at, &fp) != 0) {
+    if (!stub_fp_known() || frame_place(o, g_xsave.software.extended_size, out_at, &fp) != 0) {
         return -EFAULT_;
     }
     frame_fill(&f, area, o, fp, UC_SS | UC_FP_XSTATE);
     area_regs(area, (uint64_t)result, f.uc.regs);
-    long r = fp_store(fp);
+    long r = stub_fp_keep(fp);
     return r ? r : guarded_copy((void *)*out_at, &f, sizeof(f));
 }
 

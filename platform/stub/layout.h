@@ -210,6 +210,8 @@ struct stub_order_clone {
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
     uint32_t child_pid; /* from the stub: what the host's clone returned */
+    uint32_t
+        parked; /* 1 + the slot of a thread that has ended and waits (park.c); 0: a host thread is made */
 };
 
 /*
@@ -312,6 +314,7 @@ struct chan {
      * fork, looks at it, too: with it set, a context comes before the first instruction (platform_hold).
      */
     uint32_t host_tid, start_kick;
+    uint64_t cpu_start_ns; /* the host thread's CPU time when this thread began in it */
 
     /*
      * What the stub needs to raise a signal of its own thread's (signal.c), and to return from it: the alternate stack as the
@@ -338,6 +341,9 @@ _Static_assert(sizeof(struct chan) <= WINDOW_OFFSET, "the control page");
  */
 #define STUB_EXIT_INFO   0x74697865UL
 #define STUB_EXIT_OFFSET 0xf00
+/* The last argument of an exit after which the host thread waits for its next life: what the host does at an end has been done. */
+#define STUB_EXIT_PARKED 0x6b726170UL
+#define PARK_SLOTS       64 /* only threads in these */
 struct stub_exit_info {
     uint64_t usage[18];      /* the host's struct rusage */
     uint64_t robust_list;    /* 0, or its head's address */
@@ -353,6 +359,8 @@ struct stub_process {
         site_high;           /* between which addresses call sites are rewritten; 0, 0: nowhere */
     uint64_t brk_start, brk; /* the stub may move brk; 0: it may not */
     uint64_t cpu_before_ns; /* CPU time that the host does not count: in processes that exec left */
+    uint64_t
+        exits; /* a bit for each slot, of PARK_SLOTS, where an exit is posted for which nobody rang */
 };
 _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_OFFSET, "nor more");
 

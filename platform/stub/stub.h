@@ -23,6 +23,9 @@ struct area {
     uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
     uint64_t nonce;
     uint64_t guest_tid, set_child_tid;
+    uint64_t clear_tid; /* of a thread: what is cleared, and waited for, at its end; 0: nothing */
+    uint64_t fs_base;   /* of the next thread in a host thread that waits for it */
+    uint32_t host_tid, life; /* life: park.c */
     uint64_t
         sigreturn;   /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t done;   /* of the call: bytes that were written before the sentry is asked */
@@ -61,6 +64,7 @@ _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for S
 /* What the process as a whole changes often. */
 struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64]; /* in use */
+    uint64_t parked;                 /* of the first PARK_SLOTS: their threads have ended */
     uint64_t site_low, site_high;    /* bounds of the sites that patch.c looked at */
     uint64_t vdso;                   /* where the host put it */
     volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
@@ -92,6 +96,7 @@ struct stub_ucontext {
 #define PROT_RWX       (PROT_RX | PROT_WRITE_)
 #define MAP_FIXED_     0x10UL
 #define AT_EMPTY_PATH_ 0x1000U
+#define CLONE_SETTLS_  0x80000UL
 #define TCGETS_        0x5401U
 #define ENOTTY_        25
 
@@ -256,6 +261,16 @@ long stub_clone(struct area *area);
 void stub_child(struct area *area);
 
 int stub_single_threaded(void);
+/* A thread is known to the sentry from now on, and may run. */
+void stub_thread_begins(struct area *area);
+
+/* park.c */
+/* area's thread calls exit. Comes back if it has to ask for it; else another thread begins in its place. */
+void stub_park(struct area *area);
+/* n, whose thread waits there, has been filled in for another one: it goes on as that. */
+void stub_unpark(struct area *n, const struct stub_order_clone *o);
+/* What the host does with CLONE_CHILD_CLEARTID's word. */
+void stub_clear_tid(uint64_t at);
 
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
@@ -301,6 +316,11 @@ extern const char stub_cpuid[];
 uint32_t stub_fpstate_size(const uint8_t *fp);
 /* Takes the form of FP states from a host frame. Until then frames are made from host frames only. */
 void stub_frame_learn(const struct stub_ucontext *u);
+int stub_fp_known(void);
+/* The thread's FP state, once its form is known, to fp, with what the host writes around it in frames. Return: 0 or -EFAULT. */
+long stub_fp_keep(uint64_t fp);
+/* The FP state that was kept there, by another thread perhaps, is this thread's. */
+void stub_fp_take(uint64_t fp);
 /*
  * The frame of a handler that interrupts a system call which ends with result, or u, is written; then the guest is put into
  * the handler. Return: 0 and where it is, or -EFAULT; nothing of the guest's but memory below its stack has changed.

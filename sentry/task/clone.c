@@ -116,7 +116,7 @@ static void copy_fields(struct task *t, struct task *child, const struct clone_r
         child->altstack = t->altstack;
     }
     if (r->flags & CLONE_CHILD_CLEARTID) {
-        child->clear_child_tid = child->host_clear_tid = r->child_tid;
+        child->clear_child_tid = r->child_tid;
     }
     memcpy(child->cpu_affinity, t->cpu_affinity, sizeof(child->cpu_affinity));
     child->default_timer_slack_ns = child->timer_slack_ns = t->timer_slack_ns;

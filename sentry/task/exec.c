@@ -88,7 +88,7 @@ void task_exec_reset(struct task *t, const char *comm)
     signal_altstack_changed(t);
     signal_action_changed(tg, UINT64_MAX);
     t->robust_list = 0;
-    t->clear_child_tid = t->host_clear_tid = 0;
+    t->clear_child_tid = 0;
     t->fault_trapno = t->fault_error = t->fault_addr = 0;
     t->restart = NULL;
     posix_timers_cancel(tg);

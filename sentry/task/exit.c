@@ -227,43 +227,14 @@ static void group_exit(struct thread_group *tg)
 
 /* --- a task's end --- */
 
-/* Stores 0 where libc waits for it, and wakes it, when the host does not do that itself. */
-static void clear_child_tid(struct task *t, bool wake)
-{
-    uint32_t zero = 0;
-    uaddr_t at = t->clear_child_tid;
-    t->clear_child_tid = 0;
-    if (at && at != t->host_clear_tid && !t->tg->host_killed && put_user(t->mm, at, &zero) == 0 &&
-        wake) {
-        futex_wake_one(t, at);
-    }
-}
-
-/**
- * task_exit_begin - what exit(2) does while the guest thread still takes orders: its robust locks and
- *                   clear_child_tid, with the wake-ups that need it. Called by t in a system call.
- *
- * Context: may block.
- */
-void task_exit_begin(struct task *t)
-{
-    robust_list_exit(t, true);
-    /* Linux, too, stores only when somebody else may look. */
-    if (t->tg->live_threads > 1 || t->tg->vm_borrowed) {
-        clear_child_tid(t, true);
-    }
-}
-
 static void leave_memory(struct task *t, bool last)
 {
     struct thread_group *tg = t->tg;
     if (!tg->host_killed) {
         if (last) {
-            clear_child_tid(t, false);
             kill_host_process(tg);
         } else {
             robust_list_exit(t, false);
-            clear_child_tid(t, false);
         }
     }
     lease_call_done(t, -1, -1);

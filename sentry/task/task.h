@@ -138,7 +138,9 @@ struct task {
     int frame_sig;        /* what the guest's side was ordered to run last */
     ksigset_t frame_mask; /* and the mask before */
     bool must_exit;       /* group exit, exec by another thread, or a fatal signal */
-    uaddr_t clear_child_tid, robust_list;
+    uaddr_t
+        clear_child_tid; /* cleared at the end on the guest's side: by the host, or by the stub */
+    uaddr_t robust_list;
     bool robust_done;                  /* walked: it counts no more */
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */
 
@@ -159,11 +161,10 @@ struct task {
     int nice, sched_policy, sched_priority;
     uint64_t cpu_affinity[16];
 
-    ksigset_t real_blocked;     /* sigtimedwait: the mask outside the wait */
-    bool stop_pending, stopped; /* group stop: has to enter it; is in it */
-    int exit_status;            /* of exit(2), in wait(2)'s encoding */
-    bool exited;                /* past the middle of task_exit */
-    uaddr_t host_clear_tid; /* CLONE_CHILD_CLEARTID: the host clears and wakes this one itself */
+    ksigset_t real_blocked;             /* sigtimedwait: the mask outside the wait */
+    bool stop_pending, stopped;         /* group stop: has to enter it; is in it */
+    int exit_status;                    /* of exit(2), in wait(2)'s encoding */
+    bool exited;                        /* past the middle of task_exit */
     uint64_t fault_trapno, fault_error; /* of the last fault, for sigcontext */
     uaddr_t fault_addr;
     uint64_t timer_slack_ns, default_timer_slack_ns;
@@ -238,8 +239,6 @@ MUST_CHECK int task_new_first(struct platform_thread *pt, struct fs_context *fs,
 
 /* This task ends; status (wait(2) encoding) counts when exit_group has decided on none and the task has none of its own. The last one of the group makes the zombie. Called on its own kthread, at its very end. */
 void task_exit(struct task *t, int status);
-/* The part of a thread's exit that needs its guest thread: exit(2) and exit_group(2) begin with it. Context: may block. */
-void task_exit_begin(struct task *t);
 /* Marks all threads of the group to die, with this status, and interrupts them. */
 void thread_group_exit(struct thread_group *tg, int status);
 /* exec by t: all other threads of its group die; waits for it. May block. Errors: -EAGAIN/-ERESTARTNOINTR killed meanwhile. */

@@ -193,9 +193,22 @@ int64_t usage_thread_cpu_ns(struct task *t)
     AUTO_STRBUF text = {0};
     unsigned long ns;
     if (thread_text(t, "schedstat", &text) == 0 && sscanf(text.text, "%lu", &ns) == 1) {
-        return (int64_t)ns + (t == t->tg->leader ? t->tg->cpu_before_ns : 0);
+        int64_t own = MAX((int64_t)ns - platform_cpu_start(t->pt), 0);
+        return own + (t == t->tg->leader ? t->tg->cpu_before_ns : 0);
     }
     return usage_cpu_ns(t->tg); /* a host without schedstat */
+}
+
+/* The host thread had other threads before: what they used is not out's. */
+static void forget_former(int64_t former_ns, struct rusage *out)
+{
+    int64_t user = timeval_ns(&out->ru_utime), total = user + timeval_ns(&out->ru_stime);
+    if (former_ns > 0 && total > 0) {
+        int64_t own = MAX(total - former_ns, 0);
+        int64_t own_user = (int64_t)((double)own * ((double)user / (double)total));
+        out->ru_utime = ns_timeval(own_user);
+        out->ru_stime = ns_timeval(own - own_user);
+    }
 }
 
 void task_usage(struct task *t, struct rusage *out)
@@ -204,6 +217,7 @@ void task_usage(struct task *t, struct rusage *out)
     thread_group_usage(t->tg, out);
     if (thread_text(t, "stat", &text) == 0) {
         parse_stat(text.text, out);
+        forget_former(platform_cpu_start(t->pt), out);
         if (t == t->tg->leader) {
             add_before(t->tg, out);
         }
