@@ -1,8 +1,8 @@
 /*
  * Host threads that wait for another guest thread to begin in them: see platform/stub/park.c for the protocol.
  *
- * Such a thread is nobody's, but its process's: the process has a bit for its slot. All that a guest could do with one it can do
- * with any thread of its own; it is a thread that may write (writer.c), so a process that has one may not.
+ * Such a thread is nobody's, but its process's: the process has a bit for its slot. All that a guest could do with one
+ * it can do with any thread of its own that ignores its end.
  */
 #include <errno.h>
 #include <sched.h>

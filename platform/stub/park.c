@@ -15,12 +15,12 @@
 
 #include "platform/stub/stub.h"
 
-#define LIFE_PARKED      1U
-#define PARK_MAX         8 /* of a process */
-#define RING_AFTER_NS    2000000
-#define FUTEX_PRIVATE_   128
-#define FUTEX_WAKE_      1
-#define ETIMEDOUT_       110
+#define LIFE_PARKED              1U
+#define PARK_MAX                 8 /* of a process */
+#define RING_AFTER_NS            2000000
+#define FUTEX_PRIVATE_           128
+#define FUTEX_WAKE_              1
+#define ETIMEDOUT_               110
 #define CLOCK_THREAD_CPUTIME_ID_ 3
 
 static int parked_count(void)
@@ -43,8 +43,8 @@ static int holds_no_locks(uint64_t list)
 static int may_park(const struct area *area)
 {
     return area->is_thread && area->slot < PARK_SLOTS && RO->answer && !area->waiting &&
-           !area->kick && !(area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_MASK)) && stub_fp_known() &&
-           !stub_single_threaded() && parked_count() < PARK_MAX &&
+           !area->kick && !(area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_MASK)) &&
+           stub_fp_known() && !stub_single_threaded() && parked_count() < PARK_MAX &&
            holds_no_locks(area->chan->robust_list);
 }
 
@@ -115,7 +115,9 @@ void stub_park(struct area *area)
     sleep_parked(area, c, slot, nonce);
     __asm__ volatile("wrgsbase %0" ::"r"(area));
     __asm__ volatile("wrfsbase %0" ::"r"(area->fs_base));
-    stub_fp_take(ptr(area) - AREA_STRUCT); /* the signal stack is not used meanwhile, but for a kick, at its other end */
+    stub_fp_take(
+        ptr(area) -
+        AREA_STRUCT); /* the signal stack is not used meanwhile, but for a kick, at its other end */
     area->chan->cpu_start_ns = own_cpu_time();
     area->host_tid = host_tid;
     stub_thread_begins(area);

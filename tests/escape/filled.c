@@ -137,7 +137,56 @@ static void filled_and_over(void)
     must_be_over("after a thread was made");
 }
 
+/* A thread of which the kernel knows nothing any more would still be writing when the right is taken back. */
+static volatile int g_hidden_runs;
+static void *parked_thread(void *arg)
+{
+    return arg;
+}
+static void *hidden_thread(void *arg)
+{
+    struct chan *c = (struct chan *)(CHAN_BASE + CHAN_STRIDE);
+    uint64_t ignore[4] = {1, 0, 0, 0};
+    GATE(SYS_rt_sigaction, STUB_KICK, ignore, 0, 8);
+    c->nr = SYS_exit;
+    __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
+    while ((c->state & CHAN_STATE_MASK) != CHAN_DONE) {
+        GATE(GATE_DOORBELL, 1, 0);
+    }
+    for (g_hidden_runs = 1;;) {
+        GATE(SYS_sched_yield);
+    }
+    return arg;
+}
+static void filled_by_hidden(void)
+{
+    pthread_t t;
+    bool hides[] = {false, true};
+    int fd = make_filled("/tmp/filled-alone", 'A');
+    if (fd < 0) {
+        NOTE("not given\n");
+        return;
+    }
+    close(fd);
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&t, NULL, hides[i] ? hidden_thread : parked_thread, NULL);
+        if (hides[i]) {
+            while (!g_hidden_runs) {
+                GATE(SYS_sched_yield);
+            }
+        } else {
+            pthread_join(t, NULL);
+        }
+        usleep(10000);
+        if (make_filled("/tmp/filled", 'F') >= 0 || fill_at(FILLED_SIZE) > 0) {
+            BREACH("a file is written with %s thread in the process",
+                   hides[i] ? "a hidden" : "a parked");
+        }
+    }
+}
+
 static const struct attack g_attacks[] = {
+    {"a filled file's descriptor, and other threads", filled_by_hidden},
     {"a filled file's descriptor", filled_misuse},
     {"a filled file's descriptor, afterwards", filled_and_over},
 };
