@@ -1,7 +1,8 @@
 /*
  * Accounting. A guest process's CPU time is its stub's, as the host counts it; what the sentry does
  * for it is not in it. An exec may go on in another host process: the time in the old one is remembered, as system time.
- * DEVIATION: page faults and context switches there are forgotten.
+ * DEVIATION: page faults and context switches there are forgotten; those of a thread count from the beginning of its host
+ * thread, in which there may have been others.
  */
 #include "sentry/task/usage.h"
 
