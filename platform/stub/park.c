@@ -16,7 +16,7 @@
 #include "platform/stub/stub.h"
 
 #define LIFE_PARKED              1U
-#define PARK_MAX                 8 /* of a process */
+#define PARK_MAX                 4 /* of a process */
 #define RING_AFTER_NS            2000000
 #define FUTEX_PRIVATE_           128
 #define FUTEX_WAKE_              1
