@@ -357,7 +357,7 @@ void boot_result(const struct platform_thread *th, struct platform_boot *out)
 
 static void process_move(struct host_process *p, struct platform_space *s)
 {
-    p->parked = 0; /* the host has ended them */
+    park_forget(p); /* the host has ended them */
     list_del(&p->space_link);
     space_put(p->space);
     p->space = space_get(s);
@@ -516,6 +516,7 @@ static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
     p->reaped = true;
+    park_forget(p);
     list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);
     list_del(&p->space_link);

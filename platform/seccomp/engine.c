@@ -191,6 +191,7 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     if (config->kept_answers) {
         memcpy(g_seccomp.ro->kept, config->kept_answers, sizeof(g_seccomp.ro->kept));
         g_seccomp.ro->answer = 1;
+        park_init();
         g_seccomp.ro->cpu_count = (uint32_t)config->cpu_count;
     }
     kthread_set_wait_hook(guest_will_wait);

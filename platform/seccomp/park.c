@@ -4,13 +4,35 @@
  * Such a thread is nobody's, but its process's: the process has a bit for its slot. All that a guest could do with one
  * it can do with any thread of its own that ignores its end.
  */
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
 #include "lib/host.h"
 #include "platform/seccomp/seccomp.h"
+
+/* Of all processes: the host's limit of tasks (engine_limit_tasks) has room for so many besides the guests'. */
+#define PARKED_MAX 64
+
+static unsigned g_parked;
+
+static void count(int change)
+{
+    g_parked += (unsigned)change;
+    bool park = g_seccomp.ro->answer && g_parked < PARKED_MAX;
+    if (g_seccomp.ro->park != park) {
+        g_seccomp.ro->park = park;
+    }
+}
+
+void park_init(void)
+{
+    count(0);
+}
+
+void park_forget(struct host_process *p)
+{
+    count(-__builtin_popcountl(p->parked));
+    p->parked = 0;
+}
 
 void park_collect(struct platform_thread *th)
 {
@@ -40,7 +62,9 @@ bool park_thread(struct platform_thread *th)
     if (th->confined) {
         handoff_anywhere(th->tid);
     }
-    th->proc->parked |= 1UL << th->slot;
+    uint64_t bit = 1UL << th->slot;
+    count(!(th->proc->parked & bit));
+    th->proc->parked |= bit;
     th->in_request = th->event = false;
     th->notify_id = 0;
     __atomic_store_n(&th->chan->state, CHAN_DONE, __ATOMIC_SEQ_CST);
@@ -70,6 +94,7 @@ bool park_begin(struct platform_thread *th, struct platform_thread *child)
     }
     uint32_t slot = (uint32_t)__builtin_ctzl(waiting);
     th->proc->parked &= ~(1UL << slot);
+    count(-1);
     handoff_forget(child); /* it is not where th is */
     thread_set_slot(child, slot);
     list_add_tail(&child->pending_link, &g_seccomp.pending);

@@ -273,6 +273,9 @@ void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
 
 /* --- park.c --- */
+void park_init(void);
+/* p's threads are gone. */
+void park_forget(struct host_process *p);
 /* Exits that th's process has posted without ringing are served before th's own request. Context: may block. */
 void park_collect(struct platform_thread *th);
 /* th ends. Return: its host thread stays. */

@@ -404,7 +404,8 @@ struct stub_ro {           /* read-only to guests */
     uint32_t answer;       /* calls may be answered in the stub */
     uint32_t spin_pipe;    /* loops before a full or empty pipe is slept on */
     uint32_t cpu_count;    /* as guests see it */
-    uint32_t pad[1017];
+    uint32_t park;         /* threads that end may wait for another life */
+    uint32_t pad[1016];
     uint32_t wake[WAKE_COUNT];
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */
