@@ -1,6 +1,6 @@
 /*
  * What a guest process knows of itself, so that it need not ask again: its name for the machine, its limits, its working
- * directory's path, what it does with signals, and its umask. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
+ * directory's path, what it does with signals, and its umask. The last two it may change. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
  * all of it is hostile. See sentry/task/facts.c.
  */
 #pragma once
@@ -17,6 +17,9 @@
 #define FACT_LIMITS      16
 #define FACT_CWD_MAX     4096
 #define FACT_ACTIONS_MAX 64
+#define FACT_ACTIONS_OWN 32 /* the first, that the process may change */
+/* SA_... that an action can have: Linux's UAPI_SA_FLAGS. */
+#define FACT_ACTION_FLAGS 0xdc000807U
 
 /*
  * Of each fd below FACT_FDS: FD_KNOWN, FD_CLOEXEC, and what F_GETFL says. Close-on-exec is changed here by the process, and read
@@ -36,6 +39,13 @@ struct platform_facts {
     uint64_t limits[FACT_LIMITS][2]; /* struct rlimit */
     uint32_t fds[FACT_FDS];
     uint64_t actions[FACT_ACTIONS_MAX][4]; /* handler, flags, restorer, mask; of signal i + 1 */
+    /*
+     * While actions_own is set, the process may change FACT_ACTIONS by itself: it stores the action of signal i + 1 in one
+     * of two places, and then in action_at[i] which (1 or 2), so that it is never seen half. 0: as it is in actions.
+     */
+    uint32_t actions_own, pad;
+    uint8_t action_at[FACT_ACTIONS_OWN];
+    uint64_t own_actions[2][FACT_ACTIONS_OWN][4];
     uint8_t uname[FACT_UNAME_SIZE + 2];
     uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
 };

@@ -18,6 +18,7 @@
 #define SA_KNOWN                                                                                   \
     (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |             \
      SA_RESETHAND | 0x04000000 /* SA_RESTORER */ | 0x800 /* SA_EXPOSE_TAGBITS */)
+_Static_assert((unsigned)SA_KNOWN == FACT_ACTION_FLAGS, "what a process may set by itself");
 
 long sys_rt_sigaction(struct task *t, int signum, uaddr_t act, uaddr_t oldact, size_t sigsetsize)
 {
@@ -31,7 +32,7 @@ long sys_rt_sigaction(struct task *t, int signum, uaddr_t act, uaddr_t oldact, s
     if (signum < 1 || signum > KSIG_MAX || (act && (KSIG_BIT(signum) & KSIG_UNBLOCKABLE))) {
         return -EINVAL;
     }
-    old = t->tg->sighand->action[signum];
+    old = *signal_action(t->tg, signum);
     if (act) {
         new.flags &= (uint64_t)(unsigned)SA_KNOWN;
         new.mask &= ~KSIG_UNBLOCKABLE;

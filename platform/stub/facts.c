@@ -1,6 +1,6 @@
 /*
- * Calls about the process itself that need no trip (platform/facts.h): uname, getcwd, limits, umask; and a rt_sigaction that only
- * asks, or sets what is set already, as shells do for each program that they start.
+ * Calls about the process itself that need no trip (platform/facts.h): uname, getcwd, limits, umask; and rt_sigaction, of which shells
+ * make twenty for each program that they start.
  *
  * A fact is copied out, and counts if its word is still the same afterwards: the sentry changes the word before it
  * changes the bytes. Anything unusual (a bad pointer, too small a buffer) is the sentry's, with its order of checks.
@@ -9,6 +9,7 @@
 
 #include "platform/stub/stub.h"
 
+#define SIG_IGN_        1 /* and SIG_DFL is 0, which may ignore it, too */
 #define ANY_UNBLOCKABLE (1UL << (9 - 1) | 1UL << (19 - 1)) /* SIGKILL, SIGSTOP */
 
 /* [offset, offset + size) of a fact goes to the guest; size 0: all of it, if room is enough. Return: bytes, or NOT_OURS. */
@@ -35,21 +36,73 @@ static long one_limit(uint32_t resource, uint64_t to)
     return r == NOT_OURS ? r : 0;
 }
 
-/* Nothing changes: so it is as if it came before whatever changes it meanwhile. */
-static long same_action(uint64_t sig, uint64_t new_at, uint64_t old_at, uint64_t set_size)
+/* What the process does with signal i + 1; its own word for it is where it stands. Return: 0, or NOT_OURS. */
+static long action_now(uint64_t i, uint64_t now[4])
 {
-    uint64_t now[4], new[4];
-    if (sig - 1 >= FACT_ACTIONS_MAX || set_size != sizeof(uint64_t) ||
-        tell(FACT_ACTIONS, ptr(now), (sig - 1) * sizeof(now), sizeof(now), sizeof(now)) ==
-            NOT_OURS) {
+    const struct platform_facts *f = process_facts();
+    unsigned at = i < FACT_ACTIONS_OWN ? __atomic_load_n(&f->action_at[i], __ATOMIC_SEQ_CST) : 0;
+    if (tell(FACT_ACTIONS, ptr(now), i * 32, 32, 32) == NOT_OURS) {
         return NOT_OURS;
     }
-    if (new_at && (ANY_UNBLOCKABLE >> (sig - 1) & 1 ||
-                   guarded_copy(new, (const void *)new_at, sizeof(new)) != 0 || new[0] != now[0] ||
-                   new[1] != now[1] || new[2] != now[2] || (new[3] & ~ANY_UNBLOCKABLE) != now[3])) {
+    for (unsigned k = 0; at - 1 < 2 && k < 4; k++) {
+        now[k] = f->own_actions[at - 1][i][k];
+    }
+    return 0;
+}
+
+static int asks_masks(const struct chan *c)
+{
+    return (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) != 0;
+}
+
+/*
+ * Store the action, then look at ask; the sentry, for a signal that it is about to send: set ask, then look at the action. What
+ * ignores a signal drops it if it is pending: so should one come, that call is the sentry's, as if nothing had happened here.
+ */
+static long change_action(struct chan *c, uint64_t i, const uint64_t new[4])
+{
+    struct platform_facts *f = process_facts();
+    if (i >= FACT_ACTIONS_OWN || !*(volatile uint32_t *)&f->actions_own ||
+        new[1] & ~(uint64_t)FACT_ACTION_FLAGS) {
         return NOT_OURS;
     }
-    return old_at && guarded_copy((void *)old_at, now, sizeof(now)) != 0 ? NOT_OURS : 0;
+    uint8_t was = f->action_at[i], at = was == 1 ? 2 : 1;
+    for (int k = 0; k < 4; k++) {
+        ((volatile uint64_t *)f->own_actions[at - 1][i])[k] = new[k];
+    }
+    __atomic_store_n(&f->action_at[i], at, __ATOMIC_SEQ_CST);
+    if (new[0] <= SIG_IGN_ && asks_masks(c)) {
+        __atomic_store_n(&f->action_at[i], was, __ATOMIC_SEQ_CST);
+        return NOT_OURS;
+    }
+    __atomic_fetch_and(&c->handlers, ~(1UL << i), __ATOMIC_SEQ_CST); /* it is another's now */
+    return 0;
+}
+
+static long set_action(struct chan *c, uint64_t sig, uint64_t new_at, uint64_t old_at,
+                       uint64_t set_size)
+{
+    uint64_t now[4], new[4], i = sig - 1;
+    if (i >= FACT_ACTIONS_MAX || set_size != sizeof(uint64_t) || action_now(i, now) != 0) {
+        return NOT_OURS;
+    }
+    if (new_at &&
+        (ANY_UNBLOCKABLE >> i & 1 || guarded_copy(new, (const void *)new_at, sizeof(new)) != 0 ||
+         (new[0] <= SIG_IGN_ &&asks_masks(c)))) {
+        return NOT_OURS;
+    }
+    if (old_at && guarded_copy((void *)old_at, now, sizeof(now)) != 0) {
+        return NOT_OURS;
+    }
+    if (!new_at) {
+        return 0;
+    }
+    int same = 1;
+    new[3] &= ~ANY_UNBLOCKABLE;
+    for (int k = 0; k < 4; k++) {
+        same &= new[k] == now[k];
+    }
+    return same ? 0 : change_action(c, i, new);
 }
 
 static long swap_umask(uint32_t mask)
@@ -64,8 +117,9 @@ static long swap_umask(uint32_t mask)
     return NOT_OURS;
 }
 
-long stub_facts(uint64_t nr, const uint64_t *a)
+long stub_facts(struct area *area, uint64_t nr)
 {
+    const uint64_t *a = area->args;
     switch (nr) {
     case __NR_uname: {
         long r = tell(FACT_UNAME, a[0], 0, 0, FACT_UNAME_SIZE);
@@ -78,7 +132,7 @@ long stub_facts(uint64_t nr, const uint64_t *a)
     case __NR_prlimit64: /* one's own, only asked */
         return (uint32_t)a[0] || a[2] || !a[3] ? NOT_OURS : one_limit((uint32_t)a[1], a[3]);
     case __NR_rt_sigaction:
-        return same_action((uint32_t)a[0], a[1], a[2], a[3]);
+        return set_action(area->chan, (uint32_t)a[0], a[1], a[2], a[3]);
     case __NR_umask:
         return swap_umask((uint32_t)a[0]);
     default:

@@ -199,7 +199,7 @@ long stub_pipe(struct area *area, uint64_t fd, const struct iov *v, uint64_t cou
                int write); /* or NOT_OURS */
 
 /* facts.c */
-long stub_facts(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
+long stub_facts(struct area *area, uint64_t nr); /* or NOT_OURS */
 
 /* Does a read (write) of the ring behind fd not wait? Return: 0, 1, or -1: the sentry knows. */
 int stub_pipe_ready(uint64_t fd, int write);

@@ -143,9 +143,11 @@ static int copy_group(struct task *t, struct pid *pid, const struct clone_reques
         return error;
     }
     if (r->flags & CLONE_SIGHAND) {
+        signal_actions_take_back(from);
         tg->sighand = sighand_get(from->sighand);
         signal_action_changed(from, UINT64_MAX);
     } else {
+        signal_actions_read(from);
         error = sighand_copy(from->sighand, &tg->sighand);
         if (error < 0) {
             thread_group_put(tg);
@@ -298,6 +300,9 @@ long task_clone(struct task *t, const struct clone_request *r)
                                    .tls = r->tls,
                                    .guest_tid = tid};
         lease_before_clone(t, r->flags);
+        if (r->flags & CLONE_THREAD) {
+            signal_actions_take_back(t->tg); /* only a single thread changes them by itself */
+        }
         if (traced) {
             platform_hold(t->pt);
         }

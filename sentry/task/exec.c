@@ -79,6 +79,7 @@ int thread_group_become_single(struct task *t)
 void task_exec_reset(struct task *t, const char *comm)
 {
     struct thread_group *tg = t->tg;
+    signal_actions_take_back(tg);
     for (int sig = 1; sig <= KSIG_MAX; sig++) {
         struct ksigaction *a = &tg->sighand->action[sig];
         uaddr_t keep = a->handler == SIG_HANDLER_IGN ? SIG_HANDLER_IGN : SIG_HANDLER_DFL;

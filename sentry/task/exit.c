@@ -153,7 +153,7 @@ static bool notify_parent(struct thread_group *tg)
     if (thread_group_is_init(parent)) {
         return true;
     }
-    const struct ksigaction *a = &parent->sighand->action[SIGCHLD];
+    const struct ksigaction *a = signal_action(parent, SIGCHLD);
     bool ignored = sig == SIGCHLD && a->handler == SIG_HANDLER_IGN;
     bool auto_reap = ignored || (sig == SIGCHLD && (a->flags & SA_NOCLDWAIT));
     if (sig > 0 && sig <= KSIG_MAX && !ignored) {

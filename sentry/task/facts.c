@@ -7,7 +7,7 @@
  *
  * They are a process's, so they are kept while an address space, a process and an fs_context belong to each other:
  * not for vfork's child, and not while processes share an fs_context; a thread with an fs_context of its own asks
- * (PLATFORM_ASK_FACTS). Nothing that stands there is ever read back, with one exception.
+ * (PLATFORM_ASK_FACTS). Nothing that stands there is ever read back, with two exceptions: actions of signals (actions.c), and the umask.
  *
  * The umask is changed by the process itself, in its page, and that word is its umask: whoever needs it reads it there, so a file that
  * is made afterwards has it, whichever thread makes it. Any nine bits are a umask that its process could have set.
@@ -76,32 +76,35 @@ static void forget(struct fact_table *table, enum platform_fact fact)
     __atomic_store_n(&table->page->words[fact], 0, __ATOMIC_SEQ_CST);
 }
 
-void facts_know(struct task *t, enum platform_fact fact, const void *bytes, size_t size)
+struct platform_facts *facts_know(struct task *t, enum platform_fact fact, const void *bytes,
+                                  size_t size)
 {
     struct fact_table *table = table_of(t);
     uint64_t room;
     if (!table) {
-        return;
+        return NULL;
     }
     table->heat[fact] = WORTH_IT;
     void *to = platform_fact_bytes(table->page, fact, &room);
-    if (size <= room && size <= FACT_SIZE) {
-        forget(table, fact);
-        memcpy(to, bytes, size);
-        uint64_t generation = ++g_generation * FACT_GENERATION & ~FACT_VALID;
-        __atomic_store_n(&table->page->words[fact], FACT_VALID | generation | size,
-                         __ATOMIC_SEQ_CST);
+    if (size > room || size > FACT_SIZE) {
+        return NULL;
     }
+    forget(table, fact);
+    memcpy(to, bytes, size);
+    uint64_t generation = ++g_generation * FACT_GENERATION & ~FACT_VALID;
+    __atomic_store_n(&table->page->words[fact], FACT_VALID | generation | size, __ATOMIC_SEQ_CST);
+    return table->page;
 }
 
-void facts_keep(struct task *t, enum platform_fact fact, const void *bytes, size_t size)
+struct platform_facts *facts_keep(struct task *t, enum platform_fact fact, const void *bytes,
+                                  size_t size)
 {
     struct fact_table *table = table_of(t);
     if (table && table->heat[fact] + 1 < WORTH_IT) {
         table->heat[fact]++;
-    } else if (table) {
-        facts_know(t, fact, bytes, size);
+        return NULL;
     }
+    return table ? facts_know(t, fact, bytes, size) : NULL;
 }
 
 void facts_forget_of(struct thread_group *tg, enum platform_fact fact)
@@ -164,6 +167,9 @@ void facts_end(struct mm *mm)
     struct fact_table *table = take(&mm->facts);
     if (!table) {
         return;
+    }
+    if (table->tg->actions_page == table->page) {
+        signal_actions_take_back(table->tg);
     }
     for (int i = 0; i < FACT_COUNT; i++) {
         forget(table, i);

@@ -6,10 +6,14 @@
 #include "platform/platform.h"
 #include "sentry/task/task.h"
 
-/* t was told this, as its call's answer: perhaps it asks so often that it shall know. bytes: borrowed. */
-void facts_keep(struct task *t, enum platform_fact fact, const void *bytes, size_t size);
-/* It certainly will ask: it shall know at once. */
-void facts_know(struct task *t, enum platform_fact fact, const void *bytes, size_t size);
+/*
+ * keep: t was told this, as its call's answer: perhaps it asks so often that it shall know. know: it certainly will ask. bytes:
+ * borrowed. Return: the page where it knows it now, which lasts until facts_end; NULL: it does not.
+ */
+struct platform_facts *facts_keep(struct task *t, enum platform_fact fact, const void *bytes,
+                                  size_t size);
+struct platform_facts *facts_know(struct task *t, enum platform_fact fact, const void *bytes,
+                                  size_t size);
 /* It is no longer true: for tg, for all who share fs, for everybody. */
 void facts_forget_of(struct thread_group *tg, enum platform_fact fact);
 void facts_forget_at(struct fs_context *fs, enum platform_fact fact);

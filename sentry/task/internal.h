@@ -85,7 +85,7 @@ void signal_stop_leave(struct task *t);
 /* Until its group goes on, or t must die. Context: may block. */
 void signal_stay_stopped(struct task *t);
 /* Would the handler-less default of sig do nothing for tg? */
-bool signal_is_ignored(const struct thread_group *tg, int sig);
+bool signal_is_ignored(struct thread_group *tg, int sig);
 
 /* --- signal_x86_64.c --- */
 /* Writes the handler's frame, and points ctx at the handler. Errors: -EFAULT: the stack is bad. */

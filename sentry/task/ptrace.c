@@ -205,7 +205,7 @@ void ptrace_tell_tracer(struct ptrace_state *p)
     if (!to->sighand) {
         return;
     }
-    const struct ksigaction *a = &to->sighand->action[SIGCHLD];
+    const struct ksigaction *a = signal_action(to, SIGCHLD);
     bool dead = p->state == PTRACE_DEAD;
     if (a->handler != SIG_HANDLER_IGN && (dead || !(a->flags & SA_NOCLDSTOP))) {
         siginfo_t info;

@@ -35,9 +35,9 @@ int signal_dequeue(struct task *t, ksigset_t mask, siginfo_t *out)
 
 /* --- stop and continue --- */
 
-static bool parent_wants_stops(const struct thread_group *parent)
+static bool parent_wants_stops(struct thread_group *parent)
 {
-    const struct ksigaction *a = &parent->sighand->action[SIGCHLD];
+    const struct ksigaction *a = signal_action(parent, SIGCHLD);
     return a->handler != SIG_HANDLER_IGN && !(a->flags & SA_NOCLDSTOP);
 }
 
@@ -169,7 +169,7 @@ static void restart_without_handler(struct task *t, struct guest_context *ctx, l
 static void force_segv(struct task *t, int sig)
 {
     if (sig == SIGSEGV) {
-        t->tg->sighand->action[SIGSEGV].handler = SIG_HANDLER_DFL;
+        signal_action_edit(t->tg, SIGSEGV)->handler = SIG_HANDLER_DFL;
         signal_action_changed(t->tg, KSIG_BIT(SIGSEGV));
     }
     signal_force(t, SIGSEGV, NULL);
@@ -179,39 +179,6 @@ void signal_bad_frame(struct task *t)
 {
     signal_set_blocked(t, t->frame_mask); /* the handler did not begin */
     force_segv(t, t->frame_sig);
-}
-
-void signal_action_changed(struct thread_group *tg, ksigset_t signals)
-{
-    struct task *t;
-    list_for_each_entry (t, &tg->threads, group_link) {
-        if (t->pt) {
-            platform_forget_actions(t->pt, signals);
-        }
-    }
-    facts_forget_of(tg, FACT_ACTIONS);
-}
-
-#define ACTION_HABIT 8 /* calls after which a process's children know their actions */
-_Static_assert(sizeof(((struct sighand *)0)->action[0]) == 32, "as platform/facts.h has them");
-_Static_assert(KSIG_MAX == FACT_ACTIONS_MAX, "as many");
-
-void signal_keep_actions(struct task *t)
-{
-    const struct sighand *s = t->tg->sighand;
-    t->tg->action_calls += t->tg->action_calls < ACTION_HABIT;
-    if (s->ref.n == 1) { /* else another process changes them, too */
-        facts_keep(t, FACT_ACTIONS, &s->action[1], sizeof(s->action) - sizeof(s->action[0]));
-    }
-}
-
-void signal_child_actions(struct task *t, struct task *child)
-{
-    const struct sighand *s = child->tg->sighand;
-    child->tg->action_calls = t->tg->action_calls;
-    if (t->tg->action_calls == ACTION_HABIT && s->ref.n == 1) {
-        facts_know(child, FACT_ACTIONS, &s->action[1], sizeof(s->action) - sizeof(s->action[0]));
-    }
 }
 
 /*
@@ -349,7 +316,7 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         if (unlikely(g_signal_trace)) {
             g_signal_trace(t, &info);
         }
-        struct ksigaction *a = &t->tg->sighand->action[sig];
+        const struct ksigaction *a = signal_action(t->tg, sig);
         if (a->handler == SIG_HANDLER_IGN) {
             continue;
         }
@@ -361,7 +328,7 @@ void signal_deliver(struct task *t, struct guest_context *ctx, long nr, long sys
         }
         struct ksigaction action = *a;
         if (action.flags & SA_RESETHAND) {
-            a->handler = SIG_HANDLER_DFL;
+            signal_action_edit(t->tg, sig)->handler = SIG_HANDLER_DFL;
             facts_forget_of(t->tg, FACT_ACTIONS);
         }
         if (nr >= 0 && !handled) {
@@ -404,7 +371,7 @@ void signal_set_action(struct task *t, int sig, const struct ksigaction *a)
 {
     struct thread_group *tg = t->tg;
     struct task *other;
-    tg->sighand->action[sig] = *a;
+    *signal_action_edit(tg, sig) = *a;
     signal_action_changed(tg, KSIG_BIT(sig));
     if (!signal_is_ignored(tg, sig)) {
         return;

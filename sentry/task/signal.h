@@ -87,6 +87,16 @@ void signal_set_blocked(struct task *t, ksigset_t set);
 /* t's mask, which it may have changed without a system call (platform_set_mask) since it was last here. */
 ksigset_t signal_blocked(struct task *t);
 
+/*
+ * What tg does with sig. The process may have changed it by itself since it was last here: only these two see that. const: as it is
+ * now; edit: to be changed, by a task of tg in the kernel, which then says so to signal_action_changed.
+ */
+const struct ksigaction *signal_action(struct thread_group *tg, int sig);
+struct ksigaction *signal_action_edit(struct thread_group *tg, int sig);
+/* All of tg's actions are in its sighand: to be copied. */
+void signal_actions_read(struct thread_group *tg);
+/* The same, and the process changes no more of them by itself. */
+void signal_actions_take_back(struct thread_group *tg);
 /* tg's handlers for these signals are not what they were, or not only its own: its threads must ask again. */
 void signal_action_changed(struct thread_group *tg, ksigset_t signals);
 /* t has asked for its actions or set one: perhaps it shall know them. */
@@ -122,4 +132,4 @@ extern void (*g_signal_trace)(struct task *t, const siginfo_t *info);
 extern void (*g_signal_fatal)(struct task *t, const struct guest_context *ctx,
                               const siginfo_t *info);
 /* The disposition of sig as /proc/PID/status shows it. */
-void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught);
+void signal_sets(struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught);

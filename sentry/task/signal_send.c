@@ -26,9 +26,9 @@ void signal_wake(struct task *t)
     }
 }
 
-bool signal_is_ignored(const struct thread_group *tg, int sig)
+bool signal_is_ignored(struct thread_group *tg, int sig)
 {
-    uaddr_t handler = tg->sighand->action[sig].handler;
+    uaddr_t handler = signal_action(tg, sig)->handler;
     if (handler == SIG_HANDLER_IGN) {
         return true;
     }
@@ -146,7 +146,7 @@ static bool prepare(struct thread_group *tg, struct task *t, int sig)
 static void complete(struct task *t, int sig)
 {
     struct thread_group *tg = t->tg;
-    bool fatal = tg->sighand->action[sig].handler == SIG_HANDLER_DFL && !thread_group_is_init(tg) &&
+    bool fatal = signal_action(tg, sig)->handler == SIG_HANDLER_DFL && !thread_group_is_init(tg) &&
                  !((SIGSET_IGNORE | SIGSET_STOP | SIGSET_CORE) & KSIG_BIT(sig)) &&
                  !(t->real_blocked & KSIG_BIT(sig)) && !task_traced(t);
     if (fatal) {
@@ -239,10 +239,9 @@ int signal_send_pgrp(int pgid, int sig, const siginfo_t *info)
 
 void signal_force(struct task *t, int sig, const siginfo_t *info)
 {
-    struct ksigaction *a = &t->tg->sighand->action[sig];
     bool blocked = t->blocked & KSIG_BIT(sig);
-    if (blocked || a->handler == SIG_HANDLER_IGN) {
-        a->handler = SIG_HANDLER_DFL;
+    if (blocked || signal_action(t->tg, sig)->handler == SIG_HANDLER_IGN) {
+        signal_action_edit(t->tg, sig)->handler = SIG_HANDLER_DFL;
         signal_action_changed(t->tg, KSIG_BIT(sig));
         signal_set_blocked(t, t->blocked & ~KSIG_BIT(sig));
     }
@@ -317,11 +316,11 @@ void signal_set_blocked(struct task *t, ksigset_t set)
     signal_recalc(t);
 }
 
-void signal_sets(const struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught)
+void signal_sets(struct thread_group *tg, ksigset_t *out_ignored, ksigset_t *out_caught)
 {
     *out_ignored = *out_caught = 0;
     for (int sig = 1; sig <= KSIG_MAX && tg->sighand; sig++) {
-        uaddr_t handler = tg->sighand->action[sig].handler;
+        uaddr_t handler = signal_action(tg, sig)->handler;
         if (handler == SIG_HANDLER_IGN) {
             *out_ignored |= KSIG_BIT(sig);
         } else if (handler != SIG_HANDLER_DFL) {

@@ -72,13 +72,15 @@ struct thread_group {
     struct list pgrp_link, session_link;
     struct tty *tty; /* borrowed: controlling terminal or NULL */
 
-    struct sighand *sighand;   /* ref (tasks share it; kept here) */
-    uint8_t action_calls;      /* rt_sigaction's, its parent's included; see signal.c */
-    struct sigpending pending; /* process-directed */
-    int exit_signal;           /* to the parent at exit; SIGCHLD for fork */
-    bool exiting;              /* exit_group began: exit_status is decided */
-    bool zombie;               /* all threads gone, not yet waited for */
-    int exit_status;           /* wait(2) status */
+    struct sighand *sighand; /* ref (tasks share it; kept here) */
+    uint8_t action_calls;    /* rt_sigaction's, its parent's included; see actions.c */
+    struct platform_facts *
+        actions_page; /* borrowed from mm->facts: the process changes its actions there; NULL: it asks */
+    struct sigpending pending;              /* process-directed */
+    int exit_signal;                        /* to the parent at exit; SIGCHLD for fork */
+    bool exiting;                           /* exit_group began: exit_status is decided */
+    bool zombie;                            /* all threads gone, not yet waited for */
+    int exit_status;                        /* wait(2) status */
     bool stopped, stop_reported, continued; /* job control */
     int stop_signal;
     bool has_execed; /* setpgid rule */

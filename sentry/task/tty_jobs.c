@@ -56,7 +56,7 @@ static bool current_ignores(int sig)
     const struct task *t = task_current();
 
     return t &&
-           ((t->blocked & KSIG_BIT(sig)) || t->tg->sighand->action[sig].handler == SIG_HANDLER_IGN);
+           ((t->blocked & KSIG_BIT(sig)) || signal_action(t->tg, sig)->handler == SIG_HANDLER_IGN);
 }
 
 static bool current_is_orphaned(void)

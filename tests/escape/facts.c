@@ -1,7 +1,8 @@
 /*
  * What a process knows of itself lies in a page that it can write: umask, names, limits, the working directory's path, flags of
- * its fds (platform/facts.h). What must happen: lies are told to the liar alone. A forged umask gives modes that a umask could have
- * given; a forged path opens nothing, a forged limit allows nothing; and no other process, nor its own child, hears of it.
+ * its fds, what it does with signals (platform/facts.h). What must happen: lies are told to the liar alone. A forged umask gives modes that a umask could have
+ * given; a forged path opens nothing, a forged limit allows nothing; a forged action ignores no SIGKILL, and no mask holds it off; and no
+ * other process, nor its own child, hears of it.
  */
 #include "tests/escape/escape.h"
 
@@ -188,7 +189,96 @@ static void garbage(void)
     }
 }
 
+static void handler(int sig)
+{
+    (void)sig;
+}
+
+/* Actions that no call would set: of all signals, SIGKILL and SIGSTOP included, in both places, while they are acted on. */
+static __attribute__((noreturn)) void forge_actions(int ready)
+{
+    struct platform_facts *f = facts();
+    struct sigaction a = {.sa_handler = handler};
+    for (int i = 0; i < 40; i++) {
+        a.sa_handler = i % 2 ? handler : SIG_DFL;
+        sigaction(SIGUSR1, &a, NULL);
+    }
+    NOTE("actions are %s own\n", f->actions_own ? "its" : "not its");
+    write(ready, "x", 1);
+    for (;;) {
+        for (int i = 0; i < FACT_ACTIONS_OWN; i++) {
+            for (int at = 0; at < 2; at++) {
+                uint64_t *words = f->own_actions[at][i];
+                words[0] = rnd() % 3 ? 1 /* SIG_IGN */ : (uint64_t)handler;
+                words[1] = rnd();
+                words[3] = ~0UL;
+            }
+            f->action_at[i] = (uint8_t)(rnd() % 8 ? 1 + rnd() % 2 : rnd());
+        }
+        f->actions_own = (uint32_t)rnd();
+        if (rnd() % 16 == 0) {
+            a.sa_handler = handler;
+            sigaction((int)(1 + rnd() % 64), &a, NULL);
+            kill(getpid(), SIGCONT);
+        }
+    }
+}
+
+static uint64_t blocked_of(pid_t pid)
+{
+    char name[64], text[8192] = "";
+    snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+    int fd = open(name, O_RDONLY);
+    (void)!read(fd, text, sizeof(text) - 1);
+    close(fd);
+    uint64_t all = 0;
+    for (const char *const *field =
+             (const char *const[]){"\nSigBlk:", "\nSigIgn:", "\nSigCgt:", NULL};
+         *field; field++) {
+        const char *at = strstr(text, *field);
+        all |= at ? strtoull(at + 8, NULL, 16) : 0;
+    }
+    return all;
+}
+
+static void forged_actions(void)
+{
+    for (int round = 0; round < 20; round++) {
+        int ready[2], status = 0;
+        char c;
+        pipe(ready);
+        pid_t pid = fork();
+        if (pid == 0) {
+            forge_actions(ready[1]);
+        }
+        (void)!read(ready[0], &c, 1);
+        for (int i = 0; i < 50; i++) {
+            kill(pid, (int[]){SIGUSR1, SIGCHLD, SIGURG, SIGWINCH, SIGSTOP, SIGCONT}[i % 6]);
+            if (blocked_of(pid) & (1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1))) {
+                BREACH("SIGKILL or SIGSTOP is blocked, ignored or caught");
+            }
+        }
+        kill(pid, SIGSTOP);
+        pid_t r = waitpid(pid, &status, WUNTRACED);
+        if (r == pid && WIFSTOPPED(status)) {
+            kill(pid, SIGKILL);
+            r = waitpid(pid, &status, 0);
+        }
+        if (r != pid || !WIFSIGNALED(status)) {
+            BREACH("a process outlives SIGKILL: %d, %#x", r, status);
+        }
+        struct sigaction mine;
+        if (sigaction(SIGUSR1, NULL, &mine) != 0 || mine.sa_handler != SIG_DFL) {
+            BREACH("another process's action changed");
+        }
+        close(ready[0]);
+        close(ready[1]);
+    }
+}
+
 static const struct attack g_attacks[] = {
+    {"facts: forged actions", forged_actions},
+    {"facts: forged actions, ordinary user", forged_actions, true},
     {"facts: a forged umask", forged_umask},
     {"facts: a forged umask, ordinary user", forged_umask, true},
     {"facts: only one's own", only_ones_own},
