@@ -19,6 +19,10 @@
 #define LEASE_SMALL     (16UL << 20)
 #define LEASE_SMALL_MAX 56
 
+/* The first so many leases have room for a copy of their files' bytes, each so much. */
+#define LEASE_ROOMS 48U
+#define LEASE_ROOM  0x20000UL
+
 /* The position word: LEASE_VALID, a generation, the file's position. */
 #define LEASE_VALID  (1UL << 63)
 #define LEASE_CLOSED (1UL << 62) /* instead of LEASE_VALID: the process has closed the fd */

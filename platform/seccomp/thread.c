@@ -347,6 +347,7 @@ struct platform_lease_page *seccomp_lease_page(struct platform_space *s)
 
 void *seccomp_lease_bytes(struct platform_space *s, size_t *out_size)
 {
+    _Static_assert(LEASE_BYTES_SIZE == LEASE_ROOMS * LEASE_ROOM, "all rooms");
     *out_size = LEASE_BYTES_SIZE;
     return space_chan(s, THREAD_SLOTS + 1);
 }

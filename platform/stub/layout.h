@@ -54,8 +54,8 @@
 #define WINDOW_SIZE   (CHAN_STRIDE - WINDOW_OFFSET)
 #define NOTES_OFFSET                                                                               \
     (WINDOW_SIZE - NOTES_SIZE) /* in the window: its end is the log while it has anything */
-/* The last slots are no threads': the process's lease page (platform/lease_page.h), and copies of small files that it opens next. */
-#define SHARED_SLOTS     3
+/* The last slots are no threads': the process's lease page (platform/lease_page.h), and copies of files that it opens next. */
+#define SHARED_SLOTS     49
 #define THREAD_SLOTS     (SLOT_COUNT - SHARED_SLOTS)
 #define LEASE_PAGE       (CHAN_BASE + THREAD_SLOTS * CHAN_STRIDE)
 #define LEASE_BYTES      (LEASE_PAGE + CHAN_STRIDE)

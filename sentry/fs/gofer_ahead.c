@@ -2,9 +2,10 @@
  * Opening files before they are asked for. In a frozen tree, when one file of a directory is opened after the other
  * (grep -r, tar), the gofer is asked for the next ones, too: a trip costs ten times what it does for one file.
  *
- * The next ones are those that a walk of the tree comes to: the rest of the directory in the order of its listing, what was passed
- * over in it; and, once that has paid off for a while, the directories below that have been listed already, and
- * what follows this one in those above it. What comes has to earn its keep, see open_credit.
+ * The next ones are those that a walk of the tree comes to: the rest of the directory in the order of its listing, and what was passed
+ * over in it; once that has paid off for a while, also what is in the directories below that have been listed already, and
+ * what follows this one in those above it. What comes has to earn its keep, see open_credit. If it does, more is fetched before it
+ * is wanted, by a kthread of its own: the gofer works while the process reads what it has.
  */
 #include "sentry/fs/gofer_fs.h"
 
@@ -17,6 +18,9 @@
 #define CREDIT_USE  2
 #define CREDIT_WIDE 16 /* with so much, other directories, too */
 #define FILES_FIRST 4u
+#define FILES_MORE  48u  /* opened before they are wanted, ... */
+#define FILES_LACK  12u  /* ... when so many are missing ... */
+#define LOOKED_NEAR 48u  /* ... among so many entries that come next */
 #define LOOKED_AT   256u /* entries, for one trip */
 #define DIRS_MAX    32u
 #define DEPTH_MAX   8u
@@ -26,7 +30,7 @@ struct ahead {
     struct gofer_fs *fs;
     char text[GOFER_MAX_PATH]; /* as gofer_files_valid has it */
     size_t size;
-    unsigned files, files_max, looked;
+    unsigned files, files_max, looked, looked_max;
     struct {
         struct gofer_inode *dir; /* ref */
         size_t start;            /* of its names */
@@ -110,39 +114,33 @@ static bool add_file(struct ahead *a, struct gofer_inode *dir, const struct gofe
     return ++a->files < a->files_max;
 }
 
-/* Files among dir's entries from at to end. Return: as add_file. */
-static bool add_files(struct ahead *a, const struct gofer_inode *self, struct gofer_inode *dir,
-                      size_t at, size_t end)
+/*
+ * Files among dir's entries from at to end, and, so deep, of the directories among them, as far as they are listed: in the order in which
+ * a walk of the tree comes to them. self: none of them. Return: as add_file.
+ */
+static bool add_entries(struct ahead *a, const struct gofer_inode *self, struct gofer_inode *dir,
+                        size_t at, size_t end, unsigned depth)
 {
     const struct gofer_dirent *e;
     while (at < end && (e = gofer_listing_next(dir, &at))) {
+        struct gofer_attr attr;
         bool is_self = self && strlen(self->name) == e->name_size &&
                        memcmp(self->name, gofer_dirent_name(e), e->name_size) == 0;
-        if (++a->looked > LOOKED_AT ||
-            (e->has_attr && e->type == DT_REG && !is_self && !add_file(a, dir, e))) {
+        if (++a->looked > a->looked_max) {
             return false;
         }
-    }
-    return true;
-}
-
-/* Files of the directories among dir's entries from at on, as far as they are listed. Return: as add_file. */
-static bool add_below(struct ahead *a, struct gofer_inode *dir, size_t at, unsigned depth)
-{
-    const struct gofer_dirent *e;
-    while (depth > 0 && (e = gofer_listing_next(dir, &at))) {
-        struct gofer_attr attr;
-        if (++a->looked > LOOKED_AT) {
-            return false;
-        }
-        if (!e->has_attr || e->type != DT_DIR) {
+        if (!e->has_attr || is_self) {
             continue;
         }
-        memcpy(&attr, e + 1, sizeof(attr));
-        struct gofer_inode *sub = gofer_inode_known(a->fs, &attr);
-        if (sub && sub->parent == dir &&
-            (!add_files(a, NULL, sub, 0, SIZE_MAX) || !add_below(a, sub, 0, depth - 1))) {
+        if (e->type == DT_REG && !add_file(a, dir, e)) {
             return false;
+        }
+        if (e->type == DT_DIR && depth > 0) {
+            memcpy(&attr, e + 1, sizeof(attr));
+            struct gofer_inode *sub = gofer_inode_known(a->fs, &attr);
+            if (sub && sub->parent == dir && !add_entries(a, NULL, sub, 0, SIZE_MAX, depth - 1)) {
+                return false;
+            }
         }
     }
     return true;
@@ -152,18 +150,18 @@ static void choose(struct ahead *a, const struct gofer_inode *gi)
 {
     struct gofer_inode *dir = gi->parent;
     const struct name self = {gi->name, strlen(gi->name)};
+    unsigned depth = a->fs->open_credit < CREDIT_WIDE ? 0 : DEPTH_MAX;
     size_t at;
     if (!gofer_listing_seek(dir, &self, &at) || !begin_dir(a, dir) ||
-        !add_files(a, gi, dir, at, SIZE_MAX) || !add_files(a, gi, dir, 0, at) ||
-        a->fs->open_credit < CREDIT_WIDE || !add_below(a, dir, at, DEPTH_MAX)) {
+        !add_entries(a, gi, dir, at, SIZE_MAX, depth) || !add_entries(a, gi, dir, 0, at, 0) ||
+        depth == 0) {
         return;
     }
     for (unsigned i = 0; i < LEVELS_UP && dir->parent; i++) {
         const struct name name = {dir->name, strlen(dir->name)};
-        const struct gofer_inode *from = dir;
         dir = dir->parent;
         if (!gofer_listing_seek(dir, &name, &at) || !gofer_listing_next(dir, &at) ||
-            !add_files(a, from, dir, at, SIZE_MAX) || !add_below(a, dir, at, DEPTH_MAX)) {
+            !add_entries(a, NULL, dir, at, SIZE_MAX, depth)) {
             return;
         }
     }
@@ -206,25 +204,120 @@ static void keep(struct ahead *a)
     }
 }
 
+static void forget_chosen(struct ahead *a)
+{
+    while (a->dir_count > 0) {
+        inode_put(&a->dirs[--a->dir_count].dir->inode);
+    }
+    a->text[0] = '\0';
+    a->size = a->files = a->looked = 0;
+}
+
+static void ahead_free(struct ahead *a)
+{
+    forget_chosen(a);
+    free(a);
+}
+
+/* What comes after gi, at most so many; NULL: not even files_min of the next few, or no memory. */
+static struct ahead *choose_after(struct gofer_inode *gi, unsigned files_min, unsigned files_max)
+{
+    struct ahead *a = malloc(sizeof(*a));
+    if (!a) {
+        return NULL;
+    }
+    a->fs = gofer_fs_of(gi);
+    a->dir_count = 0;
+    a->came.count = 0;
+    a->files_max = files_max;
+    a->looked_max = LOOKED_NEAR;
+    forget_chosen(a);
+    if (files_min > 0) {
+        choose(a, gi);
+        if (a->files < files_min) {
+            ahead_free(a);
+            return NULL;
+        }
+        forget_chosen(a);
+    }
+    a->looked_max = LOOKED_AT;
+    choose(a, gi);
+    return a;
+}
+
 int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out, int *out_fd)
 {
     struct gofer_fs *fs = gofer_fs_of(gi);
-    AUTO_FREE struct ahead *a = gi->parent && wants_ahead(gi->parent) ? malloc(sizeof(*a)) : NULL;
+    unsigned files_max = MIN(FILES_FIRST + (unsigned)MAX(fs->open_credit, 0), GOFER_MAX_BESIDE);
+    struct ahead *a = gi->parent && wants_ahead(gi->parent) ? choose_after(gi, 0, files_max) : NULL;
     if (!a) {
         return gofer_client_open(fs->client, fs->root, path, O_RDONLY, 0, out, out_fd);
     }
-    a->fs = fs;
-    a->text[0] = '\0';
-    a->size = a->came.count = 0;
-    a->files = a->looked = a->dir_count = 0;
-    a->files_max = MIN(FILES_FIRST + (unsigned)MAX(fs->open_credit, 0), GOFER_MAX_BESIDE);
-    choose(a, gi);
     int err = gofer_client_open_beside(fs->client, fs->root, path, a->text, out, out_fd, &a->came);
     if (err == 0) {
         keep(a);
     }
-    while (a->dir_count > 0) {
-        inode_put(&a->dirs[--a->dir_count].dir->inode);
-    }
+    ahead_free(a);
     return err;
+}
+
+/* --- before anybody waits for it --- */
+
+struct errand {
+    struct ahead *ahead;    /* owned */
+    struct gofer_inode *gi; /* ref: what it begins at */
+    char *path;             /* owned: gi's */
+};
+
+static void errand_run(void *arg)
+{
+    struct errand *e = arg;
+    struct gofer_fs *fs = e->ahead->fs;
+    struct gofer_attr attr;
+    int fd;
+    int err = gofer_client_open_beside(fs->client, fs->root, e->path, e->ahead->text, &attr, &fd,
+                                       &e->ahead->came);
+    if (err == 0) {
+        host_close(fd);
+        keep(e->ahead);
+    }
+    fs->opening = false;
+    waitq_wake(&fs->opened, 0);
+    ahead_free(e->ahead);
+    inode_put(&e->gi->inode); /* perhaps fs's last one */
+    free(e->path);
+    free(e);
+}
+
+void gofer_open_more(struct gofer_inode *gi)
+{
+    struct gofer_fs *fs = gofer_fs_of(gi);
+    if (!fs->frozen || fs->detached || fs->opening || !gi->parent ||
+        fs->open_credit < CREDIT_WIDE) {
+        return;
+    }
+    struct errand *e = calloc(1, sizeof(*e));
+    struct kthread *k;
+    if (e && (e->ahead = choose_after(gi, FILES_LACK, FILES_MORE)) &&
+        gofer_path(gi, NULL, &e->path) == 0 && kthread_create(&k, errand_run, e, "opener") == 0) {
+        inode_get(&gi->inode);
+        e->gi = gi;
+        fs->opening = true;
+        kthread_yield(); /* the gofer shall begin at once */
+        return;
+    }
+    if (e && e->ahead) {
+        ahead_free(e->ahead);
+    }
+    free(e ? e->path : NULL);
+    free(e);
+}
+
+void gofer_ahead_wait(struct gofer_fs *fs)
+{
+    if (fs->opening) {
+        int err =
+            waitq_wait_deadline(&fs->opened, !fs->opening, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
+        BUG_ON(err < 0);
+    }
 }

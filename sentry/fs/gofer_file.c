@@ -135,6 +135,9 @@ int gofer_file_open(struct gofer_inode *gi, struct file *f)
     if (write && gofer_fs_of(gi)->read_only) {
         return -EROFS;
     }
+    if (d->fd < 0 && !write) {
+        gofer_ahead_wait(gofer_fs_of(gi)); /* it may be among them */
+    }
     if (d->fd < 0) {
         int err = fd_bring(gi, d, write ? O_RDWR : O_RDONLY);
         if (err == -EACCES && write && !file_readable(f)) {

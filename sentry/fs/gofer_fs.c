@@ -438,6 +438,11 @@ static bool fs_opens_at_once(const struct inode *inode)
     return gofer_fs_of(gi)->frozen && S_ISREG(inode->mode) && gi->read_fd.fd >= 0;
 }
 
+static void fs_open_more(struct inode *inode)
+{
+    gofer_open_more(gofer_i(inode));
+}
+
 static size_t fs_names_after(struct inode *dir, const struct name *after, char *names, size_t size,
                              size_t max)
 {
@@ -494,6 +499,7 @@ const struct inode_ops gofer_inode_ops = {
     .rename = gofer_rename,
     .names_after = fs_names_after,
     .opens_at_once = fs_opens_at_once,
+    .open_more = fs_open_more,
     .lacks_xattrs = fs_lacks_xattrs,
     .readlink = fs_readlink,
     .getattr = fs_getattr,
@@ -537,6 +543,7 @@ int gofer_fs_new(struct gofer_client *g, uint32_t root, bool read_only, bool sha
                             .root = root,
                             .read_only = read_only,
                             .frozen = read_only && !shared};
+    waitq_init(&fs->opened);
     gofer_listing_init(fs);
     struct gofer_inode *gi;
     err = inode_new(fs, &attr, &gi);

@@ -202,6 +202,14 @@ static bool overlay_opens_at_once(const struct inode *inode)
            n->lower->ops->opens_at_once(n->lower);
 }
 
+static void overlay_open_more(struct inode *inode)
+{
+    const struct overlay_node *n = container_of(inode, const struct overlay_node, mem.inode);
+    if (n->data_in_lower && n->lower->ops->open_more) {
+        n->lower->ops->open_more(n->lower);
+    }
+}
+
 static int overlay_readlink(struct inode *inode, char **out)
 {
     const struct overlay_node *n = overlay_node(inode);
@@ -377,6 +385,7 @@ static const struct inode_ops overlay_file_ops = {
     OVERLAY_COMMON_OPS,
     .open = overlay_open_file,
     .opens_at_once = overlay_opens_at_once,
+    .open_more = overlay_open_more,
 };
 static const struct inode_ops overlay_link_ops = {OVERLAY_COMMON_OPS, .readlink = overlay_readlink};
 static const struct inode_ops overlay_special_ops = {OVERLAY_COMMON_OPS};

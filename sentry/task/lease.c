@@ -173,6 +173,7 @@ static void tidy(struct task *t, long nr)
     if (rights) {
         lease_end_kept(table);
         lease_open_withdraw(table);
+        lease_forget_copies(table);
         lease_end_rings(table); /* the others' trust ends: they go on with a ring of their own */
     }
     if (rights || table->stale_bytes > STALE_BYTES_MAX) {

@@ -103,10 +103,11 @@ struct lease_table {
     struct list facts;
     struct fd_closes closes;
     struct note_table *notes; /* owned, or NULL */
-    struct list closed;     /* regular_lease.closed_link: ended, but the fd is still to be closed */
-    struct list claimed;    /* the same, but the fd is still to be opened */
-    unsigned next_prepared; /* place that is used again next */
-    size_t bytes_used;      /* of the memory for copies of files */
+    struct list closed;  /* regular_lease.closed_link: ended, but the fd is still to be closed */
+    struct list claimed; /* the same, but the fd is still to be opened */
+    uint32_t copied[LEASE_ROOMS]; /* bytes of each room that were used: lease_copy_bytes */
+    bool reads_opened;            /* what it opens now, it is going to read */
+    unsigned next_prepared;       /* place that is used again next */
     uint32_t generation;
     unsigned fcntl_heat; /* questions about fds */
 };
@@ -161,8 +162,14 @@ void lease_settle(struct lease_table *table);
 void lease_closes_end(struct lease_table *table);
 
 /* lease_open.c: descriptors that the process opens by itself. */
-/* t, in a system call, is about to have more prepared: no copies of files are given any more. */
-void lease_open_begin(struct task *t);
+/*
+ * Puts all of a small file where the process of a lease at that place has it without asking, if that takes no waiting. Each place has
+ * its own room, and the lease that was there before has ended: who still copies from it finds that at its compare-and-swap.
+ * Return: platform_lease.bytes.
+ */
+uint32_t lease_copy_bytes(struct task *t, unsigned place, const struct lease_terms *terms);
+/* The process is about to lose rights with which it got copies: they are wiped, and nothing is read from there any more. */
+void lease_forget_copies(struct lease_table *table);
 /*
  * Opens p for t's process, ahead, to be taken by a name with that hash. copy_max: of no more bytes it gets a copy, to be read without
  * a trip. Doesn't block. Return: platform_name.open; 0: no.

@@ -23,6 +23,7 @@
  * is as if it had been quicker. It goes where the process had an fd free, or nowhere.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lib/host.h"
 #include "sentry/task/lease_internal.h"
@@ -32,7 +33,6 @@
 /* Places for prepared ones; what is below and above is left to other leases. */
 #define PLACE_FIRST 16u
 #define PLACE_COUNT 32u
-#define COPY_ALIGN  64u
 #define TRIES_MAX   16
 /* Each holds a file open in the host: in all processes. */
 #define PREPARED_MAX 512u
@@ -167,37 +167,32 @@ static struct lease_table *table_for(struct task *t)
     return table && table->closes.table == t->files ? table : NULL;
 }
 
-void lease_open_begin(struct task *t)
+uint32_t lease_copy_bytes(struct task *t, unsigned place, const struct lease_terms *terms)
 {
+    size_t size, at = place * LEASE_ROOM, want = (size_t)terms->size;
     struct lease_table *table = t->mm->leases;
-    for (unsigned i = 0; table && table->bytes_used > 0 && i < LEASE_MAX; i++) {
-        struct regular_lease *l = table->regular[i];
-        if (l && l->bytes) {
-            struct platform_lease *p = lease_page_of(l);
-            p->capacity = 0;
-            l->bytes = p->bytes = 0;
-        }
+    uint8_t *memory = platform_lease_bytes(t->mm->space, &size);
+    if (!memory || place >= LEASE_ROOMS || at + LEASE_ROOM > size || want > LEASE_ROOM) {
+        return 0;
     }
-    if (table) {
-        table->bytes_used = 0;
-    }
+    table->copied[place] = MAX(table->copied[place], (uint32_t)want);
+    return host_pread_nowait(terms->host_fd, memory + at, want, 0) == (ssize_t)want
+               ? (uint32_t)at + 1
+               : 0;
 }
 
-/* Puts all of a small file where the process has it without asking, if that takes no waiting. */
-static void copy_bytes(struct task *t, struct regular_lease *l, const struct lease_terms *terms)
+void lease_forget_copies(struct lease_table *table)
 {
-    size_t room, size = (size_t)terms->size, at = ALIGN_UP(l->table->bytes_used, COPY_ALIGN);
-    uint8_t *memory = platform_lease_bytes(t->mm->space, &room);
-    if (at > room || size > room - at) {
-        lease_open_begin(t);
-        at = 0;
-    }
-    if (memory && size <= room &&
-        host_pread_nowait(terms->host_fd, memory + at, size, 0) == terms->size) {
-        struct platform_lease *p = lease_page_of(l);
-        l->bytes = p->bytes = (uint32_t)at + 1;
-        p->capacity = size;
-        l->table->bytes_used = at + size;
+    size_t size;
+    uint8_t *memory = platform_lease_bytes(table->space, &size);
+    for (unsigned i = 0; memory && i < LEASE_ROOMS; i++) {
+        if (table->copied[i] > 0) {
+            if (table->regular[i] && table->regular[i]->bytes) {
+                file_lease_end(&table->regular[i]->base);
+            }
+            memset(memory + i * LEASE_ROOM, 0, table->copied[i]);
+            table->copied[i] = 0;
+        }
     }
 }
 
@@ -216,12 +211,10 @@ static struct regular_lease *prepare(struct task *t, struct file *f, unsigned pl
         l->prepared = l->owned = true;
         l->name_hash = hash;
         g_prepared++;
+        l->bytes = (size_t)terms.size <= copy_max ? lease_copy_bytes(t, place, &terms) : 0;
         lease_install(t, file_get(f), -1, l, &terms);
         lease_page_of(l)->name_hash = hash;
         lease_publish_stat(l);
-        if ((size_t)terms.size <= copy_max) {
-            copy_bytes(t, l, &terms);
-        }
     }
     return l;
 }

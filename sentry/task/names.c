@@ -39,7 +39,7 @@
 #define OPENS_MAX      32 /* the same, of names that are prepared to be opened */
 #define REOPENED       8  /* a name that is opened again before so many others is prepared */
 #define USES_HABIT     8  /* of names told ahead: the process goes through files, and reads them */
-#define COPY_NEXT      (8u << 10)  /* bytes of a file that is copied ahead, */
+#define COPY_NEXT      LEASE_ROOM  /* bytes of a file that is copied ahead, */
 #define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
 #define NEAR           4 /* names that may be passed over by who opens files: there are other things, too */
 #define AHEAD_BYTES    8192
@@ -383,10 +383,7 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
     unsigned told = 0;
     s->window = window;
     memset(s->expected, 0, sizeof(s->expected));
-    if (opens) {
-        lease_open_begin(t);
-    }
-    kmutex_lock(&dir->inode->lock); /* free, as the caller has seen: does not sleep */
+    kmutex_lock(&dir->inode->lock);
     while (count > 0 && told < window && t->mm->names == table) {
         const struct name next = {at, strlen(at)};
         enum told how = keep_sibling(t, table, like, l, prefix, p, &next, opens);
@@ -433,6 +430,15 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
         dir->inode->ops->names_after(dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(few),
                                      (size_t)window + (opens ? NEAR : 1));
     expect(s, s->next, names, count);
+    if (opens && t->mm->leases) {
+        t->mm->leases->reads_opened = window > 0 && table->uses_seen >= USES_HABIT;
+    }
+    if (window > 0 && opens && p->dentry->inode->ops->open_more) {
+        p->dentry->inode->ops->open_more(p->dentry->inode);
+        if (t->mm->names != table) {
+            return;
+        }
+    }
     if (window > 0) { /* else one of those told ahead was pushed out, or this is the first */
         tell_names(t, table, s, like, l, p, prefix, window, names, count);
     }
