@@ -43,7 +43,7 @@ static int holds_no_locks(uint64_t list)
 static int may_park(const struct area *area)
 {
     return area->is_thread && area->slot < PARK_SLOTS && RO->park && !area->waiting &&
-           !area->kick && !(area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_MASK)) &&
+           !area->kick && !(area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_SITES | CHAN_ASK_MASK)) &&
            stub_fp_known() && !stub_single_threaded() && parked_count() < PARK_MAX &&
            holds_no_locks(area->chan->robust_list);
 }
