@@ -24,7 +24,7 @@
 #define LOOKED_AT   256u /* entries, for one trip */
 #define DIRS_MAX    32u
 #define DEPTH_MAX   8u
-#define LEVELS_UP   4u
+#define LEVELS_UP   8u
 
 struct ahead {
     struct gofer_fs *fs;
