@@ -189,7 +189,7 @@ static void keep(struct ahead *a)
         const char *text = a->text + o->entry;
         const struct name name = {text, strcspn(text, "/")};
         struct gofer_inode *dir = dir_of(a, o->entry), *gi;
-        if (!dir || gofer_inode_find(dir, &name, &o->attr, NULL, &gi) < 0) {
+        if (!dir || fs->detached || gofer_inode_find(dir, &name, &o->attr, NULL, &gi) < 0) {
             host_close(a->came.fds[i]);
             continue;
         }
@@ -281,7 +281,7 @@ static void errand_run(void *arg)
         host_close(fd);
         keep(e->ahead);
     }
-    fs->opening = false;
+    fs->opening = NULL;
     waitq_wake(&fs->opened, 0);
     ahead_free(e->ahead);
     inode_put(&e->gi->inode); /* perhaps fs's last one */
@@ -302,7 +302,7 @@ void gofer_open_more(struct gofer_inode *gi)
         gofer_path(gi, NULL, &e->path) == 0 && kthread_create(&k, errand_run, e, "opener") == 0) {
         inode_get(&gi->inode);
         e->gi = gi;
-        fs->opening = true;
+        fs->opening = e->ahead;
         kthread_yield(); /* the gofer shall begin at once */
         return;
     }
@@ -313,11 +313,23 @@ void gofer_open_more(struct gofer_inode *gi)
     free(e);
 }
 
-void gofer_ahead_wait(struct gofer_fs *fs)
+/* Files of gi's directory are on their way. */
+static bool is_coming(const struct gofer_inode *gi)
 {
-    if (fs->opening) {
-        int err =
-            waitq_wait_deadline(&fs->opened, !fs->opening, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
+    const struct ahead *a = gofer_fs_of(gi)->opening;
+    for (unsigned i = 0; a && i < a->dir_count; i++) {
+        if (a->dirs[i].dir == gi->parent) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void gofer_ahead_wait(struct gofer_inode *gi)
+{
+    if (is_coming(gi)) {
+        int err = waitq_wait_deadline(&gofer_fs_of(gi)->opened, !is_coming(gi),
+                                      WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
         BUG_ON(err < 0);
     }
 }

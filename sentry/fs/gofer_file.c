@@ -136,7 +136,7 @@ int gofer_file_open(struct gofer_inode *gi, struct file *f)
         return -EROFS;
     }
     if (d->fd < 0 && !write) {
-        gofer_ahead_wait(gofer_fs_of(gi)); /* it may be among them */
+        gofer_ahead_wait(gi);
     }
     if (d->fd < 0) {
         int err = fd_bring(gi, d, write ? O_RDWR : O_RDONLY);

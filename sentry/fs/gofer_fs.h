@@ -39,8 +39,8 @@ struct gofer_fs {                /* sb->private */
     unsigned primed_next;
     /* see gofer_listing.c */
     int attr_credit, xattr_credit, ahead_credit, around;
-    int open_credit; /* see gofer_ahead.c */
-    bool opening;    /* some are on their way: */
+    int open_credit;       /* see gofer_ahead.c */
+    struct ahead *opening; /* borrowed: files that are on their way; NULL */
     struct waitq opened;
     bool detached; /* no mount is left: nothing is kept any more */
     bool freeing;  /* see free_inode */
@@ -168,8 +168,8 @@ void gofer_listing_drop_all(struct gofer_fs *fs);
 
 /* gofer_ahead.c: has what will be wanted after gi opened, if little of it is left. */
 void gofer_open_more(struct gofer_inode *gi);
-/* What is on its way has come. Context: may block. */
-void gofer_ahead_wait(struct gofer_fs *fs);
+/* If gi may be among what is on its way, that has come. Context: may block. */
+void gofer_ahead_wait(struct gofer_inode *gi);
 /* gofer_ahead.c: OPEN for reading, perhaps with files that will be wanted next. Context: may block. */
 MUST_CHECK int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out,
                                 int *out_fd);
