@@ -141,7 +141,10 @@ int main(void)
     }
     CHECK(pthread_create(&t[CREATORS], NULL, signaller, NULL) == 0);
     CHECK(pthread_create(&t[CREATORS + 1], NULL, forker, NULL) == 0);
-    for (struct timespec left = {SECONDS, 0}; nanosleep(&left, &left) != 0;) {
+    struct timespec end;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &end) == 0);
+    end.tv_sec += SECONDS; /* a relative sleep would begin anew with each signal */
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) != 0) {
     }
     atomic_store(&g_stop, true);
     for (int i = 0; i < CREATORS + 2; i++) {
