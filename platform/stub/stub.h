@@ -274,7 +274,6 @@ void stub_clear_tid(uint64_t at);
 
 /* patch.c */
 void stub_count_trap(uint64_t ip, uint64_t rax);
-int stub_in_trampoline(uint64_t ip);
 /*
  * Rewrites those sites of the list that end in [text, text + size), which is code of a program that has not begun, whole, and stays
  * one mapping; a text's sites follow each other.
@@ -296,6 +295,25 @@ void stub_sites_unmapped(uint64_t addr, uint64_t size);
 void stub_sites_stop(int stop);
 void stub_patch_lock(void);
 void stub_patch_unlock(void);
+
+/* trampoline.c */
+#define TRAMPOLINE 32UL /* bytes */
+/* A free one that a 5-byte jump at site reaches. Return: 0: none. */
+uint64_t trampoline_near(uint64_t site);
+/*
+ * One to which a jump can lead in place of a two-byte instruction that ends at ip: the code after it is the displacement's last
+ * three bytes, *out_low the first. Return: 0: none.
+ */
+uint64_t trampoline_punned(uint64_t ip, const uint8_t *after, uint8_t *out_low);
+/* For a call that returns to ret, with its number if that was in the bytes that are rewritten. code is zeroed. */
+void trampoline_compose(uint8_t code[TRAMPOLINE], int with_nr, uint32_t nr, uint64_t ret);
+/* Composed, and put at at; or one for a cpuid that ends at ret. Return: 0, or -1. */
+int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret);
+int trampoline_write_cpuid(uint64_t at, uint64_t ret);
+int stub_in_trampoline(uint64_t ip);
+/* The pages of [addr, addr + size). Return: 0, or a host errno. */
+uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot);
+void code_store(uint64_t at, const uint8_t *code, uint64_t size);
 
 /* A cpuid that faulted ends at ip: for the sentry, too. */
 void stub_note_cpuid(uint64_t ip);
