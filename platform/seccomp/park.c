@@ -36,14 +36,15 @@ void park_forget(struct host_process *p)
 
 void park_collect(struct platform_thread *th)
 {
-    struct platform_thread *other;
+    struct platform_thread *other, *next;
     bool found = false;
     struct stub_process *said = space_process(th->space);
     if (!th->proc || !__atomic_load_n(&said->exits, __ATOMIC_RELAXED)) {
         return;
     }
     uint64_t slots = __atomic_exchange_n(&said->exits, 0, __ATOMIC_SEQ_CST);
-    list_for_each_entry (other, &th->proc->threads, proc_link) {
+    /* One whose host task is learnt now becomes the last. */
+    list_for_each_entry_safe (other, next, &th->proc->threads, proc_link) {
         if (other != th && other->slot < PARK_SLOTS && (slots >> other->slot & 1)) {
             found |= channel_accept(other, 0);
         }

@@ -214,9 +214,9 @@ bool clone_failed(struct platform_thread *th)
 
 void seccomp_switch(struct platform_thread *th, struct platform_event *out)
 {
+    /* Though the host may hear of it later: seccomp_kill_flush(). */
     if (th->proc && th->proc->killed) {
-        thread_mark_dead(th,
-                         SIGKILL); /* though the host may hear of it later: seccomp_kill_flush() */
+        thread_mark_dead(th, SIGKILL);
     }
     /* After a clone, the parent's next request may be there already. */
     if (!th->dead && !th->event) {
