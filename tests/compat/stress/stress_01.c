@@ -112,8 +112,9 @@ int main(void)
         sched_yield();
     }
     CHECK(pthread_create(&fork_thread, NULL, forker, NULL) == 0);
-    for (double end = now() + SECONDS; now() < end;) {
-        int i = rand() % THREADS;
+    double end = now() + SECONDS;
+    for (int n = 0; n < THREADS || now() < end; n++) {
+        int i = n < THREADS ? n : rand() % THREADS; /* each of them, however busy the machine is */
         CHECK(pthread_kill(threads[i], SIGUSR1) == 0);
         sent[i]++;
         for (double give_up = now() + 20; atomic_load(&g_handled[i]) < sent[i];) {
@@ -123,7 +124,7 @@ int main(void)
     atomic_store(&g_stop, true);
     for (int i = 0; i < THREADS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
-        CHECK(sent[i] > 0 && atomic_load(&g_handled[i]) == sent[i]);
+        CHECK(atomic_load(&g_handled[i]) == sent[i]);
     }
     CHECK(pthread_join(fork_thread, NULL) == 0);
     return 0;
