@@ -134,11 +134,15 @@ static bool is_fault_signal(uint64_t signo)
            signo == SIGTRAP;
 }
 
+static void tell_death(const struct platform_thread *th, struct platform_event *out)
+{
+    *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+}
+
 static void break_off(struct platform_thread *th, struct platform_event *out)
 {
     thread_violation(th);
-    out->kind = PLATFORM_DEAD;
-    out->status = th->status;
+    tell_death(th, out);
 }
 
 static void decode(struct platform_thread *th, struct platform_event *out)
@@ -148,7 +152,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
     if (load_failed) {
         seccomp_kill(th);
         thread_mark_dead(th, SIGSEGV); /* as Linux ends a program that it can't load */
-        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+        tell_death(th, out);
         return;
     }
     *out = (struct platform_event){
@@ -240,16 +244,16 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
             return;
         }
         if (channel_wait(th) < 0) {
-            *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
+            tell_death(th, out);
             return;
         }
     } while (clone_failed(th));
     park_collect(th);
     if (th->dead) {
-        *out = (struct platform_event){.kind = PLATFORM_DEAD, .status = th->status};
-        return;
+        tell_death(th, out);
+    } else {
+        decode(th, out);
     }
-    decode(th, out);
 }
 
 void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)

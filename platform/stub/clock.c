@@ -65,16 +65,25 @@ static long cpu_and_node(uint64_t cpu, uint64_t node)
     return 0;
 }
 
+long stub_thread_time(uint64_t *out_ns)
+{
+    uint64_t time[2];
+    long r = host_time(CLOCK_THREAD_CPUTIME_ID_, time);
+    if (r == 0) {
+        *out_ns = time[0] * NSEC_PER_SEC_ + time[1];
+    }
+    return r;
+}
+
 /* In a host thread that had another life before. */
 static long own_time(const struct chan *c, uint64_t to)
 {
-    uint64_t time[2];
-    if (host_time(CLOCK_THREAD_CPUTIME_ID_, time) != 0) {
+    uint64_t ns;
+    if (stub_thread_time(&ns) != 0) {
         return NOT_OURS;
     }
-    uint64_t ns = time[0] * NSEC_PER_SEC_ + time[1] - c->cpu_start_ns;
-    time[0] = ns / NSEC_PER_SEC_;
-    time[1] = ns % NSEC_PER_SEC_;
+    ns -= c->cpu_start_ns;
+    const uint64_t time[2] = {ns / NSEC_PER_SEC_, ns % NSEC_PER_SEC_};
     return guarded_copy((void *)to, time, sizeof(time)) == 0 ? 0 : NOT_OURS;
 }
 

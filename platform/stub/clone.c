@@ -42,14 +42,9 @@ int stub_single_threaded(void)
 {
     int count = 0;
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
-        for (uint64_t w = __atomic_load_n(&HOT->slots[i], __ATOMIC_ACQUIRE); w; w &= w - 1) {
-            count++;
-        }
+        count += bit_count(__atomic_load_n(&HOT->slots[i], __ATOMIC_ACQUIRE));
     }
-    for (uint64_t w = __atomic_load_n(&HOT->parked, __ATOMIC_ACQUIRE); w; w &= w - 1) {
-        count--;
-    }
-    return count == 1 + SHARED_SLOTS;
+    return count == 1 + SHARED_SLOTS + bit_count(__atomic_load_n(&HOT->parked, __ATOMIC_ACQUIRE));
 }
 
 static long slot_alloc(void)

@@ -88,7 +88,7 @@ static long set_action(struct chan *c, uint64_t sig, uint64_t new_at, uint64_t o
     }
     if (new_at &&
         (ANY_UNBLOCKABLE >> i & 1 || guarded_copy(new, (const void *)new_at, sizeof(new)) != 0 ||
-         (new[0] <= SIG_IGN_ &&asks_masks(c)))) {
+         (asks_masks(c) && new[0] <= SIG_IGN_))) {
         return NOT_OURS;
     }
     if (old_at && guarded_copy((void *)old_at, now, sizeof(now)) != 0) {

@@ -210,8 +210,7 @@ struct stub_order_clone {
     uint64_t guest_flags;
     uint32_t guest_tid, nonce;
     uint32_t child_pid; /* from the stub: what the host's clone returned */
-    uint32_t
-        parked; /* 1 + the slot of a thread that has ended and waits (park.c); 0: a host thread is made */
+    uint32_t parked;    /* 1 + slot of a thread that waits (park.c); 0: a host thread is made */
 };
 
 /*
@@ -359,8 +358,7 @@ struct stub_process {
         site_high;           /* between which addresses call sites are rewritten; 0, 0: nowhere */
     uint64_t brk_start, brk; /* the stub may move brk; 0: it may not */
     uint64_t cpu_before_ns; /* CPU time that the host does not count: in processes that exec left */
-    uint64_t
-        exits; /* a bit for each slot, of PARK_SLOTS, where an exit is posted for which nobody rang */
+    uint64_t exits; /* a bit for each of PARK_SLOTS: an exit is posted there, and nobody rang */
 };
 _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_OFFSET, "nor more");
 

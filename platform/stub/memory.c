@@ -153,7 +153,7 @@ static long brk_move(struct stub_process *p, uint64_t addr)
 
 long stub_brk(uint64_t addr)
 {
-    struct stub_process *p = (struct stub_process *)(CHAN_BASE + STUB_PROCESS_OFFSET);
+    struct stub_process *p = this_process();
     if (!p->brk_start) {
         return NOT_OURS;
     }

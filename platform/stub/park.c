@@ -15,22 +15,12 @@
 
 #include "platform/stub/stub.h"
 
-#define LIFE_PARKED              1U
-#define PARK_MAX                 4 /* of a process */
-#define RING_AFTER_NS            2000000
-#define FUTEX_PRIVATE_           128
-#define FUTEX_WAKE_              1
-#define ETIMEDOUT_               110
-#define CLOCK_THREAD_CPUTIME_ID_ 3
-
-static int parked_count(void)
-{
-    int count = 0;
-    for (uint64_t w = __atomic_load_n(&HOT->parked, __ATOMIC_ACQUIRE); w; w &= w - 1) {
-        count++;
-    }
-    return count;
-}
+#define LIFE_PARKED    1U
+#define PARK_MAX       4 /* of a process */
+#define RING_AFTER_NS  2000000
+#define FUTEX_PRIVATE_ 128
+#define FUTEX_WAKE_    1
+#define ETIMEDOUT_     110
 
 /* The thread's robust list is empty: nobody waits for a lock of its. */
 static int holds_no_locks(uint64_t list)
@@ -44,7 +34,8 @@ static int may_park(const struct area *area)
 {
     return area->is_thread && area->slot < PARK_SLOTS && RO->park && !area->waiting &&
            !area->kick && !(area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_SITES | CHAN_ASK_MASK)) &&
-           stub_fp_known() && !stub_single_threaded() && parked_count() < PARK_MAX &&
+           stub_fp_known() && !stub_single_threaded() &&
+           bit_count(__atomic_load_n(&HOT->parked, __ATOMIC_ACQUIRE)) < PARK_MAX &&
            holds_no_locks(area->chan->robust_list);
 }
 
@@ -59,7 +50,6 @@ void stub_clear_tid(uint64_t at)
 static void post_exit(struct area *area)
 {
     struct chan *c = area->chan;
-    struct stub_process *p = (void *)(CHAN_BASE + STUB_PROCESS_OFFSET);
     uint64_t bit = 1UL << area->slot;
     uint32_t flags = (uint32_t)area->mask_changed;
     area->mask_changed = 0;
@@ -73,7 +63,7 @@ static void post_exit(struct area *area)
     area->life = LIFE_PARKED;
     __atomic_fetch_or(&HOT->parked, bit, __ATOMIC_SEQ_CST);
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
-    __atomic_fetch_or(&p->exits, bit, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&this_process()->exits, bit, __ATOMIC_SEQ_CST);
 }
 
 static int is_unserved(const struct chan *c)
@@ -95,11 +85,10 @@ static void sleep_parked(struct area *area, struct chan *c, uint64_t slot, uint6
     }
 }
 
-static uint64_t own_cpu_time(void)
+/* The signal stack's low end: nothing but a kick uses that stack meanwhile, at its other end. */
+static uint64_t fp_place(const struct area *area)
 {
-    uint64_t time[2] = {0};
-    gate(__NR_clock_gettime, CLOCK_THREAD_CPUTIME_ID_, ptr(time), 0, 0, 0, 0);
-    return time[0] * 1000000000UL + time[1];
+    return ptr(area) - AREA_STRUCT;
 }
 
 void stub_park(struct area *area)
@@ -115,10 +104,8 @@ void stub_park(struct area *area)
     sleep_parked(area, c, slot, nonce);
     __asm__ volatile("wrgsbase %0" ::"r"(area));
     __asm__ volatile("wrfsbase %0" ::"r"(area->fs_base));
-    stub_fp_take(
-        ptr(area) -
-        AREA_STRUCT); /* the signal stack is not used meanwhile, but for a kick, at its other end */
-    area->chan->cpu_start_ns = own_cpu_time();
+    stub_fp_take(fp_place(area));
+    stub_thread_time(&area->chan->cpu_start_ns);
     area->host_tid = host_tid;
     stub_thread_begins(area);
     go_guest(area);
@@ -127,7 +114,7 @@ void stub_park(struct area *area)
 void stub_unpark(struct area *n, const struct stub_order_clone *o)
 {
     n->fs_base = o->guest_flags & CLONE_SETTLS_ ? o->tls : base_of_fs();
-    stub_fp_keep(ptr(n) - AREA_STRUCT);
+    stub_fp_keep(fp_place(n));
     __atomic_fetch_and(&HOT->parked, ~(1UL << n->slot), __ATOMIC_SEQ_CST);
     __atomic_store_n(&n->life, 0, __ATOMIC_SEQ_CST);
     gate(__NR_futex, ptr(&n->life), FUTEX_PRIVATE_ | FUTEX_WAKE_, 1, 0, 0, 0);

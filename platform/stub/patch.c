@@ -150,7 +150,7 @@ static int patch_site(uint64_t ip, uint64_t rax)
 /* The sentry shows what was there before, too, when it reads for somebody. */
 void stub_sites_publish(void)
 {
-    struct stub_process *p = (struct stub_process *)(CHAN_BASE + STUB_PROCESS_OFFSET);
+    struct stub_process *p = this_process();
     p->site_low = HOT->site_low;
     p->site_high = HOT->site_high;
 }

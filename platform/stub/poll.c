@@ -92,9 +92,7 @@ static long select_now(uint32_t count, const uint64_t *sets)
         if (sets[i] && guarded_copy((void *)sets[i], &out[i], 8) != 0) {
             return NOT_OURS;
         }
-        for (uint64_t w = out[i]; w; w &= w - 1) {
-            found++;
-        }
+        found += bit_count(out[i]);
     }
     return found;
 }

@@ -128,9 +128,22 @@ static inline uint64_t zero_bytes(uint64_t word)
     return (word - ones) & ~word & ones << 7;
 }
 
+static inline int bit_count(uint64_t word)
+{
+    int count = 0;
+    for (; word; word &= word - 1) {
+        count++;
+    }
+    return count;
+}
+
 static inline struct platform_lease_page *lease_page(void)
 {
     return (struct platform_lease_page *)LEASE_PAGE;
+}
+static inline struct stub_process *this_process(void)
+{
+    return (struct stub_process *)(CHAN_BASE + STUB_PROCESS_OFFSET);
 }
 static inline struct platform_facts *process_facts(void)
 {
@@ -217,6 +230,8 @@ long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 
 /* clock.c */
 long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
+/* CPU time of this host thread, in all its lives. Return: 0, or NOT_OURS. */
+long stub_thread_time(uint64_t *out_ns);
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */

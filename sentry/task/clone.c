@@ -143,7 +143,6 @@ static int copy_group(struct task *t, struct pid *pid, const struct clone_reques
         return error;
     }
     if (r->flags & CLONE_SIGHAND) {
-        signal_actions_take_back(from);
         tg->sighand = sighand_get(from->sighand);
         signal_action_changed(from, UINT64_MAX);
     } else {

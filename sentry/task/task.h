@@ -74,8 +74,8 @@ struct thread_group {
 
     struct sighand *sighand; /* ref (tasks share it; kept here) */
     uint8_t action_calls;    /* rt_sigaction's, its parent's included; see actions.c */
-    struct platform_facts *
-        actions_page; /* borrowed from mm->facts: the process changes its actions there; NULL: it asks */
+    /* Borrowed from mm->facts: the process changes its actions there; NULL: it asks. */
+    struct platform_facts *actions_page;
     struct sigpending pending;              /* process-directed */
     int exit_signal;                        /* to the parent at exit; SIGCHLD for fork */
     bool exiting;                           /* exit_group began: exit_status is decided */
@@ -137,11 +137,10 @@ struct task {
     bool restore_saved_mask;
     struct sigpending pending; /* thread-directed */
     stack_t altstack;
-    int frame_sig;        /* what the guest's side was ordered to run last */
-    ksigset_t frame_mask; /* and the mask before */
-    bool must_exit;       /* group exit, exec by another thread, or a fatal signal */
-    uaddr_t
-        clear_child_tid; /* cleared at the end on the guest's side: by the host, or by the stub */
+    int frame_sig;           /* what the guest's side was ordered to run last */
+    ksigset_t frame_mask;    /* and the mask before */
+    bool must_exit;          /* group exit, exec by another thread, or a fatal signal */
+    uaddr_t clear_child_tid; /* only to be told: the host, or the stub, clears it */
     uaddr_t robust_list;
     bool robust_done;                  /* walked: it counts no more */
     struct thread_group *vfork_waiter; /* unused by the platform; for /proc state only */

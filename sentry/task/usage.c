@@ -62,6 +62,15 @@ static struct timeval ns_timeval(int64_t ns)
                             .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC)};
 }
 
+/* CPU time, divided as user and system time are to each other. */
+static void set_times(struct rusage *out, int64_t total_ns, double user, double system)
+{
+    int64_t user_ns =
+        user + system > 0 ? (int64_t)((double)total_ns * (user / (user + system))) : 0;
+    out->ru_utime = ns_timeval(user_ns);
+    out->ru_stime = ns_timeval(total_ns - user_ns);
+}
+
 static void add_before(const struct thread_group *tg, struct rusage *out)
 {
     out->ru_stime = ns_timeval(timeval_ns(&out->ru_stime) + tg->cpu_before_ns);
@@ -111,14 +120,12 @@ static bool collect_said(struct thread_group *tg, struct task *t)
         info.usage.ru_nivcsw < 0) {
         return false;
     }
-    int64_t user_ns = user + system > 0 ? (int64_t)((double)total * (user / (user + system))) : 0;
     tg->usage = (struct rusage){.ru_minflt = info.usage.ru_minflt,
                                 .ru_majflt = info.usage.ru_majflt,
                                 .ru_maxrss = MAX(tg->usage.ru_maxrss, info.usage.ru_maxrss),
                                 .ru_nvcsw = info.usage.ru_nvcsw,
-                                .ru_nivcsw = info.usage.ru_nivcsw,
-                                .ru_utime = ns_timeval(user_ns),
-                                .ru_stime = ns_timeval(total - user_ns)};
+                                .ru_nivcsw = info.usage.ru_nivcsw};
+    set_times(&tg->usage, total, user, system);
     add_before(tg, &tg->usage);
     tg->utime = tg->usage.ru_utime;
     tg->stime = tg->usage.ru_stime;
@@ -203,12 +210,9 @@ int64_t usage_thread_cpu_ns(struct task *t)
 /* The host thread had other threads before: what they used is not out's. */
 static void forget_former(int64_t former_ns, struct rusage *out)
 {
-    int64_t user = timeval_ns(&out->ru_utime), total = user + timeval_ns(&out->ru_stime);
-    if (former_ns > 0 && total > 0) {
-        int64_t own = MAX(total - former_ns, 0);
-        int64_t own_user = (int64_t)((double)own * ((double)user / (double)total));
-        out->ru_utime = ns_timeval(own_user);
-        out->ru_stime = ns_timeval(own - own_user);
+    int64_t user = timeval_ns(&out->ru_utime), system = timeval_ns(&out->ru_stime);
+    if (former_ns > 0) {
+        set_times(out, MAX(user + system - former_ns, 0), (double)user, (double)system);
     }
 }
 

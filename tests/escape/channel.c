@@ -352,7 +352,7 @@ static void request_while_parked(void)
     }
     usleep(50000);
     for (int slot = 1; slot < 5; slot++) {
-        struct chan *c = (struct chan *)(CHAN_BASE + (uint64_t)slot * CHAN_STRIDE);
+        struct chan *c = channel_of(slot);
         for (uint32_t state = 0; state < 5; state++) {
             c->nr = SYS_getppid;
             c->order = ORDER_RETURN;

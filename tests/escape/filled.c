@@ -145,9 +145,8 @@ static void *parked_thread(void *arg)
 }
 static void *hidden_thread(void *arg)
 {
-    struct chan *c = (struct chan *)(CHAN_BASE + CHAN_STRIDE);
-    uint64_t ignore[4] = {1, 0, 0, 0};
-    GATE(SYS_rt_sigaction, STUB_KICK, ignore, 0, 8);
+    struct chan *c = channel_of(1);
+    ignore_kicks();
     c->nr = SYS_exit;
     __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
     while ((c->state & CHAN_STATE_MASK) != CHAN_DONE) {

@@ -336,8 +336,7 @@ static void no_sigsys(void)
 }
 static void no_kick(void)
 {
-    uint64_t ignore[4] = {1, 0, 0, 0};
-    GATE(SYS_rt_sigaction, STUB_KICK, ignore, 0, 8);
+    ignore_kicks();
     for (;;) { /* can't be interrupted, only killed */
     }
 }

@@ -223,7 +223,7 @@ static void nameless_deaths(void)
 static int g_pipe[2];
 static void wait_for_the_end(void)
 {
-    struct chan *c = (struct chan *)(CHAN_BASE + CHAN_STRIDE);
+    struct chan *c = channel_of(1);
     c->nr = SYS_read;
     c->args[0] = (uint64_t)g_pipe[0];
     c->args[1] = (uint64_t)&g_pipe;
@@ -234,11 +234,6 @@ static void wait_for_the_end(void)
         GATE(GATE_DOORBELL, 1, 0);
     }
     g_report->told += c->order == ORDER_EXIT;
-}
-static void ignore_kicks(void)
-{
-    uint64_t ignore[4] = {1, 0, 0, 0};
-    GATE(SYS_rt_sigaction, STUB_KICK, ignore, 0, 8);
 }
 static void *survivor(void *arg)
 {

@@ -9,6 +9,7 @@
  * 7. So it goes on with many at once, in a forked child, with threads that nobody joins, and through exec.
  */
 #include "../compat.h"
+#include "tests/compat/rounding.h"
 
 #include <dirent.h>
 #include <linux/futex.h>
@@ -66,29 +67,6 @@ static void *self(void *arg)
 {
     (void)arg;
     return (void *)syscall(SYS_gettid);
-}
-
-/* Rounding, in both floating-point units. */
-#define ROUND_NEAREST 0u
-#define ROUND_DOWN    1u
-#define ROUND_UP      2u
-
-static void set_round(unsigned mode)
-{
-    uint32_t mxcsr;
-    uint16_t cw;
-    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(cw));
-    mxcsr = (mxcsr & ~0x6000u) | mode << 13;
-    cw = (uint16_t)((cw & ~0xc00u) | mode << 10);
-    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" ::"m"(mxcsr), "m"(cw));
-}
-
-static bool round_is(unsigned mode)
-{
-    uint32_t mxcsr;
-    uint16_t cw;
-    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(cw));
-    return (mxcsr >> 13 & 3) == mode && (cw >> 10 & 3u) == mode;
 }
 
 static void spoil_registers(void)

@@ -92,8 +92,7 @@ static void credentials(void)
     usleep(20000);
     pid_t other = fork();
     if (other == 0) {
-        CHECK_EQ(setresgid(1000, 1000, 1000), 0);
-        CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+        become_ordinary();
         CHECK_ERRNO(ptrace(PTRACE_ATTACH, pid, 0, 0), EPERM);
         CHECK_ERRNO(ptrace(PTRACE_SEIZE, pid, 0, 0), EPERM);
         CHECK_ERRNO(ptrace(PTRACE_ATTACH, secret, 0, 0), EPERM);
@@ -121,8 +120,7 @@ static void set_id(const char *self)
     for (int traced = 0; traced < 2; traced++) {
         pid_t middle = fork();
         if (middle == 0) {
-            CHECK_EQ(setresgid(1000, 1000, 1000), 0);
-            CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+            become_ordinary();
             pid_t pid = fork();
             if (pid == 0) {
                 if (traced) {

@@ -102,8 +102,7 @@ static void unreadable(const char *self)
     copy_program(self, dir, "711", path);
     pid_t middle = fork();
     if (middle == 0) {
-        CHECK_EQ(setresgid(1000, 1000, 1000), 0);
-        CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+        become_ordinary();
         pid_t pid = fork();
         if (pid == 0) {
             CHECK_EQ(ptrace(PTRACE_TRACEME, 0, 0, 0), 0);

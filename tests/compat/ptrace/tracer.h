@@ -71,6 +71,13 @@ static inline void copy_program(const char *self, const char *dir, const char *m
     CHECK_EQ(system(command), 0);
 }
 
+/* From root to a user without rights. */
+static inline void become_ordinary(void)
+{
+    CHECK_EQ(setresgid(1000, 1000, 1000), 0);
+    CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+}
+
 static int g_pipe[2];
 
 /* A child that execs /bin/true at an 'x' from the pipe, and exits with 3 at its end. */

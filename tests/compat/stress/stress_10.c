@@ -6,6 +6,7 @@
  * it end all the time; a child of such a process makes threads, too, and its status is its own.
  */
 #include "tests/compat/compat.h"
+#include "tests/compat/rounding.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -30,28 +31,13 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     atomic_fetch_add(&g_taken, 1);
 }
 
-static unsigned rounding(void)
-{
-    unsigned mxcsr;
-    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-    return mxcsr >> 13 & 3;
-}
-
-static void set_rounding(unsigned mode)
-{
-    unsigned mxcsr;
-    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-    mxcsr = (mxcsr & ~0x6000u) | mode << 13;
-    __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
-}
-
 static void *life(void *arg)
 {
     long n = (long)arg;
     CHECK(t_life == 0);
-    CHECK(rounding() == ((unsigned)n & 3));
+    CHECK(round_is((unsigned)n & 3));
     t_life = n + 1;
-    set_rounding(((unsigned)n + 1) & 3);
+    set_round(((unsigned)n + 1) & 3);
     switch (n >> 2 & 3) {
     case 0: {
         struct timespec nap = {0, 20000};
@@ -80,14 +66,14 @@ static void *creator(void *arg)
     for (; !atomic_load(&g_stop); n += CREATORS) {
         pthread_t t;
         void *result;
-        set_rounding((unsigned)n & 3);
+        set_round((unsigned)n & 3);
         CHECK(pthread_create(&t, NULL, life, (void *)n) == 0);
         CHECK(pthread_join(t, &result) == 0);
         CHECK(result == (void *)~n);
-        CHECK(rounding() == ((unsigned)n & 3));
+        CHECK(round_is((unsigned)n & 3));
         atomic_fetch_add(&g_threads, 1);
     }
-    set_rounding(0);
+    set_round(0);
     return NULL;
 }
 
@@ -114,7 +100,7 @@ static void *forker(void *arg)
         if (pid == 0) {
             pthread_t t[3];
             for (long k = 0; k < 3; k++) {
-                set_rounding((unsigned)k);
+                set_round((unsigned)k);
                 CHECK(pthread_create(&t[k], NULL, life, (void *)k) == 0);
             }
             for (int k = 0; k < 3; k++) {
