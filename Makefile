@@ -82,7 +82,8 @@ UNIT_BIN := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # Compat programs are plain Linux programs: no sanitizer, no flags of ours; the same for every MODE.
 build/release/tests/compat/%: tests/compat/%.c tests/compat/compat.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -O1 -g -Wall -D_GNU_SOURCE -I. -pthread -o $@ $<
+	$(CC) -std=gnu17 -O1 -g -Wall -D_GNU_SOURCE -I. -pthread $(COMPAT_LINK) -o $@ $<
+build/release/tests/compat/execve/execve_10: COMPAT_LINK := -static
 
 tests: all $(COMPAT_BIN) $(UNIT_BIN)
 

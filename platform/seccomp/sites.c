@@ -14,15 +14,14 @@
 
 #include "platform/seccomp/seccomp.h"
 
-#define FILES     32 /* remembered at a time */
-#define SITES_MAX 48 /* of a file */
-#define LEARN     3  /* processes, before something is rewritten */
-#define PAYS      6  /* traps that a page must save in each process */
-#define PAYS_ALL  12 /* and all of them together: there is a page of trampolines, too */
-#define PAYS_LIB  2  /* both in a library, whose text is not changed page by page */
-#define PAYS_CPUID                                                                                 \
-    4 /* executions of a cpuid: each has a trampoline's page to itself, in all spares */
-#define TRAPS_MAX 32 /* that are believed of a site and process */
+#define FILES      32 /* remembered at a time */
+#define SITES_MAX  48 /* of a file */
+#define LEARN      3  /* processes, before something is rewritten */
+#define PAYS       6  /* traps that a page must save in each process */
+#define PAYS_ALL   12 /* and all of them together: there is a page of trampolines, too */
+#define PAYS_LIB   2  /* both in a library, whose text is not changed page by page */
+#define PAYS_CPUID 4  /* executions of a cpuid, before it may have a page to itself in all spares */
+#define TRAPS_MAX  32 /* that are believed of a site and process */
 
 struct known_site {
     uint64_t offset; /* in the file, of what is behind the syscall */
@@ -76,7 +75,7 @@ static void site_add(struct known_file *f, uint64_t offset, uint32_t nr, uint32_
         f->sites[i].traps += f->sites[i].nr == nr ? traps : 0;
         return;
     }
-    bool one_page = (offset - SITE_SPAN) / PAGE_SIZE == (offset - 1) / PAGE_SIZE;
+    bool one_page = (offset - SITE_REACH) / PAGE_SIZE == (offset - 1) / PAGE_SIZE;
     if (f->count < SITES_MAX && one_page) {
         memmove(&f->sites[i + 1], &f->sites[i], (f->count++ - i) * sizeof(f->sites[0]));
         f->sites[i] = (struct known_site){.offset = offset, .nr = nr, .traps = traps};
@@ -112,7 +111,12 @@ static void choose(struct known_file *f)
 /* shared: it is done once for many processes. */
 static bool is_worth_it(const struct known_site *s, bool shared)
 {
-    return shared ? s->nr != SEEN_CPUID || s->traps >= PAYS_CPUID * LEARN : s->pays;
+    return shared || s->pays;
+}
+
+static uint32_t nr_of(const struct known_site *s)
+{
+    return s->nr == SEEN_CPUID && s->traps < PAYS_CPUID * LEARN ? SEEN_CPUID_RARE : s->nr;
 }
 
 static void learn_from(struct known_file *f, const struct text_map *m,
@@ -124,7 +128,7 @@ static void learn_from(struct known_file *f, const struct text_map *m,
         struct stub_seen s;
         memcpy(&s, &word, sizeof(s));
         uint64_t at = s.address - m->addr;
-        if (s.address && at >= SITE_SPAN && at <= m->size &&
+        if (s.address && at >= SITE_REACH && at <= m->size &&
             (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID)) {
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(traps[i], TRAPS_MAX));
         }
@@ -239,8 +243,9 @@ size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *
         const struct known_file *f = file_find(p->given.class, m, NULL);
         for (size_t k = 0; f && f->observed == LEARN && k < f->count && count < max; k++) {
             uint64_t at = f->sites[k].offset - m->offset;
-            if (at >= SITE_SPAN && at <= m->size && is_worth_it(&f->sites[k], shared)) {
-                out[count++] = (struct stub_seen){.address = m->addr + at, .nr = f->sites[k].nr};
+            if (at >= SITE_REACH && at <= m->size && is_worth_it(&f->sites[k], shared)) {
+                out[count++] =
+                    (struct stub_seen){.address = m->addr + at, .nr = nr_of(&f->sites[k])};
             }
         }
     }

@@ -310,15 +310,17 @@ static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t
     const volatile struct stub_process *p = space_process(s);
     uint64_t low = p->site_low, high = p->site_high;
     struct stub_site sites[SITE_COUNT + HOT_SITES];
+    struct stub_lead leads[LEAD_COUNT];
     const size_t hot = HOT_SITES * sizeof(sites[0]);
-    if (low - SITE_SPAN >= addr + size || high <= addr ||
+    if (low - SITE_REACH >= addr + size || high <= addr ||
         engine_vm_read(pid, sites, g_seccomp.info->hot_sites, hot) != hot ||
         engine_vm_read(pid, &sites[HOT_SITES], g_seccomp.info->sites, sizeof(sites) - hot) !=
-            sizeof(sites) - hot) {
+            sizeof(sites) - hot ||
+        engine_vm_read(pid, leads, g_seccomp.info->leads, sizeof(leads)) != sizeof(leads)) {
         return;
     }
     for (size_t i = 0; i < ARRAY_COUNT(sites); i++) {
-        site_show_original(&sites[i], copy, addr, size);
+        site_show_original(&sites[i], leads, copy, addr, size);
     }
 }
 

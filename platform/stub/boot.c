@@ -23,6 +23,7 @@ __attribute__((section(".info"), used)) const struct stub_info stub_info = {
     .exec_envp = (uint64_t)&g_argv[1],
     .sites = (uint64_t)stub_sites,
     .hot_sites = STUB_HOT + offsetof(struct stub_hot, sites),
+    .leads = (uint64_t)stub_leads,
 };
 
 static void map_or_die(uint64_t addr, uint64_t size, uint64_t prot, uint64_t fd)

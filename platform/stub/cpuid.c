@@ -1,12 +1,12 @@
 /*
  * CPUID without the hypervisor. Where the host is a virtual machine, cpuid takes 2 us and more instead of 0.1, and a dynamic
  * loader makes 70 of them to learn about caches: more than all its system calls cost. What they say is always the same. So an
- * interpreter that a template has for its spares (platform/seccomp/preload.c) takes them from a table.
+ * interpreter or a static program that a template has for its spares (platform/seccomp/preload.c) takes them from a table.
  *
  * Which bytes are cpuid instructions only their execution tells. So the first processes that run in an interpreter are *watched*, if
- * the host can let cpuid fault: each is a SIGSEGV then, is noted as a call site that trapped (sites.c), and is made here. What
- * is worth it is rewritten in the template as a punned jump (patch.c), like a syscall instruction. The watch ends soon, since the host writes
- * a model-specific register whenever it switches to such a process or from it.
+ * the host can let cpuid fault: each is a SIGSEGV then, is noted as a call site that trapped (sites.c), and is made here. They
+ * are rewritten in the template (patch_cpuid.c). The watch ends soon, since the host writes a model-specific register
+ * whenever it switches to such a process or from it.
  *
  * DEVIATION: on a machine whose CPUs differ in their caches an interpreter sees those of the CPU where its template began. What is
  * a CPU's own (its APIC id) is not in the table.

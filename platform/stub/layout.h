@@ -417,18 +417,24 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
 /*
  * A call site that trapped, and what became of it (platform/stub/patch.c). The address is the one behind the syscall.
  * state: >= 0 traps so far; SITE_LEFT it stays; SITE_PUNNED two bytes at address - 2 were 0f 05; from
- * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax.
+ * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax; from SITE_CPUID down: what stub_leads[SITE_CPUID - state] says.
  */
 #define SITE_COUNT  512
 #define HOT_SITES   72 /* in the page that each process changes anyway, before the others are begun */
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)
-#define SITE_CPUID  (-1000) /* two bytes at address - 2 were 0f a2 */
-#define SITE_SPAN   7       /* bytes before the address that may have changed */
+#define SITE_CPUID  (-1000)
+#define SITE_SPAN   7 /* mov and syscall */
+#define SITE_REACH  9 /* bytes before the address that may have changed */
 struct stub_site {
     uint64_t address : 48;
     int64_t state : 16;
+};
+/* What stood where the jump for a cpuid is (platform/stub/patch_cpuid.c): size bytes, begin before the site's address. */
+#define LEAD_COUNT 32
+struct stub_lead {
+    uint8_t begin, size, code[6];
 };
 
 /*
@@ -437,6 +443,7 @@ struct stub_site {
  * list of such sites to rewrite.
  */
 #define SEEN_CPUID       0xffffU
+#define SEEN_CPUID_RARE  0xfffeU /* to be rewritten: only if it takes no page of its own */
 #define STUB_SEEN_OFFSET 0xb80
 #define SITES_LOADED_MAX 48
 struct stub_seen {
@@ -486,23 +493,30 @@ _Static_assert(sizeof(struct stub_libraries) <=
                "its place");
 _Static_assert(PLATFORM_COPY_NR_COUNT <= 512 && STUB_FD_KEPT + STUB_KEPT_MAX <= 256, "what fits");
 
-/* Where the bytes of a rewritten site begin; *size: how many they are. */
-static inline uint64_t site_bytes(const struct stub_site *s, uint64_t *size)
+/* Where the bytes of a rewritten site begin; *size: how many they are, code: what they were. leads: LEAD_COUNT. */
+static inline uint64_t site_original(const struct stub_site *s, const struct stub_lead *leads,
+                                     uint8_t code[6], uint64_t *size)
 {
-    int is_short = s->state == SITE_PUNNED || s->state == SITE_CPUID;
-    *size = is_short ? 2 : 5;
-    return (uint64_t)s->address - (is_short ? 2 : SITE_SPAN);
+    uint32_t nr = (uint32_t)(SITE_MOV - s->state);
+    uint64_t lead = (uint64_t)(SITE_CPUID - s->state);
+    struct stub_lead l = {.begin = 2, .size = 2, .code = {0x0f, 0x05}};
+    if (lead < LEAD_COUNT) {
+        l = leads[lead];
+    } else if (s->state <= SITE_MOV) {
+        l = (struct stub_lead){
+            .begin = SITE_SPAN, .size = 5, .code = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)}};
+    }
+    *size = l.size <= sizeof(l.code) ? l.size : sizeof(l.code);
+    __builtin_memcpy(code, l.code, sizeof(l.code));
+    return (uint64_t)s->address - l.begin;
 }
 
 /* Puts the bytes that were there before into a copy of the guest's [addr, addr + size). */
-static inline void site_show_original(const struct stub_site *s, uint8_t *copy, uint64_t addr,
-                                      uint64_t size)
+static inline void site_show_original(const struct stub_site *s, const struct stub_lead *leads,
+                                      uint8_t *copy, uint64_t addr, uint64_t size)
 {
-    uint32_t nr = (uint32_t)(SITE_MOV - s->state);
-    const uint8_t mov[5] = {0xb8, (uint8_t)nr, (uint8_t)(nr >> 8)};
-    const uint8_t call[5] = {0x0f, s->state == SITE_CPUID ? 0xa2 : 0x05};
-    uint64_t count, start = site_bytes(s, &count);
-    const uint8_t *code = count == sizeof(mov) ? mov : call;
+    uint8_t code[6];
+    uint64_t count, start = site_original(s, leads, code, &count);
     for (uint64_t i = 0; s->state < SITE_LEFT && i < count; i++) {
         if (start + i - addr < size) {
             copy[start + i - addr] = code[i];
@@ -519,6 +533,7 @@ struct stub_info {
     uint64_t gate_syscall; /* one of them, the instruction itself: for the ptrace engine */
     uint64_t exec_path, exec_argv, exec_envp;
     uint64_t sites, hot_sites; /* struct stub_site[SITE_COUNT], [HOT_SITES] */
+    uint64_t leads;            /* struct stub_lead[LEAD_COUNT] */
 };
 
 #endif

@@ -35,7 +35,7 @@ static void sync_core(void)
     gate(__NR_membarrier, SYNC_CORE, 0, 0, 0, 0, 0);
 }
 
-static void site_store(uint64_t site, const uint8_t *code, uint64_t size)
+void site_store(uint64_t site, const uint8_t *code, uint64_t size)
 {
     uint64_t word = site & ~7UL;
     volatile uint8_t *p = (volatile uint8_t *)site;
@@ -95,12 +95,11 @@ static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
 
 static void site_restore(struct stub_site *s)
 {
-    uint8_t code[5] = {0}, there = 0;
-    uint64_t size, at = site_bytes(s, &size);
+    uint8_t code[6], there = 0;
+    uint64_t size, at = site_original(s, stub_leads, code, &size);
     if (s->state >= SITE_LEFT) {
         return;
     }
-    site_show_original(s, code, at, size);
     if (guarded_copy(&there, (const void *)at, 1) == 0 && there == 0xe9 &&
         site_write(at, code, size) != 0) {
         return; /* it can't be changed any more, or is the guest's to write: it stays as it is */
@@ -175,14 +174,14 @@ void stub_sites_unmapped(uint64_t addr, uint64_t size)
 
 static int may_have_sites(uint64_t addr, uint64_t size)
 {
-    return HOT->site_low - SITE_SPAN < addr + size && HOT->site_high > addr;
+    return HOT->site_low - SITE_REACH < addr + size && HOT->site_high > addr;
 }
 
 static int any_site_in(const struct stub_site *sites, int count, uint64_t addr, uint64_t size)
 {
     for (int i = 0; i < count; i++) {
         if (sites[i].state < SITE_LEFT && sites[i].address > addr &&
-            sites[i].address < addr + size + SITE_SPAN) {
+            sites[i].address < addr + size + SITE_REACH) {
             return 1;
         }
     }
@@ -201,18 +200,15 @@ void stub_show_original(void *copy, uint64_t addr, uint64_t size)
         return;
     }
     for (int i = 0; i < HOT_SITES; i++) {
-        site_show_original(&HOT->sites[i], copy, addr, size);
+        site_show_original(&HOT->sites[i], stub_leads, copy, addr, size);
     }
     for (int i = 0; i < SITE_COUNT; i++) {
-        site_show_original(&stub_sites[i], copy, addr, size);
+        site_show_original(&stub_sites[i], stub_leads, copy, addr, size);
     }
 }
 
-/*
- * The record of the site behind which ip is, made if there is room; NULL: none. A process that makes only a few
- * calls stays with the entries of the page that it has anyway.
- */
-static struct stub_site *site_record(uint64_t ip)
+/* A process that makes only a few calls stays with the entries of the page that it has anyway. */
+struct stub_site *site_record(uint64_t ip)
 {
     for (int i = 0; i < HOT_SITES; i++) {
         if (!HOT->sites[i].address) {
@@ -278,7 +274,7 @@ static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
     *traps = *traps < 255 ? *traps + 1 : 255;
 }
 
-static void sites_extend(uint64_t ip)
+void sites_extend(uint64_t ip)
 {
     HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
     HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
@@ -290,24 +286,6 @@ void stub_note_cpuid(uint64_t ip)
     struct stub_site *s = site_record(ip);
     if (s) {
         site_seen(s, ip, SEEN_CPUID);
-    }
-}
-
-/* Its text can be written. */
-static void patch_cpuid(uint64_t ip)
-{
-    uint8_t b[5]; /* the instruction, and 3 behind */
-    if (guarded_copy(b, (const void *)(ip - 2), sizeof(b)) != 0 || b[0] != 0x0f || b[1] != 0xa2) {
-        return;
-    }
-    struct stub_site *s = site_record(ip);
-    uint8_t code[2] = {0xe9};
-    uint64_t at = s ? trampoline_punned(ip, b + 2, &code[1]) : 0;
-    stub_cpuid_prepare();
-    if (at && trampoline_write_cpuid(at, ip) == 0) {
-        site_store(ip - 2, code, sizeof(code));
-        s->state = SITE_CPUID;
-        sites_extend(ip);
     }
 }
 
@@ -366,8 +344,8 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
     }
     patch_movs(&list[first], end - first);
     for (uint64_t i = first; i < end; i++) {
-        if (list[i].nr == SEEN_CPUID) {
-            patch_cpuid(list[i].address);
+        if (list[i].nr >= SEEN_CPUID_RARE) {
+            patch_cpuid(list[i].address, list[i].nr == SEEN_CPUID);
         }
     }
     mem_protect(text, size, PROT_RX);

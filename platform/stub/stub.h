@@ -300,6 +300,12 @@ void stub_library_patch(uint64_t addr, uint64_t size, uint64_t offset);
 void stub_library_mapped(uint32_t number, uint64_t addr, uint64_t size, uint64_t offset);
 int stub_trap_is_ours(uint64_t ip);
 extern struct stub_site stub_sites[];
+/* The record of the site behind which ip is, made if there is room. Return: NULL: none. */
+struct stub_site *site_record(uint64_t ip);
+/* New code for a site whose text can be written, while other threads may run it. */
+void site_store(uint64_t site, const uint8_t *code, uint64_t size);
+/* ip is behind a site that is looked at. */
+void sites_extend(uint64_t ip);
 void stub_sites_publish(void);
 /* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
 void stub_show_original(void *copy, uint64_t addr, uint64_t size);
@@ -322,13 +328,18 @@ uint64_t trampoline_near(uint64_t site);
 uint64_t trampoline_punned(uint64_t ip, const uint8_t *after, uint8_t *out_low);
 /* For a call that returns to ret, with its number if that was in the bytes that are rewritten. code is zeroed. */
 void trampoline_compose(uint8_t code[TRAMPOLINE], int with_nr, uint32_t nr, uint64_t ret);
-/* Composed, and put at at; or one for a cpuid that ends at ret. Return: 0, or -1. */
+/* Composed, and put at at; or one for a cpuid that ends at ret, and the lead_size <= 8 bytes before it. Return: 0, or -1. */
 int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret);
-int trampoline_write_cpuid(uint64_t at, uint64_t ret);
+int trampoline_write_cpuid(uint64_t at, const uint8_t *lead, uint64_t lead_size, uint64_t ret);
 int stub_in_trampoline(uint64_t ip);
 /* The pages of [addr, addr + size). Return: 0, or a host errno. */
 uint64_t mem_protect(uint64_t addr, uint64_t size, uint64_t prot);
 void code_store(uint64_t at, const uint8_t *code, uint64_t size);
+
+/* patch_cpuid.c */
+extern struct stub_lead stub_leads[];
+/* The cpuid before ip, in text that can be written and has not begun. may_map: its trampoline may take a page. */
+void patch_cpuid(uint64_t ip, int may_map);
 
 /* A cpuid that faulted ends at ip: for the sentry, too. */
 void stub_note_cpuid(uint64_t ip);

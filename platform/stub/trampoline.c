@@ -158,17 +158,18 @@ int trampoline_write(uint64_t at, int with_nr, uint32_t nr, uint64_t ret)
 }
 
 /*
- * A trampoline for a cpuid: lea -128(%rsp), %rsp; call *target(%rip); jmp ret; target. It has no register to spare but the
- * four that hold the answer.
+ * A trampoline for a cpuid: the instructions before it that the jump skips; lea -128(%rsp), %rsp; call *target(%rip); jmp ret; target.
+ * It has no register to spare but the four that hold the answer.
  */
-int trampoline_write_cpuid(uint64_t at, uint64_t ret)
+int trampoline_write_cpuid(uint64_t at, const uint8_t *lead, uint64_t lead_size, uint64_t ret)
 {
     static const uint8_t head[12] = {0x48, 0x8d, 0x64, 0x24, 0x80, 0xff, 0x15, 0x05, 0, 0, 0, 0xe9};
-    uint8_t code[TRAMPOLINE] = {0};
-    int32_t distance = (int32_t)(ret - (at + sizeof(head) + 4));
+    uint8_t code[TRAMPOLINE] = {0}, *p = code + lead_size;
+    int32_t distance = (int32_t)(ret - (at + lead_size + sizeof(head) + 4));
     uint64_t target = ptr(stub_cpuid);
-    __builtin_memcpy(code, head, sizeof(head));
-    __builtin_memcpy(code + sizeof(head), &distance, 4);
-    __builtin_memcpy(code + sizeof(head) + 4, &target, 8);
+    code_store(ptr(code), lead, lead_size);
+    __builtin_memcpy(p, head, sizeof(head));
+    __builtin_memcpy(p + sizeof(head), &distance, 4);
+    __builtin_memcpy(p + sizeof(head) + 4, &target, 8);
     return trampoline_put(at, code);
 }

@@ -1,12 +1,13 @@
 /*
  * Code of the C library in programs that are started again and again. Claims, in each of them: its text is mapped r-x, and can't be
- * written; who reads it by a system call gets the file's bytes; calls that are made through it, and through a second mapping of the same
+ * written; who reads it by a system call gets the file's bytes, and so it is with the loader's; calls that are made through it, and through a second mapping of the same
  * text, mean what they say, also after the second one is gone and something else lies there; a second mapping that is readable
  * but not executable has the file's bytes. mmap(2), proc_pid_maps(5).
  */
 #include "tests/compat/compat.h"
 
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #define STARTS 12 /* what a program does often may be known before it does it the next time */
@@ -17,7 +18,7 @@ struct text {
     char rights[8], path[256];
 };
 
-/* The mapping in which at is. */
+/* The mapping of code in which at is, or the first one behind it. */
 static struct text text_of(const void *at)
 {
     char line[512];
@@ -28,7 +29,7 @@ static struct text text_of(const void *at)
         struct text x = {0};
         CHECK(sscanf(line, "%lx-%lx %7s %lx %*s %*s %255s", &x.low, &x.high, x.rights, &x.offset,
                      x.path) >= 4);
-        if ((unsigned long)at >= x.low && (unsigned long)at < x.high) {
+        if (!t.high && x.high > (unsigned long)at && x.rights[2] == 'x') {
             t = x;
         }
     }
@@ -106,6 +107,15 @@ static void check_second(int fd, const struct text *t)
     CHECK(n == sizeof(got) && memcmp(p, got, sizeof(got)) == 0 && munmap(p, size) == 0);
 }
 
+static void check_loader(void)
+{
+    struct text t = text_of((const void *)getauxval(AT_BASE));
+    int fd = open(t.path, O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && strstr(t.path, "ld-"));
+    check_bytes(fd, (const char *)t.low, t.high - t.low, t.offset);
+    CHECK(close(fd) == 0);
+}
+
 static void check_program(void)
 {
     struct text t = text_of((const void *)(uintptr_t)&getppid);
@@ -118,6 +128,7 @@ static void check_program(void)
     CHECK(fd >= 0 && g_scratch >= 0);
     make_calls();
     check_bytes(fd, (const char *)t.low, t.high - t.low, t.offset);
+    check_loader();
     pid_t pid = fork();
     if (pid == 0) {
         *(volatile char *)&getppid = 0;
