@@ -73,6 +73,9 @@ static void site_add(struct known_file *f, uint64_t offset, uint32_t nr, uint32_
     }
     if (i < f->count && f->sites[i].offset == offset) {
         f->sites[i].traps += f->sites[i].nr == nr ? traps : 0;
+        if (seen_is_cpuid(nr) && seen_is_cpuid(f->sites[i].nr)) {
+            f->sites[i].nr &= nr; /* led each time */
+        }
         return;
     }
     bool one_page = (offset - SITE_REACH) / PAGE_SIZE == (offset - 1) / PAGE_SIZE;
@@ -96,10 +99,10 @@ static void choose(struct known_file *f)
     for (size_t i = 0, end; i < f->count; i = end) {
         uint32_t traps = 0;
         for (end = i; end < f->count && page_of(&f->sites[end]) == page_of(&f->sites[i]); end++) {
-            traps += f->sites[end].nr == SEEN_CPUID ? 0 : f->sites[end].traps;
+            traps += seen_is_cpuid(f->sites[end].nr) ? 0 : f->sites[end].traps;
         }
         for (; i < end && traps >= pays; i++) {
-            f->sites[i].pays = f->sites[i].nr != SEEN_CPUID;
+            f->sites[i].pays = !seen_is_cpuid(f->sites[i].nr);
         }
         all += traps >= pays ? traps : 0;
     }
@@ -116,7 +119,8 @@ static bool is_worth_it(const struct known_site *s, bool shared)
 
 static uint32_t nr_of(const struct known_site *s)
 {
-    return s->nr == SEEN_CPUID && s->traps < PAYS_CPUID * LEARN ? SEEN_CPUID_RARE : s->nr;
+    return seen_is_cpuid(s->nr) && s->traps >= PAYS_CPUID * LEARN ? s->nr | SEEN_CPUID_OFTEN
+                                                                  : s->nr;
 }
 
 static void learn_from(struct known_file *f, const struct text_map *m,
@@ -129,7 +133,7 @@ static void learn_from(struct known_file *f, const struct text_map *m,
         memcpy(&s, &word, sizeof(s));
         uint64_t at = s.address - m->addr;
         if (s.address && at >= SITE_REACH && at <= m->size &&
-            (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID)) {
+            (s.nr < PLATFORM_COPY_NR_COUNT || seen_is_cpuid(s.nr))) {
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(traps[i], TRAPS_MAX));
         }
     }

@@ -439,17 +439,23 @@ struct stub_lead {
 
 /*
  * Where the process trapped, in the order of STUB_HOT's sites; behind struct chan in the first slot's control page. Only sites with a
- * mov $nr, %eax before the syscall, that trapped with that number; and cpuid instructions, with SEEN_CPUID. ORDER_LOAD may have a
+ * mov $nr, %eax before the syscall, that trapped with that number; and cpuid instructions, with SEEN_CPUID and its flags. ORDER_LOAD may have a
  * list of such sites to rewrite.
  */
-#define SEEN_CPUID       0xffffU
-#define SEEN_CPUID_RARE  0xfffeU /* to be rewritten: only if it takes no page of its own */
+#define SEEN_CPUID       0xfffcU
+#define SEEN_CPUID_LED   1U /* the moves before it had done what they seem to do */
+#define SEEN_CPUID_OFTEN 2U /* from the sentry: its trampoline may take a page of its own */
 #define STUB_SEEN_OFFSET 0xb80
 #define SITES_LOADED_MAX 48
 struct stub_seen {
     uint64_t address : 48; /* behind the syscall; 0: none */
     uint64_t nr : 16;
 };
+static inline int seen_is_cpuid(uint64_t nr)
+{
+    return (nr & ~(uint64_t)(SEEN_CPUID_LED | SEEN_CPUID_OFTEN)) == SEEN_CPUID;
+}
+
 /* Attributes of files that may be noted: struct platform_note_stat. */
 #define STUB_STATS_OFFSET 0xd40
 _Static_assert(STUB_STATS_OFFSET + NOTE_PLACES * sizeof(struct platform_note_stat) <=

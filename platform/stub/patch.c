@@ -254,7 +254,7 @@ static struct stub_libraries *libraries(void)
     return (struct stub_libraries *)lease_page()->libraries;
 }
 
-/* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID. */
+/* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID with flags. */
 static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
 {
     struct stub_seen_sites *first = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
@@ -266,10 +266,13 @@ static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
     struct stub_seen *seen = i < SEEN_SITES ? &first->sites[i] : &rest->more[i - SEEN_SITES];
     uint8_t *traps = i < SEEN_SITES ? &first->traps[i] : &rest->more_traps[i - SEEN_SITES];
     if (seen->address != ip) {
-        if (nr != SEEN_CPUID && !is_mov_site(ip, nr)) {
+        if (!seen_is_cpuid(nr) && !is_mov_site(ip, nr)) {
             return;
         }
         *seen = (struct stub_seen){.address = ip, .nr = nr};
+    }
+    if (seen_is_cpuid(nr)) {
+        seen->nr &= nr; /* led each time */
     }
     *traps = *traps < 255 ? *traps + 1 : 255;
 }
@@ -281,11 +284,11 @@ void sites_extend(uint64_t ip)
     stub_sites_publish();
 }
 
-void stub_note_cpuid(uint64_t ip)
+void stub_note_cpuid(uint64_t ip, int led)
 {
     struct stub_site *s = site_record(ip);
     if (s) {
-        site_seen(s, ip, SEEN_CPUID);
+        site_seen(s, ip, SEEN_CPUID | (led ? SEEN_CPUID_LED : 0));
     }
 }
 
@@ -344,8 +347,8 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
     }
     patch_movs(&list[first], end - first);
     for (uint64_t i = first; i < end; i++) {
-        if (list[i].nr >= SEEN_CPUID_RARE) {
-            patch_cpuid(list[i].address, list[i].nr == SEEN_CPUID);
+        if (seen_is_cpuid(list[i].nr)) {
+            patch_cpuid(&list[i]);
         }
     }
     mem_protect(text, size, PROT_RX);

@@ -9,7 +9,8 @@
  *   mov a, b; mov c, d; cpuid          so does the first of two
  *
  * The trampoline begins with the instructions that the jump skips. They are of a few kinds, all of which do the same
- * anywhere. The last three forms take a page for the trampoline where the code says it must be.
+ * anywhere. What only looks like one, as the end of a longer instruction may, is left alone: when the cpuid was seen, the registers
+ * had to have what these would have put there. The last three forms take a page for the trampoline where the code says it must be.
  */
 #include "platform/stub/stub.h"
 
@@ -38,6 +39,31 @@ static int is_prefix(uint8_t b)
     return (b & 0xf0) == 0x40 || b == 0x66 || b == 0xf2 || b == 0xf3 || b == 0x0f;
 }
 
+static uint32_t register_of(const struct stub_ucontext *u, int number)
+{
+    static const uint8_t place[8] = {REG_RAX_, REG_RCX_, REG_RDX_, REG_RBX_,
+                                     REG_RSP_, REG_RBP_, REG_RSI_, REG_RDI_};
+    return (uint32_t)u->regs[place[number & 7]];
+}
+
+static int register_move_done(const struct stub_ucontext *u, const uint8_t *b)
+{
+    uint32_t rm = register_of(u, b[1]), reg = register_of(u, b[1] >> 3);
+    return b[0] == 0x31 ? (b[1] & 7) == (b[1] >> 3 & 7) && rm == 0 : rm == reg;
+}
+
+static int long_move_done(const struct stub_ucontext *u, const uint8_t *b)
+{
+    uint32_t imm;
+    uint8_t there;
+    __builtin_memcpy(&imm, b + 1, 4);
+    if (b[0] != 0xc6) {
+        return register_of(u, b[0] & 7) == imm;
+    }
+    uint64_t at = u->regs[REG_RSP_] + (uint64_t)(int64_t)(int8_t)b[3];
+    return guarded_copy(&there, (const void *)at, 1) == 0 && there == b[4];
+}
+
 /* Bytes between a jump of five bytes and the cpuid that b[BEFORE] is behind; 0: there is no room for such a jump. */
 static uint64_t near_lead(const uint8_t *b)
 {
@@ -47,21 +73,46 @@ static uint64_t near_lead(const uint8_t *b)
     return is_long_move(b + 1) && is_register_move(b + 6) && !is_prefix(b[0]) ? 7 : 0;
 }
 
-/* The same for a punned jump, whose place *out is. Return: < 0: none. */
-static int punned_lead(uint64_t ip, const uint8_t *b, uint64_t *out, uint8_t *out_low)
+/* The same for moves of two bytes, none to two of them. */
+static uint64_t short_lead(const uint8_t *b)
 {
-    for (int lead = 0; lead <= 4; lead += 2) {
-        const uint8_t *first = b + BEFORE - 2 - lead;
-        if (lead > 0 && (!is_register_move(first) || (lead > 2 && !is_register_move(first + 2)) ||
-                         is_prefix(first[-1]))) {
-            continue;
-        }
-        *out = trampoline_punned(ip - (uint64_t)lead, first + 2, out_low);
-        if (*out) {
-            return lead;
+    if (!is_register_move(b + 6)) {
+        return 0;
+    }
+    if (is_register_move(b + 4) && !is_prefix(b[3])) {
+        return 4;
+    }
+    return is_prefix(b[5]) ? 0 : 2;
+}
+
+int cpuid_is_led(const struct stub_ucontext *u)
+{
+    uint8_t b[BEFORE];
+    if (guarded_copy(b, (const void *)(u->regs[REG_RIP_] + 2 - BEFORE), sizeof(b)) != 0) {
+        return 0;
+    }
+    uint64_t far = near_lead(b), lead = far ? far : short_lead(b);
+    const uint8_t *first = b + BEFORE - 2 - lead;
+    if (lead >= 5 && !long_move_done(u, first)) {
+        return 0;
+    }
+    for (uint64_t left = lead >= 5 ? lead - 5 : lead; left > 0; left -= 2) {
+        if (!register_move_done(u, b + BEFORE - 2 - left)) {
+            return 0;
         }
     }
-    return -1;
+    return lead > 0;
+}
+
+/* Where a punned jump over lead bytes or fewer before the cpuid may lead; *lead: over how many. Return: 0: nowhere. */
+static uint64_t punned_place(uint64_t ip, const uint8_t *b, uint64_t *lead, uint8_t *out_low)
+{
+    uint64_t max = *lead, at = 0;
+    for (*lead = 0; !at && *lead <= max; *lead += 2) {
+        at = trampoline_punned(ip - *lead, b + BEFORE - *lead, out_low);
+    }
+    *lead -= 2;
+    return at;
 }
 
 /* The site's jump leads to at, lead bytes before the cpuid. */
@@ -80,8 +131,9 @@ static void redirect(struct stub_site *s, uint64_t at, const uint8_t *b, uint64_
     sites_extend(s->address);
 }
 
-void patch_cpuid(uint64_t ip, int may_map)
+void patch_cpuid(const struct stub_seen *seen)
 {
+    uint64_t ip = seen->address, is_led = seen->nr & SEEN_CPUID_LED;
     uint8_t b[BEFORE + 3], jump[JUMP_NEAR] = {0xe9};
     struct stub_site *s = g_lead_count < LEAD_COUNT ? site_record(ip) : 0;
     if (!s || guarded_copy(b, (const void *)(ip - BEFORE), sizeof(b)) != 0 ||
@@ -89,15 +141,16 @@ void patch_cpuid(uint64_t ip, int may_map)
         return;
     }
     stub_cpuid_prepare();
-    uint64_t lead = near_lead(b), at = lead ? trampoline_near(ip - 2 - lead) : 0;
+    uint64_t lead = is_led ? near_lead(b) : 0, at = lead ? trampoline_near(ip - 2 - lead) : 0;
     if (at) {
         int32_t distance = (int32_t)(at - (ip - 2 - lead + JUMP_NEAR));
         __builtin_memcpy(jump + 1, &distance, 4);
         redirect(s, at, b, lead, jump, JUMP_NEAR);
         return;
     }
-    int punned = may_map ? punned_lead(ip, b, &at, &jump[1]) : -1;
-    if (punned >= 0) {
-        redirect(s, at, b, (uint64_t)punned, jump, JUMP_PUN);
+    lead = is_led && !near_lead(b) ? short_lead(b) : 0;
+    at = seen->nr & SEEN_CPUID_OFTEN ? punned_place(ip, b, &lead, &jump[1]) : 0;
+    if (at) {
+        redirect(s, at, b, lead, jump, JUMP_PUN);
     }
 }

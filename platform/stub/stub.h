@@ -338,11 +338,13 @@ void code_store(uint64_t at, const uint8_t *code, uint64_t size);
 
 /* patch_cpuid.c */
 extern struct stub_lead stub_leads[];
-/* The cpuid before ip, in text that can be written and has not begun. may_map: its trampoline may take a page. */
-void patch_cpuid(uint64_t ip, int may_map);
+/* A cpuid in text that can be written and has not begun. */
+void patch_cpuid(const struct stub_seen *seen);
+/* Have the moves before the cpuid that faulted at u done what they seem to do? */
+int cpuid_is_led(const struct stub_ucontext *u);
 
 /* A cpuid that faulted ends at ip: for the sentry, too. */
-void stub_note_cpuid(uint64_t ip);
+void stub_note_cpuid(uint64_t ip, int led);
 
 /* cpuid.c */
 /* For now this thread's cpuids fault, if the host can do that. */
