@@ -102,6 +102,8 @@ static long stub_sigprocmask(struct area *area)
             return -EINVAL_;
         }
         mask &= ~NEVER_BLOCKED;
+    }
+    if (mask != old) {
         area->mask_changed = CHAN_MASK;
         __atomic_store_n(&c->sigmask, mask, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
