@@ -27,10 +27,13 @@
 #include "syscalls/strace.h"
 
 #define KILL_GRACE_NS (2 * NSEC_PER_SEC)
-/* How long the sentry may leave a signal unread before it counts as hung. */
-#define ANSWER_GRACE_NS (5 * NSEC_PER_SEC)
-/* Who looks so much later than it wanted to was stopped, or frozen; and so was the sentry, as a rule. */
-#define STOPPED_NS NSEC_PER_SEC
+/*
+ * The sentry counts as hung when a signal is unread at so many looks in a row. Who looks much later than it wanted to was stopped, or
+ * frozen, and so was the sentry, as a rule: such a look does not count.
+ */
+#define ANSWER_LOOK_NS  (NSEC_PER_SEC / 2)
+#define ANSWER_LOOKS    10
+#define ANSWER_LATER_NS (NSEC_PER_SEC / 4)
 
 struct front {
     const struct config *config;
@@ -39,6 +42,7 @@ struct front {
     int signal_fd;
     int64_t deadline_ns; /* of --timeout; INT64_MAX: none */
     int64_t answer_ns;   /* when to look whether the last signal was read; INT64_MAX: not at all */
+    int unanswered;      /* looks */
     bool timed_out;
     bool sentry_gone, gofer_gone;
     bool inside_gone;                /* the control socket has no other end any more */
@@ -150,7 +154,8 @@ static void let_go_of_stdio(void)
 static void send_signal(struct front *f, int sig)
 {
     if (f->answer_ns == INT64_MAX) {
-        f->answer_ns = host_clock_ns(CLOCK_MONOTONIC) + ANSWER_GRACE_NS;
+        f->answer_ns = host_clock_ns(CLOCK_MONOTONIC) + ANSWER_LOOK_NS;
+        f->unanswered = 0;
     }
     struct control_msg msg = {.kind = CONTROL_SIGNAL, .value = sig};
     ssize_t n = send(f->wall.control_front, &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -267,12 +272,11 @@ static void check_answer(struct front *f, int64_t now)
     if (now < f->answer_ns) {
         return;
     }
-    if (now - f->answer_ns > STOPPED_NS) {
-        f->answer_ns = now + ANSWER_GRACE_NS;
-        return;
-    }
-    f->answer_ns = INT64_MAX;
-    if (host_ioctl(f->wall.control_front, SIOCOUTQ, &unread) == 0 && unread > 0) {
+    f->unanswered += now - f->answer_ns < ANSWER_LATER_NS;
+    f->answer_ns = now + ANSWER_LOOK_NS;
+    if (host_ioctl(f->wall.control_front, SIOCOUTQ, &unread) < 0 || unread == 0) {
+        f->answer_ns = INT64_MAX;
+    } else if (f->unanswered >= ANSWER_LOOKS) {
         snprintf(f->message, sizeof(f->message),
                  "the sentry does not answer: killed: please report this");
         finish(f, EXIT_SANDBOX);

@@ -65,7 +65,7 @@ kill -STOP "$(own_process 2)"
 kill -TERM $pid
 wait $pid
 [ $? = 125 ] && grep -q '^sandbox: the sentry does not answer' message || fail "hung sentry: $(cat message)"
-# all were stopped for longer than the sentry may take for an answer; the sentry goes on later
+# all are stopped for longer than the sentry may take for an answer, with moments between in which it does not get to run
 "$SANDBOX" exec -- sleep 100 2>message &
 pid=$!
 sleep 0.7
@@ -73,9 +73,12 @@ sentry=$(own_process 2)
 kill -STOP "$sentry"
 kill -TERM $pid
 sleep 0.3
-kill -STOP $pid
-sleep 7
-kill -CONT $pid
+for pause in 5.2 1.3 5.2; do
+    kill -STOP $pid
+    sleep $pause
+    kill -CONT $pid
+    sleep 0.1
+done
 sleep 0.5
 kill -CONT "$sentry"
 wait $pid

@@ -44,7 +44,7 @@ PORT=$(cat "$WORK/secret/port")
 
 # A second sandbox: it answers each line of its input.
 mkfifo "$WORK/ask" "$WORK/answer"
-(cd /usr && exec "$SANDBOX" exec --platform="$ENGINE" -- sh -c 'while read -r l; do echo "$l" | sed s/^/re:/; done; echo end') \
+(cd /usr && exec "$SANDBOX" exec --platform="$ENGINE" ${OPTION:+"$OPTION"} -- sh -c 'while read -r l; do echo "$l" | sed s/^/re:/; done; echo end') \
     <"$WORK/ask" >"$WORK/answer" 2>"$WORK/bystander.err" &
 BYSTANDER=$!
 exec 8>"$WORK/ask" 9<"$WORK/answer"
@@ -76,7 +76,7 @@ run_attacks() {
     cd "$WORK/in" || exit 1
     rm -f "$WORK/say" "$WORK/hear"
     mkfifo "$WORK/say" "$WORK/hear"
-    SECRET=$SECRET timeout -k 5 "${LIMIT:-140}" "$SANDBOX" exec --platform="$ENGINE" --env VICTIM=$VICTIM --env PORT="$PORT" \
+    SECRET=$SECRET timeout -k 5 "${LIMIT:-140}" "$SANDBOX" exec --platform="$ENGINE" ${OPTION:+"$OPTION"} --env VICTIM=$VICTIM --env PORT="$PORT" \
         --env "CANARY=$WORK/secret/canary" --env "SECRET_START=${SECRET%????????}" "$@" -- "${PROGRAM:-./$name}" \
         <"$WORK/say" >"$WORK/hear" 2>&1 8>&- 9>&- &
     front=$!

@@ -3,7 +3,7 @@
 # the front process is killed, all of them are gone.
 . "$(dirname "$0")/lib.sh"
 cd /usr || exit 1
-"$SANDBOX" exec --platform="$ENGINE" -- sh -c 'sleep 100 & exec sleep 100' </dev/null >/dev/null 2>&1 8>&- 9>&- &
+"$SANDBOX" exec --platform="$ENGINE" ${OPTION:+"$OPTION"} -- sh -c 'sleep 100 & exec sleep 100' </dev/null >/dev/null 2>&1 8>&- 9>&- &
 FRONT=$!
 disown $FRONT
 

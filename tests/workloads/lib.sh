@@ -1,7 +1,7 @@
 # What every workload needs; sourced. A workload says what it runs, and same_as_native runs that in the
 # sandbox and natively, as root and as an ordinary user, and compares stdout, stderr and exit status.
 #
-#   $SANDBOX, $ENGINE, $LONG    the program under test, its platform, 1 for the long forms
+#   $SANDBOX, $ENGINE, $OPTION, $LONG    the program under test, its platform, an option for it, 1 for the long forms
 #   prepare                     may be defined: fills the current directory before each run of a pair
 #
 # The sandbox goes first: what it writes must vanish, so the native run finds the directory as it was.
@@ -50,7 +50,7 @@ run_pair() {
     [ "$who" = user ] && chown -R $USER_ID:$USER_ID "$dir"
     before=$(state_of "$dir")
 
-    timeout -k 5 "$LIMIT" "${prefix[@]}" "${clean[@]}" "$SANDBOX" exec --platform="$ENGINE" --host=all --keep-env -- \
+    timeout -k 5 "$LIMIT" "${prefix[@]}" "${clean[@]}" "$SANDBOX" exec --platform="$ENGINE" ${OPTION:+"$OPTION"} --host=all --keep-env -- \
         "$@" </dev/null >"$WORK/box.out" 2>"$WORK/box.err"
     status_box=$?
     [ "$before" = "$(state_of "$dir")" ] || { echo "as $who: the sandbox changed the host's files"; FAILED=1; }
