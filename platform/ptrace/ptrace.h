@@ -94,6 +94,12 @@ bool tracee_take_early_stop(int tid);
 void ptrace_children(void);
 void ptrace_kill(struct platform_thread *th);
 
+/* --- boot.c --- */
+int ptrace_start(const struct platform_config *config, struct platform_thread **out,
+                 struct platform_boot *out_boot);
+/* What the host gave the fresh image, read from its initial stack; which is unmapped then. */
+MUST_CHECK int tracee_boot(struct platform_thread *th, struct platform_boot *out_boot);
+
 /* --- inject.c --- */
 /* Makes the stopped tracee call nr(args) at the gate. Return: its result; -ESRCH. Context: may block. */
 long tracee_call(struct platform_thread *th, uint64_t nr, const uint64_t args[6]);
@@ -124,5 +130,3 @@ int ptrace_load(struct platform_thread *th, const struct load_op *ops, size_t op
                 uaddr_t entry, uaddr_t sp);
 void ptrace_thread_exit(struct platform_thread *th);
 void ptrace_thread_free(struct platform_thread *th);
-/* What the host gave the fresh image, read from its initial stack; which is unmapped then. */
-MUST_CHECK int tracee_boot(struct platform_thread *th, struct platform_boot *out_boot);
