@@ -8,7 +8,7 @@
  *
  * What processes say of their traps is their word. A lie is believed by processes of the same class only (given_table.class),
  * which the liar could kill as well, and their stubs rewrite nothing but `mov $nr, %eax; syscall` with the number that was said,
- * and, in what a template shares, bytes that read as cpuid.
+ * and, in what a template shares, bytes that read as cpuid, and as a move right before it.
  */
 #include <string.h>
 
