@@ -220,7 +220,7 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     if (id && th->notify_fd >= 0) {
         notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
         th->notify_fd = -1;
-    } else if (id && order == ORDER_RETURN) {
+    } else if (id && (order == ORDER_RETURN || order == ORDER_LOAD)) {
         notify_answer_later(id);
     } else if (id) {
         notify_answer(id, 0); /* it has something to do, and we may have, too: at the same time */

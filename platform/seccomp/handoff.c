@@ -57,6 +57,7 @@ static _Atomic int g_poller_tid;
 static cpu_set_t g_cpus;               /* all that this process may use */
 static _Atomic size_t g_confined;      /* threads; changes under the baton */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
+static bool g_guest_rang;              /* not only a spare. Context: doorbell thread */
 
 static unsigned this_cpu(void)
 {
@@ -74,32 +75,46 @@ static cpu_set_t cpus_without(unsigned cpu)
 
 /*
  * The doorbell thread runs where the guest does that it serves, the poller elsewhere. near: tid is to run on that guest's
- * CPU; else on any other.
+ * CPU; else on any other. *was: what it was told last, PLACE_KNOWN and the CPU; NULL: that is not known.
  */
-static void place(int tid, bool near)
+#define PLACE_KNOWN 0x10000U
+#define PLACE_HERE  0x20000U
+static void place(int tid, bool near, unsigned *was)
 {
     if (g_seccomp.cpu_count < 2 || CPU_COUNT(&g_cpus) < 2) {
         return;
     }
     unsigned cpu = this_cpu();
-    bool polling = g_seccomp.ro->awake && g_seccomp.ro->poll_cpu == cpu;
+    bool here = near != (g_seccomp.ro->awake && g_seccomp.ro->poll_cpu == cpu);
+    unsigned now = PLACE_KNOWN | (here ? PLACE_HERE : 0) | cpu;
+    if (was && *was == now) {
+        return;
+    }
     cpu_set_t set = cpus_without(cpu);
-    if (near != polling) {
+    if (here) {
         CPU_ZERO(&set);
         CPU_SET(cpu, &set);
     }
     int r = sched_setaffinity(tid, sizeof(set), &set);
     (void)r; /* it is gone already */
+    if (was) {
+        *was = now;
+    }
 }
 
 void handoff_keep_away(int tid)
 {
-    place(tid, false);
+    place(tid, false, NULL);
+}
+
+void handoff_stay_away(const struct platform_thread *th, unsigned *was)
+{
+    place(th->tid, false, was);
 }
 
 void handoff_keep_near(int tid)
 {
-    place(tid, true);
+    place(tid, true, NULL);
 }
 
 void handoff_anywhere(int tid)
@@ -184,6 +199,10 @@ void handoff_rang(struct platform_thread *th)
 {
     struct stub_ro *ro = g_seccomp.ro;
     bool wanted = atomic_load_explicit(&g_poll_wanted, memory_order_relaxed);
+    if (th->settles) {
+        return;
+    }
+    g_guest_rang = true;
     unsigned cpu = this_cpu(); /* a guest that rings wakes this thread on its own CPU */
     if (wanted && ro->awake && (cpu == ro->poll_cpu || !poller_runs())) {
         __atomic_store_n(&ro->awake, 0, __ATOMIC_SEQ_CST);
@@ -237,7 +256,8 @@ static NORETURN void *doorbell_thread(void *arg)
         baton_take();
         notify_handle(&n);
         baton_drop();
-        if (n.data.nr == GATE_DOORBELL) {
+        if (g_guest_rang) {
+            g_guest_rang = false;
             doorbell_count();
         }
     }

@@ -300,12 +300,9 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
         th->started = true;
     }
     preload_put(take(&th->preload));
-    if (th->placed) {
-        th->placed = false;
-        handoff_anywhere(th->tid);
-        if (r == 0) {
-            spare_preload(th, ops, op_count);
-        }
+    if (th->was_spare && r == 0) {
+        spare_preload(th, ops, op_count);
     }
+    th->was_spare = false;
     return r;
 }

@@ -85,6 +85,11 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child)
         return;
     }
     list_del(&child->pending_link);
+    if (child->settles) {
+        notify_answer_fd(n->id, child->notify_fd, STUB_FD_CHAN);
+        child->notify_fd = -1;
+        return;
+    }
     child->notify_id = n->id;
     child->in_request = true;
     if (child->owner) {

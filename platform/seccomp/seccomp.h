@@ -112,7 +112,8 @@ struct platform_thread {
     bool start_kick; /* interrupted before it was known */
     bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
     bool confined;   /* to the CPUs where the poller is not (handoff.c) */
-    bool placed;     /* handoff_keep_near holds for it */
+    bool settles;    /* to be a spare or a template: its hello is answered at once */
+    bool was_spare;  /* from exec to load */
     bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
     int status;      /* of a dead one: wait(2) */
 
@@ -247,6 +248,8 @@ void seccomp_answers_init(struct platform_thread *th);
 /* --- handoff.c --- */
 /* Nobody waits for what tid does now: it is to run where it does not delay the guest that is being served. */
 void handoff_keep_away(int tid);
+/* The same, again and again; *was: what th was told last, 0 at first. */
+void handoff_stay_away(const struct platform_thread *th, unsigned *was);
 /* The opposite: it is going to be waited for. */
 void handoff_keep_near(int tid);
 /* Takes either back. */

@@ -1,13 +1,16 @@
 /*
  * Spare host processes for exec, in the manner of a zygote. When programs are started often, a *template* is kept: a booted
  * stub that has never run guest code, and waits at the gate. It forks spares ahead of time, each of which
- * waits in its hello. An exec then takes the ready spare instead of making the host's execve and booting a stub: the guest
+ * maps its channels and waits at the gate, too. An exec then takes the ready spare instead of making the host's execve and booting a stub: the guest
  * thread moves over to the spare's host process, and the old one is killed. That spares 150 us of every exec, a vfork
  * child's included, and what the template was given once (given.c) all programs have.
  *
  *      first frequent exec   the fresh stub is told to fork before it loads: the child becomes the template
- *      later                 template: ORDER_SPARE -> fork, RESULT, waits; child: hello, waits in it
- *      exec                  the guest thread takes the child's place; its hello is answered with ORDER_LOAD
+ *      later                 template: ORDER_SPARE -> fork, RESULT, waits; child: hello, RESULT, waits
+ *      exec                  the guest thread takes the child's place; its RESULT is answered with ORDER_LOAD
+ *
+ * When programs follow each other fast, or the template's CPU is busy, the next spare may still be on its way: what is left of that
+ * way is shorter than the host's execve, so one exec at a time waits for it.
  *
  * A spare has no memory, registers or descriptors of any guest's, so there is nothing that a guest could prepare for the program
  * that comes after it. What it has been given are files that the processes of one class could open (given_table.class): only they take
@@ -37,6 +40,10 @@ static struct {
     bool preloading;          /* it was told to */
     struct preload *of_spare; /* ref; what the spare has */
     bool wanted;              /* a spare is to be made when there is nothing else to do */
+    bool released;            /* the spare may run anywhere */
+    bool complete;          /* the last program found in its spare all that the template can have */
+    unsigned place;         /* of the template: handoff_stay_away */
+    struct kthread *waiter; /* for the spare; NULL: nobody */
     unsigned uses, misses, preload_misses, exec_next, missed_next;
     int64_t execs[OFTEN_COUNT];             /* when the last ones were */
     struct given_file missed[GIVEN_MISSES]; /* what spares had to be given */
@@ -76,18 +83,18 @@ static bool is_frequent(void)
     return oldest && now - oldest < OFTEN_NS;
 }
 
-/* It waits in its hello, and can be taken over. */
+/* It waits with its channels, and can be taken over. */
 static bool is_ready(const struct platform_thread *spare)
 {
-    return spare && !spare->dead && spare->tid && spare->notify_id;
+    return spare && !spare->dead && spare->event && spare->nr == STUB_REQ_RESULT &&
+           spare->notify_id;
 }
 
 /* It is back from its last fork. */
 static bool template_waits(void)
 {
     struct platform_thread *t = g.template;
-    return t && !t->dead && t->in_request && t->notify_id &&
-           (!t->event || t->nr == STUB_REQ_RESULT);
+    return t && !t->dead && t->in_request && t->notify_id && t->event && t->nr == STUB_REQ_RESULT;
 }
 
 /* Throws away what died, or did not come about. */
@@ -118,28 +125,46 @@ static int order_fork(struct platform_thread *parent, struct platform_thread **o
     int r = clone_order(parent, &plain, ORDER_SPARE, out);
     if (r == 0) {
         (*out)->cloner = parent; /* neither points to the other when that is gone */
+        (*out)->settles = true;
     }
     return r;
 }
 
-void spare_make(void)
+/* Has the next spare made now, if that can be. */
+static void make_now(void)
 {
-    if (!g.wanted) {
-        return;
-    }
-    look_after();
     if (g.spare || !template_waits()) {
         return; /* under way, or there already; what brings the template back brings us here again */
     }
     g.wanted = false;
+    g.released = false;
     g.template->event = false;
-    handoff_keep_away(g.template->tid);
+    handoff_stay_away(g.template, &g.place);
     if (order_fork(g.template, &g.spare) < 0) {
         g.spare = NULL;
         forget_all();
         return;
     }
     g.of_spare = g.preload ? preload_get(g.preload) : NULL;
+}
+
+void spare_make(void)
+{
+    bool settles = g.spare && !g.released;
+    if (!g.wanted && !g.waiter && !settles) {
+        return;
+    }
+    look_after();
+    if (g.wanted) {
+        make_now();
+    }
+    if (is_ready(g.spare) && !g.released) {
+        g.released = true;
+        handoff_anywhere(g.spare->tid); /* its parent was kept away */
+    }
+    if (g.waiter && (!g.spare || is_ready(g.spare))) {
+        kthread_wake(take(&g.waiter));
+    }
 }
 
 void spare_preload_met(bool met)
@@ -162,7 +187,7 @@ void spare_preload(const struct platform_thread *th, const struct load_op *ops, 
         preload_put(p);
         return;
     }
-    handoff_keep_away(t->tid);
+    handoff_stay_away(t, &g.place);
     if (load_shared(t, ops, op_count) < 0) {
         preload_put(p);
         return;
@@ -194,39 +219,74 @@ void spare_exec_done(struct platform_thread *th, const struct platform_boot *boo
     }
     g.template = child;
     g.boot = *boot;
+    g.place = 0;
     g.uses = g.misses = 0;
     g.wanted = true;
+}
+
+/* Who is of another class, or has changed its credentials, can't take what the template makes. */
+static bool suits(const struct platform_thread *of, const struct platform_thread *th)
+{
+    return of && th->proc && of->proc && of->proc->given.class == th->proc->given.class;
+}
+
+/* Sleeps until a spare is there, or will not be. Context: may block. */
+static void await_spare(struct platform_thread *th)
+{
+    struct kthread *self = kthread_current();
+    if (is_ready(g.spare) || g.waiter || !suits(g.template, th)) {
+        return;
+    }
+    make_now();
+    g.waiter = g.spare ? self : NULL;
+    while (g.waiter == self && !th->dead && !th->proc->killed) {
+        kthread_sleep();
+    }
+    if (g.waiter == self) {
+        g.waiter = NULL;
+    }
 }
 
 bool spare_take(struct platform_thread *th, struct platform_boot *out_boot)
 {
     look_after();
+    await_spare(th);
     struct platform_thread *spare = g.spare;
-    if (!is_ready(spare) || !th->proc || spare->proc->given.class != th->proc->given.class) {
+    if (!is_ready(spare) || !suits(spare, th) || th->dead || th->proc->killed) {
         g.wanted |= g.template && !g.spare;
         return false;
     }
     g.spare = NULL;
     g.misses = 0;
     seccomp_kill(th);
+    if (!g.released) {
+        handoff_anywhere(spare->tid);
+    }
     thread_move(th, spare);
+    th->chan->state = CHAN_PARKED; /* it waits for the answer to a request */
     th->preload = take(&g.of_spare);
-    handoff_keep_near(th->tid);
-    th->placed = true;
+    th->was_spare = true;
     *out_boot = g.boot;
     if (++g.uses >= TEMPLATE_USES) {
         forget_all();
+    } else if (g.complete) {
+        make_now(); /* meanwhile, on another CPU */
     } else {
-        g.wanted = true;
+        g.wanted = true; /* when the template was given what it lacks */
     }
+    g.complete = g.preload != NULL;
+    seccomp_kill_flush();
     return true;
 }
 
 void spare_missed_file(struct platform_thread *th, int host_fd, const struct given_file *f)
 {
     struct platform_thread *t = g.template;
-    if (!template_waits() || th->proc->given.class != t->proc->given.class ||
-        t->proc->given.count == GIVEN_MAX) {
+    if (!suits(t, th) || t->proc->given.count == GIVEN_MAX) {
+        return;
+    }
+    g.complete = false;
+    if (!template_waits()) {
         return;
     }
     bool before = false;
@@ -244,6 +304,7 @@ void spare_missed_file(struct platform_thread *th, int host_fd, const struct giv
         }
     }
     handoff_keep_near(t->tid); /* this waits for it */
+    g.place = 0;
     if (notify_install(t->notify_id, host_fd, (int)(STUB_FD_KEPT + given->count), false) == 0) {
         given->files[given->count++] = *f;
     }

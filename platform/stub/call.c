@@ -394,11 +394,8 @@ static long stub_obey(struct area *area)
             break;
         }
         case ORDER_SPARE: {
-            long r = stub_clone(area);
-            if (r != 0) {
-                idle_result(area, r);
-            }
-            break; /* the child's channel has its order */
+            idle_result(area, stub_clone(area)); /* the child, too: it has its channel by now */
+            break;
         }
         case ORDER_PRELOAD:
             idle_result(area, stub_load_parts(area));

@@ -182,8 +182,8 @@ enum stub_order {
     ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window; args[4] call sites are to be
                    rewritten, which are listed there at args[5]. LOAD_WATCH in args[4]: cpuids, too, are to be noted */
     ORDER_MAP_COPY, /* anonymous memory (as reply_args[0..3] say: hint, size, protection, flags) with args[4] bytes of the window */
-    ORDER_SPARE, /* fork: see struct order_clone. The parent comes back with RESULT, the child with an order from its hello */
-    ORDER_PRELOAD, /* what ORDER_LOAD does before the program starts; comes back with RESULT */
+    ORDER_SPARE,    /* fork: see struct order_clone. Parent and child come back with RESULT */
+    ORDER_PRELOAD,  /* what ORDER_LOAD does before the program starts; comes back with RESULT */
     ORDER_SITES, /* (in a call or a context) args[0]: give call sites their own code back, and leave them alone; else go on with
                     rewriting; report it */
     ORDER_LAST = ORDER_SITES,
