@@ -38,6 +38,7 @@ enum platform_copy_kind {
     PLATFORM_COPY_IN_FIXED, /* number bytes */
     PLATFORM_COPY_IN_LEN,   /* as many bytes as argument `number` says */
     PLATFORM_COPY_IN_MAYBE, /* number bytes, if the argument is an address: from PLATFORM_ADDRESS_MIN on */
+    PLATFORM_COPY_IN_VECTOR, /* the strings of a vector of pointers, each with its zero byte: up to number * 8 bytes in all */
     PLATFORM_COPY_OUT_FIXED,
     PLATFORM_COPY_OUT_LEN,
 };

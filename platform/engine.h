@@ -74,7 +74,8 @@ struct engine_ops {
     /* NULL: as copy_in */
     size_t (*copy_in_str)(struct platform_space *s, char *dst, uaddr_t src, size_t size);
     size_t (*copy_out)(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
-    void *(*window)(struct platform_space *s, uaddr_t dst, size_t *size); /* NULL: none */
+    const char *(*vector)(const struct platform_thread *th, int arg, size_t *size); /* NULL: none */
+    void *(*window)(struct platform_space *s, uaddr_t dst, size_t *size);           /* NULL: none */
     void (*window_filled)(struct platform_space *s, uaddr_t dst, size_t size);
     int (*space_pid)(const struct platform_space *s); /* a host pid that lives in s, or 0 */
 };

@@ -376,6 +376,11 @@ size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src,
     return platform_range_reserved(dst, size) ? 0 : g_engine->copy_out(s, dst, src, size);
 }
 
+const char *platform_vector(const struct platform_thread *th, int arg, size_t *size)
+{
+    return g_engine->vector ? g_engine->vector(th, arg, size) : NULL;
+}
+
 void *platform_window(struct platform_space *s, uaddr_t dst, size_t *size)
 {
     return g_engine->window ? g_engine->window(s, dst, size) : NULL;

@@ -381,6 +381,11 @@ size_t platform_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t
 size_t platform_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size);
 size_t platform_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
 /*
+ * The strings of the vector that argument arg of the current request points to, one behind the other, *size bytes: if they came with
+ * it. The guest sees that memory, and may lie. Valid until the caller sleeps. NULL: they did not.
+ */
+const char *platform_vector(const struct platform_thread *th, int arg, size_t *size);
+/*
  * Where output of the current request can be put for the guest's side to take, instead of platform_copy_out to dst; *size: how much at
  * most, then how much. The guest sees that memory. Valid until the caller sleeps. NULL: nowhere.
  * platform_window_filled: the first size bytes are there.

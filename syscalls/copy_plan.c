@@ -14,7 +14,8 @@
 #include "platform/platform.h"
 #include "syscalls/info.h"
 
-#define STRING_AHEAD 256 /* most path names; longer ones are fetched */
+#define STRING_AHEAD 256  /* most path names; longer ones are fetched */
+#define VECTOR_AHEAD 8192 /* most environments */
 
 static bool output_may_wait(unsigned nr)
 {
@@ -45,6 +46,9 @@ static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *
     }
     if (arg->kind == KIND_IN_STR) {
         return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_STR, STRING_AHEAD);
+    }
+    if (d->form == FORM_ARGV || d->form == FORM_ENVP) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_VECTOR, VECTOR_AHEAD / 8);
     }
     if (out ? !output_may_wait(info->nr)
             : arg->kind != KIND_IN_BUF && arg->kind != KIND_IN_STRUCT) {

@@ -249,8 +249,8 @@ static int exec_open(struct task *t, int dirfd, uaddr_t pathname, int flags, str
     return 0;
 }
 
-static long do_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t argv, uaddr_t envp,
-                        int flags)
+static long do_execveat(struct task *t, int dirfd, uaddr_t pathname, struct exec_vector argv,
+                        struct exec_vector envp, int flags)
 {
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK)) {
         return -EINVAL;
@@ -258,8 +258,8 @@ static long do_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t arg
     AUTO_EXEC_STATE s = {0};
     int err = exec_open(t, dirfd, pathname, flags, &s);
     if (err == 0) {
-        err = exec_args_in(t->mm, argv, envp, task_rlimit(t, RLIMIT_STACK), s.execfn, &s.args,
-                           &s.env);
+        err = exec_args_in(t->mm, t->pt, argv, envp, task_rlimit(t, RLIMIT_STACK), s.execfn,
+                           &s.args, &s.env);
     }
     if (err < 0 || (flags & AT_EXECVE_CHECK)) {
         return err;
@@ -280,13 +280,15 @@ static long do_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t arg
 
 long sys_execve(struct task *t, uaddr_t pathname, uaddr_t argv, uaddr_t envp)
 {
-    return do_execveat(t, AT_FDCWD, pathname, argv, envp, 0);
+    return do_execveat(t, AT_FDCWD, pathname, (struct exec_vector){argv, 1},
+                       (struct exec_vector){envp, 2}, 0);
 }
 
 long sys_execveat(struct task *t, int dirfd, uaddr_t pathname, uaddr_t argv, uaddr_t envp,
                   int flags)
 {
-    return do_execveat(t, dirfd, pathname, argv, envp, flags);
+    return do_execveat(t, dirfd, pathname, (struct exec_vector){argv, 2},
+                       (struct exec_vector){envp, 3}, flags);
 }
 
 static int strings_of(char *const strings[], struct arg_list *l)

@@ -1,5 +1,6 @@
 /*
- * Each access to guest memory costs a host call, and programs keep their vectors and strings next to each
+ * The strings come with the call, as a rule (platform_vector). Where they don't:
+ * each access to guest memory costs a host call, and programs keep their vectors and strings next to each
  * other. So memory is read in chunks of a few pages from a page's start, and the last few serve what
  * follows. A chunk is private: what was checked in it is what the program gets.
  */
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 
 #define CHUNK_SIZE    (4 * PAGE_SIZE)
@@ -100,19 +102,46 @@ static int string_in(struct chunk_reader *r, uaddr_t addr, struct arg_list *l, i
     }
 }
 
-struct pointer_list {
+/* One of the two: its pointers, or its strings if they came with the call. */
+struct vector {
     uaddr_t *pointers; /* owned */
-    size_t count;
+    char *text;        /* owned; NULL: pointers */
+    size_t count, size;
 };
 
-static void pointer_list_free(struct pointer_list *l)
+static void vector_free(struct vector *v)
 {
-    free(l->pointers);
+    free(v->pointers);
+    free(v->text);
 }
-#define AUTO_POINTERS __attribute__((cleanup(pointer_list_free))) struct pointer_list
+#define AUTO_VECTOR __attribute__((cleanup(vector_free))) struct vector
+
+/* Strings that came with the call. Return: 1; 0: none did, or they are none. */
+static int text_in(const struct platform_thread *pt, int arg, struct vector *v)
+{
+    size_t size;
+    const char *came = platform_vector(pt, arg, &size);
+    if (!came || size == 0) {
+        return 0;
+    }
+    v->text = malloc(size);
+    if (!v->text) {
+        return -ENOMEM;
+    }
+    memcpy(v->text, came, size); /* from here on it does not change */
+    if (v->text[size - 1] != '\0') {
+        free(take(&v->text));
+        return 0;
+    }
+    v->size = size;
+    for (const char *p = v->text; p < v->text + size; p += strlen(p) + 1) {
+        v->count++;
+    }
+    return 1;
+}
 
 /* The vector at addr up to its NULL. max: more are -E2BIG whatever they point to. */
-static int pointers_in(struct chunk_reader *r, uaddr_t addr, size_t max, struct pointer_list *l)
+static int pointers_in(struct chunk_reader *r, uaddr_t addr, size_t max, struct vector *l)
 {
     size_t capacity = 0;
     for (; addr; addr += sizeof(*l->pointers)) {
@@ -138,41 +167,61 @@ static int pointers_in(struct chunk_reader *r, uaddr_t addr, size_t max, struct 
     return 0;
 }
 
-static int strings_in(struct chunk_reader *r, const struct pointer_list *pointers,
-                      struct arg_list *l, int64_t *space)
+static int vector_in(struct chunk_reader *r, const struct platform_thread *pt,
+                     struct exec_vector from, size_t max, struct vector *v)
+{
+    int there = text_in(pt, from.arg, v);
+    if (there != 0) {
+        return there < 0 ? there : v->count > max ? -E2BIG : 0;
+    }
+    return pointers_in(r, from.addr, max, v);
+}
+
+static int strings_in(struct chunk_reader *r, const struct vector *v, struct arg_list *l,
+                      int64_t *space)
 {
     int err = 0;
-    for (size_t i = 0; i < pointers->count && err == 0; i++) {
-        err = string_in(r, pointers->pointers[i], l, space);
+    if (v->text) {
+        *space -= (int64_t)v->size;
+        if (*space < 0) {
+            return -E2BIG;
+        }
+        strbuf_add(&l->text, v->text, v->size);
+        l->count += v->count;
+        return strbuf_error(&l->text);
+    }
+    for (size_t i = 0; i < v->count && err == 0; i++) {
+        err = string_in(r, v->pointers[i], l, space);
     }
     return err;
 }
 
-int exec_args_in(struct mm *mm, uaddr_t argv, uaddr_t envp, uint64_t rlimit_stack,
-                 const char *execfn, struct arg_list *args, struct arg_list *env)
+int exec_args_in(struct mm *mm, const struct platform_thread *pt, struct exec_vector argv,
+                 struct exec_vector envp, uint64_t rlimit_stack, const char *execfn,
+                 struct arg_list *args, struct arg_list *env)
 {
-    AUTO_POINTERS arg_pointers = {0}, env_pointers = {0};
+    AUTO_VECTOR arg_strings = {0}, env_strings = {0};
     int64_t space = arg_space(rlimit_stack, 0, 0);
     size_t max = (size_t)space / sizeof(uaddr_t) + 1;
     AUTO_FREE struct chunk_reader *r = reader_new(mm);
     if (!r) {
         return -ENOMEM;
     }
-    int err = pointers_in(r, argv, max, &arg_pointers);
+    int err = vector_in(r, pt, argv, max, &arg_strings);
     if (err == 0) {
-        err = pointers_in(r, envp, max, &env_pointers);
+        err = vector_in(r, pt, envp, max, &env_strings);
     }
     if (err < 0) {
         return err;
     }
-    space = arg_space(rlimit_stack, arg_pointers.count, env_pointers.count);
+    space = arg_space(rlimit_stack, arg_strings.count, env_strings.count);
     if (space < 0) {
         return (int)space;
     }
     space -= (int64_t)strlen(execfn) + 1;
-    err = strings_in(r, &env_pointers, env, &space);
+    err = strings_in(r, &env_strings, env, &space);
     if (err == 0) {
-        err = strings_in(r, &arg_pointers, args, &space);
+        err = strings_in(r, &arg_strings, args, &space);
     }
     if (err == 0 && args->count == 0) {
         err = arg_list_add(args, "");

@@ -115,7 +115,8 @@ static void accept_copies(struct platform_thread *th, bool sizes)
                                     .offset = used,
                                     .arg = i,
                                     .is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED,
-                                    .is_string = plan[i] >> 12 == PLATFORM_COPY_IN_STR};
+                                    .is_string = plan[i] >> 12 == PLATFORM_COPY_IN_STR,
+                                    .is_vector = plan[i] >> 12 == PLATFORM_COPY_IN_VECTOR};
             __builtin_prefetch(window + used, 1); /* it is on the guest's CPU */
         }
         used = copy_next(used, size);

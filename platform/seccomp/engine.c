@@ -306,6 +306,7 @@ const struct engine_ops g_seccomp_engine = {
     .copy_in = seccomp_copy_in,
     .copy_in_str = seccomp_copy_in_str,
     .copy_out = seccomp_copy_out,
+    .vector = seccomp_vector,
     .window = seccomp_window,
     .window_filled = seccomp_window_filled,
     .space_pid = seccomp_space_pid,

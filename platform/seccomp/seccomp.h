@@ -81,6 +81,7 @@ struct copy_range {
     int arg;
     bool is_out;
     bool is_string; /* ends with its zero byte, which was not looked for yet */
+    bool is_vector; /* not the bytes at addr, but those of strings (seccomp_vector) */
 };
 
 /* An interpreter, or a program without one, that a process has from its birth (preload.c). */
@@ -198,6 +199,7 @@ struct chan *space_chan(struct platform_space *s, uint32_t slot);
 struct stub_process *space_process(const struct platform_space *s);
 size_t seccomp_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size);
 size_t seccomp_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, size_t size);
+const char *seccomp_vector(const struct platform_thread *th, int arg, size_t *size);
 void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size);
 void seccomp_window_filled(struct platform_space *s, uaddr_t dst, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);

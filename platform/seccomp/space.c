@@ -220,6 +220,9 @@ static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t ad
 {
     for (uint32_t i = 0; i < th->range_count; i++) {
         struct copy_range *r = &th->ranges[i];
+        if (r->is_vector) {
+            continue;
+        }
         if (r->is_string && addr >= r->addr && addr - r->addr < r->size) {
             const char *string = (char *)th->chan + WINDOW_OFFSET + r->offset;
             r->size = (uint32_t)strnlen(string, r->size - 1) + 1;
@@ -233,6 +236,18 @@ static size_t copy_from_window(struct platform_thread *th, void *dst, uaddr_t ad
         }
     }
     return 0;
+}
+
+const char *seccomp_vector(const struct platform_thread *th, int arg, size_t *size)
+{
+    for (uint32_t i = 0; i < th->range_count; i++) {
+        const struct copy_range *r = &th->ranges[i];
+        if (r->is_vector && r->arg == arg) {
+            *size = r->size;
+            return (char *)th->chan + WINDOW_OFFSET + r->offset;
+        }
+    }
+    return NULL;
 }
 
 /* The output that [addr, ...) begins in: only ever a growing prefix of a range. */

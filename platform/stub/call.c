@@ -203,6 +203,42 @@ static long copy_string(uint8_t *to, uint64_t from, uint64_t size)
     return guarded_copy(to + n, (const void *)(from + n), size - n);
 }
 
+/* The string at from, if it has no more than size bytes with its zero byte. Return: how many; 0: more, or it can't be read. */
+static uint64_t copy_whole(uint8_t *to, uint64_t from, uint64_t size)
+{
+    uint64_t n = 0;
+    while (n + 8 <= size && guarded_copy8(to + n, (const void *)(from + n)) == 0) {
+        uint64_t word = *(const uint64_t *)(const void *)(to + n), zero = zero_bytes(word);
+        if (zero) {
+            n += (uint64_t)__builtin_ctzl(zero) / 8 + 1;
+            stub_show_original(to, from, n);
+            return n;
+        }
+        n += 8;
+    }
+    return 0;
+}
+
+/* The strings of execve's vectors, one behind the other. Return: how many bytes; 0: the sentry is to look for itself. */
+static uint64_t copy_vector(uint8_t *to, uint64_t from, uint64_t size)
+{
+    uint64_t used = 0, string;
+    for (; guarded_copy8(&string, (const void *)from) == 0; from += sizeof(string)) {
+        uint64_t n = 0;
+        if (string == 0) {
+            return used;
+        }
+        if (string >> 32 != SLICE_HI) {
+            n = copy_whole(to + used, string, size - used);
+        }
+        if (n == 0) {
+            return 0;
+        }
+        used += n;
+    }
+    return 0;
+}
+
 /* Puts argument i, or the room for it, at to. Return: how many bytes of it are there. */
 static uint64_t copy_one(const struct area *area, uint32_t plan, int i, uint8_t *to, uint64_t size)
 {
@@ -210,6 +246,9 @@ static uint64_t copy_one(const struct area *area, uint32_t plan, int i, uint8_t 
     if (plan >> 12 >= PLATFORM_COPY_OUT_FIXED) {
         uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
         return writable_size(from, size < limit ? size : limit);
+    }
+    if (plan >> 12 == PLATFORM_COPY_IN_VECTOR) {
+        return copy_vector(to, from, size);
     }
     long r = plan >> 12 == PLATFORM_COPY_IN_STR ? copy_string(to, from, size)
                                                 : guarded_copy(to, (const void *)from, size);

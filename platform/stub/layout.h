@@ -380,6 +380,8 @@ static inline uint64_t copy_planned(uint32_t plan, const uint64_t *args, int i)
         return args[number % 6];
     case PLATFORM_COPY_IN_STR:
         return number < to_page_end ? number : to_page_end;
+    case PLATFORM_COPY_IN_VECTOR:
+        return number * 8;
     case PLATFORM_COPY_IN_MAYBE:
         return args[i] >= PLATFORM_ADDRESS_MIN && args[i] < 1UL << 47 ? number : 0;
     default:
