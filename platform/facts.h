@@ -1,5 +1,5 @@
 /*
- * What a guest process knows of itself, so that it need not ask again: its name for the machine, its limits, its working
+ * What a guest process knows of itself, so that it need not ask again: its name for the machine, its limits, its program's path, its working
  * directory's path, what it does with signals, and its umask. The last two it may change. Lies behind the lease page (platform/lease_page.h), and is written by both sides: for the sentry
  * all of it is hostile. See sentry/task/facts.c.
  */
@@ -30,13 +30,24 @@
 #define FD_CLOEXEC_BIT 0x40000000U
 #define FD_FLAGS       0x3fffffffU
 
-enum platform_fact { FACT_UNAME, FACT_RLIMITS, FACT_CWD, FACT_ACTIONS, FACT_COUNT };
+#define FACT_EXE_MAX 512
+
+enum platform_fact {
+    FACT_UNAME,
+    FACT_RLIMITS,
+    FACT_CWD,
+    FACT_ACTIONS,
+    FACT_EXE, /* where /proc/self/exe leads */
+    FACT_COUNT
+};
 
 struct platform_facts {
     /* FACT_VALID and the mask, which the process changes by itself; the sentry reads it where it needs it. 0: ask. */
     uint64_t umask;
     uint64_t words[FACT_COUNT];
     uint64_t limits[FACT_LIMITS][2]; /* struct rlimit */
+    uint8_t exe
+        [FACT_EXE_MAX]; /* without a NUL; on the page of the limits, which each program is told */
     uint32_t fds[FACT_FDS];
     uint64_t actions[FACT_ACTIONS_MAX][4]; /* handler, flags, restorer, mask; of signal i + 1 */
     /*
@@ -66,6 +77,9 @@ static inline uint8_t *platform_fact_bytes(struct platform_facts *f, enum platfo
     case FACT_RLIMITS:
         *out_room = sizeof(f->limits);
         return (uint8_t *)f->limits;
+    case FACT_EXE:
+        *out_room = sizeof(f->exe);
+        return f->exe;
     case FACT_ACTIONS:
         *out_room = sizeof(f->actions);
         return (uint8_t *)f->actions;

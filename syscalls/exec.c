@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
@@ -127,14 +128,39 @@ static void take_mm(struct task *t, struct mm *mm_consumed)
     t->tg->vm_borrowed = false;
 }
 
+/* Nothing but rights that all have is needed to look at /proc/self. */
+static bool may_look_at_itself(struct task *t)
+{
+    struct walk w;
+    AUTO_PATH cwd = {0}, proc = {0};
+    if (task_walk(t, AT_FDCWD, WALK_FOLLOW | WALK_DIRECTORY, &w, &cwd) < 0 ||
+        vfs_lookup(&w, "/proc", &proc) < 0) {
+        return false;
+    }
+    const struct inode *inode = proc.dentry->inode, *root = t->fs->root.dentry->inode;
+    return proc.dentry == proc.mnt->root && inode->sb->magic == PROC_SUPER_MAGIC &&
+           (inode->mode & root->mode & 0111) == 0111;
+}
+
+/* Static programs, and runtimes, look for themselves. */
+static void know_program(struct task *t, const struct path *exe)
+{
+    AUTO_STRBUF name = {0};
+    if (may_look_at_itself(t) && path_name(exe, &t->fs->root, &name) == 0) {
+        exe->dentry->is_program = true;
+        facts_know(t, FACT_EXE, name.text, name.size);
+    }
+}
+
 /*
  * What every C library asks as it starts. The program may run as soon as it is loaded, while this task still has the rest of
  * exec to do: what it asks then waits for all of that.
  */
-static void know_ahead(struct task *t)
+static void know_ahead(struct task *t, const struct path *exe)
 {
     platform_keep_answer(t->pt, SYS_gettid, task_tid(t)); /* for set_tid_address */
     facts_know(t, FACT_RLIMITS, t->tg->limits, sizeof(t->tg->limits));
+    know_program(t, exe);
 }
 
 /* Loads into the fresh address space that boot describes. */
@@ -142,7 +168,7 @@ static int exec_load(struct task *t, struct exec_state *s, const struct platform
                      struct mm *mm_consumed)
 {
     take_mm(t, mm_consumed);
-    know_ahead(t);
+    know_ahead(t, &exec_plan_file(s->plan)->path);
     if (task_traced(t)) {
         platform_hold(t->pt); /* its tracer sees it before it begins */
     }

@@ -173,6 +173,7 @@ long sys_chroot(struct task *t, uaddr_t path)
     path_put(&t->fs->root);
     path_copy(&t->fs->root, &p);
     facts_forget_at(t->fs, FACT_CWD);
+    facts_forget_at(t->fs, FACT_EXE);
     stamp_at(stamp_of_id(t->fs->root_stamp));
     return 0;
 }

@@ -214,11 +214,16 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_statx:
     case __NR_access:
     case __NR_faccessat:
-    case __NR_readlink:
-    case __NR_readlinkat:
     case __NR_getxattr:
     case __NR_lgetxattr:
         r = may(area, CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
+        break;
+    case __NR_readlink:
+    case __NR_readlinkat:
+        r = may(area, CHAN_ASK_FACTS) ? stub_facts(area, nr) : NOT_OURS;
+        if (r == NOT_OURS && may(area, CHAN_ASK_NAMES)) {
+            r = stub_name(area, nr);
+        }
         break;
     case __NR_mmap:
         if (!(area->args[3] & 0x20 /* MAP_ANONYMOUS */)) {

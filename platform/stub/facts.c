@@ -117,6 +117,20 @@ static long swap_umask(uint32_t mask)
     return NOT_OURS;
 }
 
+/* readlink(path, to, size) of one's own program. */
+static long own_program(uint64_t path, uint64_t to, uint32_t size)
+{
+    static const char exe[15] = "/proc/self/exe";
+    uint64_t asked[2], own[2];
+    __builtin_memcpy(&own[0], exe, 8);
+    __builtin_memcpy(&own[1], exe + 7, 8);
+    if (guarded_copy8(&asked[0], (const void *)path) != 0 || asked[0] != own[0] ||
+        guarded_copy8(&asked[1], (const void *)(path + 7)) != 0 || asked[1] != own[1]) {
+        return NOT_OURS;
+    }
+    return tell(FACT_EXE, to, 0, 0, (int32_t)size > 0 ? size : 0);
+}
+
 long stub_facts(struct area *area, uint64_t nr)
 {
     const uint64_t *a = area->args;
@@ -133,6 +147,10 @@ long stub_facts(struct area *area, uint64_t nr)
         return (uint32_t)a[0] || a[2] || !a[3] ? NOT_OURS : one_limit((uint32_t)a[1], a[3]);
     case __NR_rt_sigaction:
         return set_action(area->chan, (uint32_t)a[0], a[1], a[2], a[3]);
+    case __NR_readlink:
+        return own_program(a[0], a[1], (uint32_t)a[2]);
+    case __NR_readlinkat:
+        return own_program(a[1], a[2], (uint32_t)a[3]);
     case __NR_umask:
         return swap_umask((uint32_t)a[0]);
     default:

@@ -269,6 +269,9 @@ void task_exit(struct task *t, int status)
         tg->exit_status = t->exit_status;
     }
     signal_stop_leave(t);
+    if (t == tg->leader) {
+        facts_forget_of(tg, FACT_EXE); /* /proc/PID/exe goes with the leader */
+    }
     leave_memory(t, tg->live_threads == 1);
     if (t->files) {
         fd_table_put(take(&t->files)); /* may block */

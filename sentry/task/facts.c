@@ -1,5 +1,5 @@
 /*
- * What processes know about themselves without asking: uname, limits, the working directory's path, and the umask.
+ * What processes know about themselves without asking: uname, limits, the paths of the program and the working directory, and the umask.
  *
  *      asked some times        the answer is put behind the process's lease page; its stub repeats it
  *         | sethostname, setrlimit, chdir, a directory gets another name ... (anybody's)
@@ -48,9 +48,10 @@ static bool allowed(const struct task *t)
     return users == t->fs->ref.n;
 }
 
-static void directory_renamed(void)
+static void paths_changed(void)
 {
     facts_forget_all(FACT_CWD);
+    facts_forget_all(FACT_EXE);
 }
 
 /* t's table, made when it is missing; NULL: it can't have one now. */
@@ -66,7 +67,7 @@ static struct fact_table *table_of(struct task *t)
             .page = platform_facts_behind(page), .mm = mm, .tg = t->tg, .fs = t->fs};
         list_add_tail(&mm->facts->link, &g_tables);
         t->fs->facts = mm->facts;
-        g_directory_renamed = directory_renamed;
+        g_paths_changed = paths_changed;
     }
     return mm->facts;
 }

@@ -35,8 +35,11 @@ MUST_CHECK int dentry_move(struct dentry *d, struct dentry *target);
 MUST_CHECK int dentry_exchange(struct dentry *a, struct dentry *b);
 /* Puts d into the table though its file system does not cache: it is becoming a mount point. */
 MUST_CHECK int dentry_pin(struct dentry *d);
-/* Or NULL. A directory got another name, or lost its name, or a mount went: paths to directories are no longer the same. */
-extern void (*g_directory_renamed)(void);
+/*
+ * Or NULL. Paths to directories, or to a program (dentry.is_program), are no longer the same: one got another name, or lost its name; a
+ * mount came or went; or it changed who may look below a directory.
+ */
+extern void (*g_paths_changed)(void);
 /* Is a an ancestor of d, or d itself? */
 bool dentry_is_ancestor(const struct dentry *a, const struct dentry *d);
 /* Forgets all unused names of a file system that goes away. */

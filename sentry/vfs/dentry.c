@@ -22,7 +22,7 @@
 
 #define DEFAULT_LIMIT 16384
 
-void (*g_directory_renamed)(void);
+void (*g_paths_changed)(void);
 
 static uint64_t dentry_hash(const struct dentry *parent, const char *name, size_t size)
 {
@@ -271,11 +271,11 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
     names_changed(d->parent->inode);
 }
 
-/* d, whose name changes, is a directory, if it is anything. */
+/* d's name changes, or goes. */
 static void name_changes(const struct dentry *d)
 {
-    if (g_directory_renamed && d->inode && S_ISDIR(d->inode->mode)) {
-        g_directory_renamed();
+    if (g_paths_changed && d->inode && (S_ISDIR(d->inode->mode) || d->is_program)) {
+        g_paths_changed();
     }
 }
 
@@ -333,6 +333,7 @@ int dentry_move(struct dentry *d, struct dentry *target)
     stamp_move(target);
     char *name = strdup(target->name);
     name_changes(d);
+    name_changes(target);
     if (!name) {
         /* The rename is done; what the cache believes of both names is wrong now. */
         dentry_unhash(d);

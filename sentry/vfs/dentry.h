@@ -19,6 +19,7 @@ struct dentry {
     uint32_t mount_count; /* mounts on it (in any parent mount) */
     bool unhashed;        /* deleted: /proc shows " (deleted)" */
     bool hashed;          /* in the table, which holds a reference of its own */
+    bool is_program;      /* a process was told its path */
     uint16_t name_size;
     char *name; /* owned, NUL-terminated */
 };

@@ -8,6 +8,7 @@
 
 #include "sentry/base/timer.h"
 #include "sentry/vfs/cred.h"
+#include "sentry/vfs/dcache.h"
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/stamp.h"
@@ -152,6 +153,9 @@ int inode_setattr_simple(struct inode *inode, const struct inode_attr *attr)
     inode_changed(inode);
     if (S_ISDIR(inode->mode) && attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID)) {
         stamp_everything(); /* who may look below it */
+        if (g_paths_changed) {
+            g_paths_changed();
+        }
     }
     return 0;
 }

@@ -114,6 +114,9 @@ static int add_mount(struct mount_ns *ns, const struct path *at, struct super_bl
     m->sb = super_get(sb);
     super_activate(sb);
     m->root = dentry_get(root);
+    if (g_paths_changed) {
+        g_paths_changed();
+    }
     stamp_everything();
     if (out_borrowed) {
         *out_borrowed = m;
@@ -160,8 +163,8 @@ int mount_remove(struct mount_ns *ns, struct mount *m, bool detach)
         ns->root = NULL;
     }
     m->parent = NULL;
-    if (g_directory_renamed) {
-        g_directory_renamed();
+    if (g_paths_changed) {
+        g_paths_changed();
     }
     stamp_everything();
     struct dentry *mountpoint = take(&m->mountpoint);
