@@ -188,7 +188,7 @@ static void copy_things(void)
     memset(next, 0x33, 64);
     read(zero, g_buf, sizeof(g_buf));
     write(zero, g_buf, sizeof(g_buf));
-    readlink("/proc/self/exe", g_buf, 4096);
+    readlink("/proc/self/cwd", g_buf, 4096);
     stat("/tmp", (struct stat *)g_buf);
     for (int i = 0; i < 64; i++) {
         if (next[i] != 0x33) {
@@ -200,6 +200,29 @@ static void copy_things(void)
 static void race_sizes(void)
 {
     race(flip_sizes, copy_things);
+}
+
+/* --- strings of a program's arguments --- */
+static void flip_strings(unsigned i)
+{
+    uint8_t *window = (uint8_t *)my_channel() + WINDOW_OFFSET;
+    window[256 + i % 4096] = i & 4096 ? 'x' : 0;
+    flip_sizes(i);
+}
+static void pass_strings(void)
+{
+    static char *many[200];
+    for (int i = 0; i < 199; i++) {
+        many[i] = "string";
+    }
+    close(open("/tmp/no-program", O_CREAT | O_WRONLY, 0755));
+    if (execve("/tmp/no-program", many, many) == -1) {
+        g_report->control++;
+    }
+}
+static void race_strings(void)
+{
+    race(flip_strings, pass_strings);
 }
 
 /* --- states and orders --- */
@@ -306,6 +329,7 @@ static const struct attack g_attacks[] = {
     {"race: ids", race_ids, true},
     {"race: pids", race_pids, true},
     {"race: sizes", race_sizes, true},
+    {"race: strings of arguments", race_strings, true},
     {"race: states and orders", race_states, true},
     {"race: answers and masks", race_answers, true},
     {"race: signals that can't be blocked", unblockable, true},

@@ -220,9 +220,11 @@ static void window_sizes(void)
     struct chan *c = my_channel();
     int fd = open("/dev/zero", O_RDWR); /* as many bytes as one likes, and never leased */
     memset(next, 0x77, 4096);
-    static const uint16_t calls[] = {SYS_read,    SYS_write,      SYS_openat,  SYS_readlink,
-                                     SYS_getcwd,  SYS_uname,      SYS_stat,    SYS_poll,
-                                     SYS_pread64, SYS_getdents64, SYS_sysinfo, SYS_newfstatat};
+    static const uint16_t calls[] = {
+        SYS_read, SYS_write,   SYS_openat,     SYS_readlink, SYS_getcwd,     SYS_uname, SYS_stat,
+        SYS_poll, SYS_pread64, SYS_getdents64, SYS_sysinfo,  SYS_newfstatat, SYS_execve};
+    const char *const no_program = "/tmp/no-program"; /* its arguments are looked at first */
+    close(open(no_program, O_CREAT | O_WRONLY, 0755));
     for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++) {
         for (unsigned i = 0; i < 128; i++) {
             for (unsigned n = 0; n < 6; n++) {
@@ -232,11 +234,18 @@ static void window_sizes(void)
             uint64_t path = (uint64_t) "/proc/self/exe";
             c->nr = calls[k];
             c->args[0] = calls[k] == SYS_readlink || calls[k] == SYS_stat  ? path
+                         : calls[k] == SYS_execve                          ? (uint64_t)no_program
                          : calls[k] == SYS_getcwd || calls[k] == SYS_uname ? (uint64_t)buf
                                                                            : (uint64_t)fd;
             c->args[1] =
                 calls[k] == SYS_openat || calls[k] == SYS_newfstatat ? path : (uint64_t)buf;
             c->args[2] = i & 1 ? 4096 : sizeof(buf);
+            if (calls[k] == SYS_execve) {
+                c->args[2] = (uint64_t)buf;
+                memset((uint8_t *)c + WINDOW_OFFSET, i & 1 ? 'x' : 0,
+                       i * 900); /* no end, or only ends */
+                memcpy((uint8_t *)c + WINDOW_OFFSET, no_program, strlen(no_program) + 1);
+            }
             c->args[3] = 0;
             uint32_t sizes_said = i < 64 ? CHAN_SIZES : 0; /* else the arguments say them */
             __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL | CHAN_COPY | sizes_said,
