@@ -58,6 +58,8 @@ void kthread_yield(void);
 void baton_take(void);
 bool baton_try(void);
 void baton_drop(void);
+/* Lets who waits for the baton have it, and takes it back when it is free: for work that nobody waits for. Context: host context. */
+void baton_lend(void);
 /*
  * Work that is better done without the baton, such as waking somebody who will soon want it: baton_drop does it when it
  * has let go, baton_run before it turns to another kthread. Context: baton.

@@ -151,7 +151,7 @@ static void reap_children(void)
  * every now and then only: a shell that makes hundreds of processes a second would have this thread wake for
  * each, and fight for the baton. With ptrace every stop is a SIGCHLD.
  */
-#define CHILDREN_PAUSE_NS (2 * NSEC_PER_MSEC)
+#define CHILDREN_PAUSE_NS (5 * NSEC_PER_MSEC)
 
 static void children_ready(struct event_source *s, uint32_t events)
 {

@@ -560,5 +560,6 @@ void seccomp_children(void)
         } else {
             stranger_reaped();
         }
+        baton_lend(); /* there may be many, of 4 us each */
     }
 }
