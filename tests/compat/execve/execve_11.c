@@ -93,8 +93,8 @@ static void sizes(void)
         one[0] = string(at_end(size), size);
         arrives(one, one);
     }
-    static const size_t around[] = {255,  256,  257,  4095,  4096,  4097,  8183,  8184,
-                                    8185, 8191, 8192, 8193, 16384, 65536};
+    static const size_t around[] = {255,  256,  257,  4095, 4096, 4097,  8183,
+                                    8184, 8185, 8191, 8192, 8193, 16384, 65536};
     for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
         one[0] = string(big, around[i]);
         arrives(one, none);
@@ -119,7 +119,8 @@ static void counts(void)
         char **end = at_end((count + 1) * sizeof(*end));
         memcpy(end, many, (count + 1) * sizeof(*end));
         arrives(end, (char *[]){"a=b", NULL});
-        char *odd = at_end((count + 1) * sizeof(*end) + 3); /* crosses pages in the middle of a pointer */
+        char *odd =
+            at_end((count + 1) * sizeof(*end) + 3); /* crosses pages in the middle of a pointer */
         memcpy(odd, many, (count + 1) * sizeof(*end));
         arrives((char **)(void *)odd, end);
     }
