@@ -82,6 +82,25 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_CLOSABLE 8U
 #define LEASE_EXEC     16U /* it may be mapped to be executed */
 #define LEASE_FILLED   32U /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
+/*
+ * A directory: of its position only so much is known; at DIRECTORY_START all of it, if bytes is not 0, are size bytes of what
+ * getdents64 gives. That, and stat, hold while the stamps of deps, and the one of everything, are not newer than since.
+ */
+#define LEASE_DIRECTORY     64U
+#define DIRECTORY_START     0U
+#define DIRECTORY_END       1U
+#define DIRECTORY_ELSEWHERE 2U
+
+/*
+ * What the process did to its fds of directories: a log, in which close and dup follow each other as they were made, while it
+ * is LOG_GRANTED. An entry: LOG_CLOSE or LOG_DUP, the fd, and for LOG_DUP << 8 its copy's.
+ */
+#define LOG_MAX     32U
+#define LOG_GRANTED (1UL << 63)
+#define LOG_COUNT   UINT32_MAX
+#define LOG_CLOSE   0x10000U
+#define LOG_DUP     0x20000U
+#define LOG_CLOEXEC 0x40000U /* of the copy */
 
 struct platform_lease {
     uint64_t position;
@@ -96,7 +115,10 @@ struct platform_lease {
     uint32_t name_hash;  /* of a prepared open: platform_name.hash of its name */
     uint32_t opened;     /* with LEASE_OPENED: the fd, and open's flags */
     uint32_t bytes; /* 1 + where a copy of all of the file lies in LEASE_BYTES; 0: there is none */
-    uint8_t pad[52];
+    uint32_t pad1;
+    uint64_t since; /* of a directory: the last stamp from before all this was learned */
+    uint16_t deps[2];
+    uint8_t pad2[36];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
 
@@ -126,7 +148,12 @@ struct platform_lease_page {
      */
     uint64_t free_fds;
     uint32_t open_limit; /* at most LEASE_OPEN_FDS */
-    uint8_t pad[44];
+    uint32_t pad1;
+    uint64_t
+        logged; /* LOG_GRANTED, and how many entries log has: the sentry takes them by setting that to 0 */
+    uint64_t log_closed; /* fds that are closed in it, a bit each; the process's own note */
+    uint8_t pad2[24];
+    uint32_t log[LOG_MAX];
     uint64_t libraries[64]; /* no files: the engine's own, struct stub_libraries */
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */

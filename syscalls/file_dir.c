@@ -8,6 +8,8 @@
 #include "lib/strbuf.h"
 #include "sentry/base/errno.h"
 #include "sentry/task/facts.h"
+#include "sentry/vfs/dirent.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/stamp.h"
 #include "syscalls/helpers.h"
@@ -15,55 +17,6 @@
 
 /* A guest may offer any room; more than this is not filled at once. */
 #define DIRENTS_MAX_SIZE (128u * 1024)
-
-/* The two record layouts, up to their names. */
-struct dirent_64 {
-    uint64_t ino;
-    int64_t next;
-    uint16_t size;
-    uint8_t type;
-};
-#define DIRENT_64_NAME (offsetof(struct dirent_64, type) + 1)
-struct dirent_old { /* the type is the record's last byte */
-    uint64_t ino, next;
-    uint16_t size;
-};
-#define DIRENT_OLD_NAME (offsetof(struct dirent_old, size) + sizeof(uint16_t))
-
-struct dirent_sink {
-    struct dir_context context;
-    char *buf; /* owned, room bytes */
-    size_t room, used;
-    bool old;
-    bool too_small; /* the entry that ended it was the first */
-};
-
-static bool sink_emit(struct dir_context *c, const char *name, size_t size, uint64_t ino,
-                      unsigned char type, int64_t next_pos)
-{
-    struct dirent_sink *s = container_of(c, struct dirent_sink, context);
-    const size_t head = s->old ? DIRENT_OLD_NAME : DIRENT_64_NAME;
-    const size_t record = ALIGN_UP(head + size + 1 + (s->old ? 1 : 0), sizeof(uint64_t));
-    char *at = s->buf + s->used;
-    if (record > s->room - s->used) {
-        s->too_small = s->used == 0;
-        return false;
-    }
-    memset(at, 0, record);
-    if (s->old) {
-        const struct dirent_old d = {
-            .ino = ino, .next = (uint64_t)next_pos, .size = (uint16_t)record};
-        memcpy(at, &d, DIRENT_OLD_NAME);
-        at[record - 1] = (char)type;
-    } else {
-        const struct dirent_64 d = {
-            .ino = ino, .next = next_pos, .size = (uint16_t)record, .type = type};
-        memcpy(at, &d, DIRENT_64_NAME);
-    }
-    memcpy(at + head, name, size);
-    s->used += record;
-    return true;
-}
 
 /* Under f's position lock. */
 static int fill_sink(struct file *f, struct dirent_sink *s)
@@ -96,11 +49,12 @@ static long getdents(struct task *t, int fd, uaddr_t dirp, unsigned count, bool 
         return -ENOTDIR;
     }
     struct dirent_sink s = {
-        .context.emit = sink_emit, .room = MIN(count, DIRENTS_MAX_SIZE), .old = old};
+        .context.emit = dirent_emit, .room = MIN(count, DIRENTS_MAX_SIZE), .old = old};
     s.buf = buf = malloc(MAX(s.room, (size_t)1));
     if (!buf) {
         return -ENOMEM;
     }
+    file_hold_lease(f);
     kmutex_lock(&f->pos_lock);
     const int64_t before = f->pos;
     r = fill_sink(f, &s);

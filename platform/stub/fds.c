@@ -4,9 +4,11 @@
  */
 #include "platform/stub/stub.h"
 
-#define F_GETFD_ 1
-#define F_SETFD_ 2
-#define F_GETFL_ 3
+#define F_DUPFD_         0
+#define F_GETFD_         1
+#define F_SETFD_         2
+#define F_GETFL_         3
+#define F_DUPFD_CLOEXEC_ 1030
 
 /* A leased file that is in the kernel's hands may be about to be closed. */
 static int is_taken_back(uint64_t fd)
@@ -20,6 +22,10 @@ static int is_taken_back(uint64_t fd)
 long stub_fcntl(const uint64_t *a)
 {
     uint64_t fd = (uint32_t)a[0];
+    uint32_t command = (uint32_t)a[1];
+    if (command == F_DUPFD_ || command == F_DUPFD_CLOEXEC_) {
+        return stub_copy_directory(fd, a[2], command == F_DUPFD_CLOEXEC_);
+    }
     if (fd >= FACT_FDS) {
         return NOT_OURS;
     }
@@ -32,7 +38,7 @@ long stub_fcntl(const uint64_t *a)
     if (!(known & FD_KNOWN)) {
         return NOT_OURS;
     }
-    switch ((uint32_t)a[1]) {
+    switch (command) {
     case F_GETFD_:
         return known & FD_CLOEXEC_BIT ? 1 : 0;
     case F_GETFL_:

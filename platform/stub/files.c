@@ -413,6 +413,9 @@ long stub_file(struct area *area, uint64_t nr)
     if (LEASE_DEVICE(lease)) {
         return device(nr, lease, a[1], a[2]);
     }
+    if (stub_is_directory(fd)) {
+        return stub_directory(nr, a);
+    }
     uint64_t count = buffers(nr, a, v);
     if (!count) {
         return NOT_OURS;

@@ -123,7 +123,7 @@ static int find_name(const struct query *q, struct platform_name *out)
 {
     struct platform_names *names = &lease_page()->names;
     uint32_t sets = *(volatile uint32_t *)&names->sets;
-    if (sets == 0 || sets > NAME_SETS_MAX) {
+    if (sets == 0 || sets > NAME_SETS_MAX || stub_fd_was_closed(q->dirfd)) {
         return 0;
     }
     for (unsigned way = 0; way < NAME_WAYS; way++) {

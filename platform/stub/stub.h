@@ -224,6 +224,14 @@ long stub_counter(struct area *area, uint64_t fd, const struct iov *v, int write
 /* fds.c */
 long stub_fcntl(const uint64_t *args); /* or NOT_OURS */
 
+/* directories.c */
+long stub_directory(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
+int stub_is_directory(uint64_t fd);
+/* fcntl(F_DUPFD) of one. Return: or NOT_OURS. */
+long stub_copy_directory(uint64_t fd, uint64_t min, int cloexec);
+/* The process has closed fd, a directory, by itself: names that begin there are not what they were. */
+int stub_fd_was_closed(uint32_t fd);
+
 /* poll.c */
 #define POLL_NOW_MAX PLATFORM_POLL_MAX
 long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "sentry/vfs/lease.h"
+
 static int file_of(const struct proc_inode *pi, long fd, struct file **out)
 {
     const struct task *t = proc_task(pi);
@@ -72,6 +74,7 @@ static int show_fdinfo(struct proc_inode *pi, struct strbuf *out)
     if (fd_table_cloexec(proc_task(pi)->files, (int)pi->number) == 1) {
         flags |= O_CLOEXEC;
     }
+    file_hold_lease(f);
     strbuf_printf(out, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%lu\n", (long long)f->pos,
                   flags, f->path.mnt ? f->path.mnt->id : 0, (unsigned long)f->inode->ino);
     if (f->ops->show_fdinfo) {

@@ -4,6 +4,7 @@
  *   lease_file.c   regular files: bytes, position and size are the process's
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
  *   lease_close.c  regular files that were just opened: position, size, attributes; and closing them
+ *   lease_directory.c  directories that were just opened: attributes, entries; closing and copying their fds
  *   notes.c        memory files that were just opened or made: what is done to them is told later
  *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
  *                  something is; /dev/zero and /dev/null what they are
@@ -282,6 +283,7 @@ static long call_of(const struct task *t, long nr, long result)
     case SYS_openat:
     case SYS_openat2:
     case SYS_creat:
+    case SYS_getdents64:
         return nr;
     case SYS_newfstatat:
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
@@ -325,7 +327,13 @@ static void consider(struct task *t, long nr, long result)
         fd_table_peek(t->files, fd, &f) < 0) {
         return;
     }
-    if (is_open_call(nr)) {
+    if (S_ISDIR(f->inode->mode)) {
+        if (is_open_call(nr)) {
+            lease_consider_directory(t, f, fd);
+        } else if (nr == SYS_getdents64 && result > 0) {
+            lease_directory_read(t);
+        }
+    } else if (is_open_call(nr)) {
         lease_consider_opened(t, f, fd);
     } else if (S_ISREG(f->inode->mode)) {
         lease_consider_regular(t, f, fd, nr, result);

@@ -58,6 +58,7 @@ static void settle(struct fd_closes *c)
         notes_settle(table);
         c->waiting |= notes_are_out(table);
     }
+    lease_directory_settle(table);
     lease_open_settle(table, all); /* behind the closes: the numbers are used again */
 }
 
@@ -67,7 +68,10 @@ void lease_closes_init(struct lease_table *table, struct fd_table *files)
     list_init(&table->closed);
     list_init(&table->claimed);
     table->closes = (struct fd_closes){
-        .word = &table->page->closes, .settle = settle, .free_fds = &table->page->free_fds};
+        .word = &table->page->closes,
+        .logged = (const uint32_t *)(const void *)&table->page->logged, /* LOG_COUNT of it */
+        .settle = settle,
+        .free_fds = &table->page->free_fds};
     if (!fd_table_bind(files, &table->closes)) {
         log_debug("descriptors that another process serves, too: none is closed without asking");
     }

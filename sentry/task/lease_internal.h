@@ -109,7 +109,10 @@ struct lease_table {
     bool reads_opened;            /* what it opens now, it is going to read */
     unsigned next_prepared;       /* place that is used again next */
     uint32_t generation;
-    unsigned fcntl_heat; /* questions about fds */
+    unsigned fcntl_heat;  /* questions about fds */
+    unsigned directories; /* opened */
+    bool replaying;       /* fds are closed because the process has done so */
+    int listings;         /* how many may come with an open; what is used pays for more */
 };
 
 /* t's table, made when it is missing; NULL: this engine has none, or no memory. */
@@ -177,6 +180,8 @@ void lease_forget_copies(struct lease_table *table);
 unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash, size_t copy_max);
 /* What was prepared in that way; 0: nothing. */
 unsigned lease_open_known(const struct task *t, const struct inode *inode, uint32_t hash);
+/* t's table, if its process may have something prepared. Made when it is missing; NULL: not. */
+struct lease_table *lease_open_table(struct task *t);
 /* t's process may use from now on what was prepared. */
 void lease_open_offer(struct task *t);
 /* A prepared one was taken over; word: its position word. */
@@ -192,6 +197,17 @@ void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);
 /* The process is about to lose the files that it keeps. */
 void lease_end_kept(struct lease_table *table);
+
+/* lease_directory.c: t has just opened f, a directory, as fd. Context: may block. */
+void lease_consider_directory(struct task *t, struct file *f, int fd);
+/* It has read one that has no listing. */
+void lease_directory_read(struct task *t);
+/* What the process did to fds of directories. */
+void lease_directory_settle(struct lease_table *table);
+/* The process, which is in a system call and settled, may do so. */
+void lease_directory_offer(struct lease_table *table);
+/* It may not any more. */
+void lease_end_directories(struct lease_table *table);
 
 /* notes.c: what the process notes instead of calling. t has just opened f as fd. */
 void notes_consider(struct task *t, struct file *f, int fd);

@@ -128,7 +128,9 @@ void lease_open_withdraw(struct lease_table *table)
             file_lease_end(&table->regular[i]->base);
         }
     }
+    lease_end_directories(table);
     lease_settle(table); /* what it opened meanwhile */
+    table->closes.open_limit = 0;
 }
 
 /* --- what it may open --- */
@@ -157,8 +159,7 @@ static int find_place(struct lease_table *table)
     return -1;
 }
 
-/* t's process may have something prepared. Made when it is missing; NULL: not. */
-static struct lease_table *table_for(struct task *t)
+struct lease_table *lease_open_table(struct task *t)
 {
     if (t->tg->live_threads != 1 || !lease_allowed(t) || g_vfs_notify) {
         return NULL;
@@ -225,7 +226,7 @@ unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash,
     struct lease_table *table;
     AUTO_PUT(file) f = NULL;
     if (!S_ISREG(inode->mode) || !(inode->i_flags & INODE_FROZEN) || !inode->ops->opens_at_once ||
-        !inode->ops->opens_at_once(inode) || !(table = table_for(t))) {
+        !inode->ops->opens_at_once(inode) || !(table = lease_open_table(t))) {
         return 0;
     }
     if (g_prepared >= PREPARED_MAX) {
@@ -256,10 +257,11 @@ unsigned lease_open_known(const struct task *t, const struct inode *inode, uint3
 
 void lease_open_offer(struct task *t)
 {
-    struct lease_table *table = table_for(t);
+    struct lease_table *table = lease_open_table(t);
     if (table) {
         rlim_t limit = MIN(task_rlimit(t, RLIMIT_NOFILE), (rlim_t)LEASE_OPEN_FDS);
         fd_table_offer(t->files, (int)limit);
+        lease_directory_offer(table);
         __atomic_store_n(&table->page->open_limit, (uint32_t)limit, __ATOMIC_SEQ_CST);
     }
 }

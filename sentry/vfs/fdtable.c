@@ -38,7 +38,8 @@ static struct list g_shown = LIST_INIT(g_shown);
 static void settle(const struct fd_table *t)
 {
     struct fd_closes *c = t->closes;
-    if (c && unlikely(c->waiting || __atomic_load_n(c->word, __ATOMIC_SEQ_CST))) {
+    if (c && unlikely(c->waiting || __atomic_load_n(c->word, __ATOMIC_SEQ_CST) ||
+                      __atomic_load_n(c->logged, __ATOMIC_SEQ_CST))) {
         c->settle(c);
     }
 }
@@ -474,6 +475,11 @@ int fd_table_close(struct fd_table *t, int fd)
     }
     close_file(t, fd, take_slot(t, fd));
     return 0;
+}
+
+struct file *fd_table_at(const struct fd_table *t, int fd)
+{
+    return fd >= 0 && fd < t->capacity ? t->files[fd] : NULL;
 }
 
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f)

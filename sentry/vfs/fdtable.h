@@ -12,15 +12,18 @@ struct fd_table; /* opaque: fdtable.c */
 struct fd_closes {
     struct fd_table *table; /* borrowed; NULL: it is gone, or was bound already */
     const uint64_t *word;   /* the process's: != 0 when there are some */
+    const uint32_t *logged; /* another */
     bool waiting;           /* the same, known here */
-    void (*settle)(
-        struct fd_closes *c); /* fd_table_drop or fd_table_adopt for each. Must not block */
-    uint64_t *free_fds;       /* the process's: which fds below open_limit are free, a bit each */
-    int open_limit;           /* it may open below that; 0: not at all */
+    /* fd_table_drop or fd_table_adopt for each. Must not block */
+    void (*settle)(struct fd_closes *c);
+    uint64_t *free_fds; /* the process's: which fds below open_limit are free, a bit each */
+    int open_limit;     /* it may open below that; 0: not at all */
 };
 /* c stays where it is until fd_table_unbind. Return: false when the table has another already. */
 bool fd_table_bind(struct fd_table *t, struct fd_closes *c);
 void fd_table_unbind(struct fd_closes *c);
+/* Only for settle: what fd leads to, borrowed, or NULL. */
+struct file *fd_table_at(const struct fd_table *t, int fd);
 /* Only for settle: closes fd if it still leads to f. */
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f);
 /* Only for settle: fd, which the process has opened by itself, leads to f. Return: false, it can't have been free. */

@@ -206,20 +206,30 @@ static bool is_stream(const struct file *f)
 }
 
 /* relatime, Linux's default: atime moves when it is not newer than the last change, or a day old. */
-void path_accessed(const struct path *p)
+static bool access_counts(const struct path *p, int64_t now)
 {
-    struct inode *inode = p->dentry ? p->dentry->inode : NULL;
+    const struct inode *inode = p->dentry ? p->dentry->inode : NULL;
     const struct mount *m = p->mnt;
     if (!m || !inode || (m->flags & (MNT_NOATIME | MNT_RDONLY)) ||
         (inode->sb->flags & (SB_RDONLY | SB_REVALIDATE))) {
-        return;
+        return false;
     }
+    return inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
+           now - inode->atime_ns >= ATIME_LAZY_NS;
+}
+
+void path_accessed(const struct path *p)
+{
     int64_t now = ktime_realtime_ns();
-    if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
-        now - inode->atime_ns >= ATIME_LAZY_NS) {
-        inode->atime_ns = now;
-        inode_changed(inode);
+    if (access_counts(p, now)) {
+        p->dentry->inode->atime_ns = now;
+        inode_changed(p->dentry->inode);
     }
+}
+
+bool file_access_counts(const struct file *f)
+{
+    return !(f->flags & O_NOATIME) && access_counts(&f->path, ktime_realtime_ns());
 }
 
 void file_accessed(struct file *f)
@@ -442,6 +452,7 @@ int64_t file_llseek(struct file *f, int64_t offset, int whence)
     if (!has_shared_pos(f)) {
         return llseek(f, offset, whence);
     }
+    file_hold_lease(f);
     kmutex_lock(&f->pos_lock);
     int64_t pos = llseek(f, offset, whence);
     kmutex_unlock(&f->pos_lock);

@@ -123,6 +123,8 @@ MUST_CHECK int file_open_path(const struct path *path, unsigned flags, const str
 /* The object was read: atime, by the mount's and the file's rules (relatime). */
 void path_accessed(const struct path *p);
 void file_accessed(struct file *f);
+/* Would it change atime if f were read now? */
+bool file_access_counts(const struct file *f);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
 DEFINE_AUTO_PUT(file)

@@ -71,6 +71,13 @@ static inline void inode_take_notes(struct inode *inode)
         inode_take_notes_(inode);
     }
 }
+/* The position of f, a directory, is about to be used: the same for who has that. */
+static inline void file_hold_lease(struct file *f)
+{
+    if (unlikely(f->lease != NULL) && S_ISDIR(f->inode->mode) && g_file_lease_hold) {
+        g_file_lease_hold(f->lease);
+    }
+}
 /* Its bytes are about to live elsewhere, or in somebody's mapping. */
 static inline void inode_end_leases(struct inode *inode)
 {

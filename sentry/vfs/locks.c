@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <sys/file.h>
 
+#include "sentry/vfs/lease.h"
+
 enum lock_family { LOCK_RECORD, LOCK_FLOCK };
 
 struct file_lock {
@@ -198,11 +200,20 @@ static int wait_for_record(struct file *f, const void *owner, const struct lock_
     return 0;
 }
 
+/* Closing it is something that others see. */
+static void end_leases(struct file *f)
+{
+    if (S_ISDIR(f->inode->mode)) {
+        inode_end_leases(f->inode);
+    }
+}
+
 int file_lock_set(struct file *f, const void *owner, const struct lock_range *r, bool wait)
 {
     if ((r->type == F_RDLCK && !file_readable(f)) || (r->type == F_WRLCK && !file_writable(f))) {
         return -EBADF;
     }
+    end_leases(f);
     struct file_lock *spare[2] = {malloc(sizeof(*spare[0])), malloc(sizeof(*spare[1]))};
     int err = spare[0] && spare[1] ? 0 : -ENOMEM;
     if (err == 0 && r->type != F_UNLCK) {
@@ -267,6 +278,7 @@ int file_flock(struct file *f, int op, bool wait)
     if (op != LOCK_SH && op != LOCK_EX) {
         return -EINVAL;
     }
+    end_leases(f);
     if (has_flock(f, all.type)) {
         return 0;
     }
