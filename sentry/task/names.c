@@ -351,7 +351,8 @@ static enum told keep_sibling(struct task *t, struct name_table *table,
     struct platform_name n = *like;
     AUTO_PUT(dentry) d = NULL;
     if (dentry_lookup_locked(beside->dentry->parent, name, &d) < 0 || t->mm->names != table ||
-        t->must_exit || !d->inode || d->mount_count > 0 || (opens && !S_ISREG(d->inode->mode))) {
+        t->must_exit || !d->inode || d->mount_count > 0 ||
+        (opens && !S_ISREG(d->inode->mode) && !S_ISDIR(d->inode->mode))) {
         return PASSED;
     }
     bool link = S_ISLNK(d->inode->mode);
@@ -363,13 +364,14 @@ static enum told keep_sibling(struct task *t, struct name_table *table,
         return opens ? TOLD_ALL : PASSED;
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
-    bool habit = table->uses_seen >= USES_HABIT;
-    if (opens && !n.open &&
+    bool habit = table->uses_seen >= USES_HABIT, file = S_ISREG(d->inode->mode);
+    if (opens && file && !n.open &&
         !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
         return TOLD_ALL;
     }
     keep(table, &n);
-    return TOLD;
+    return opens && !file ? PASSED
+                          : TOLD; /* who walks a tree asks for a directory's attributes first */
 }
 
 /* Context: may block for locks of lower directories. */
