@@ -115,7 +115,8 @@ struct platform_lease {
     uint32_t name_hash;  /* of a prepared open: platform_name.hash of its name */
     uint32_t opened;     /* with LEASE_OPENED: the fd, and open's flags */
     uint32_t bytes; /* 1 + where a copy of all of the file lies in LEASE_BYTES; 0: there is none */
-    uint32_t pad1;
+    uint32_t
+        key; /* of a directory: names that begin there are kept under this, whichever fd leads to it */
     uint64_t since; /* of a directory: the last stamp from before all this was learned */
     uint16_t deps[2];
     uint8_t pad2[36];

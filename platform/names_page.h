@@ -19,8 +19,9 @@ struct platform_stamps {
     uint64_t of[STAMP_COUNT]; /* by hash of what was changed; the first is never changed */
 };
 
-#define NAME_WORDS 14 /* 8 bytes each: the longest name that is kept, with its NUL */
-#define NAME_DEPS  6  /* stamps that a lookup may depend on */
+#define NAME_KEY   0x40000000U /* no fd is so large */
+#define NAME_WORDS 14          /* 8 bytes each: the longest name that is kept, with its NUL */
+#define NAME_DEPS  6           /* stamps that a lookup may depend on */
 
 /* struct platform_name.classes */
 #define NAME_FOLLOW   1U /* holds for calls that follow a link at the end */
@@ -37,7 +38,8 @@ struct platform_name {
     uint32_t hash;
     uint64_t since; /* the last stamp given before the lookup began */
     uint16_t deps[NAME_DEPS];
-    uint32_t dirfd; /* where it starts; AT_FDCWD for an absolute name */
+    uint32_t
+        dirfd; /* where it starts; AT_FDCWD for an absolute name; of a leased directory NAME_KEY, and its platform_lease.key */
     uint8_t classes, flags;
     uint8_t may;      /* MAY_*: what access(2) grants */
     uint8_t no_label; /* errno for attributes in security.: it has none; 0: not known */

@@ -54,6 +54,13 @@ static long entries(struct platform_lease *l, uint64_t word, uint64_t to, uint32
     return (long)size;
 }
 
+uint32_t stub_directory_key(uint32_t fd)
+{
+    uint64_t word;
+    const struct platform_lease *l = directory(fd, &word);
+    return l ? NAME_KEY | l->key : fd;
+}
+
 /* closes: the fd, as a bit, from which no name is known any more. Return: 0, it may not, or there is no room. */
 static int note(uint32_t entry, uint64_t closes)
 {

@@ -82,7 +82,7 @@ static int take_query(struct query *q, uint64_t dirfd, uint64_t path, uint8_t cl
     q->count = take_string(path, q->words, NAME_WORDS);
     q->class = class;
     uint8_t first = (uint8_t)q->words[0];
-    q->dirfd = first == '/' ? AT_FDCWD_ : (uint32_t)dirfd;
+    q->dirfd = first == '/' ? AT_FDCWD_ : stub_directory_key((uint32_t)dirfd);
     if (q->count == 0 || first == 0) {
         return 0;
     }

@@ -227,6 +227,8 @@ long stub_fcntl(const uint64_t *args); /* or NOT_OURS */
 /* directories.c */
 long stub_directory(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 int stub_is_directory(uint64_t fd);
+/* By which names that begin at fd are kept: platform_name.dirfd. */
+uint32_t stub_directory_key(uint32_t fd);
 /* fcntl(F_DUPFD) of one. Return: or NOT_OURS. */
 long stub_copy_directory(uint64_t fd, uint64_t min, int cloexec);
 /* The process has closed fd, a directory, by itself: names that begin there are not what they were. */

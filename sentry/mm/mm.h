@@ -28,6 +28,7 @@ struct mm {
     struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
     struct fact_table *facts;   /* owned: sentry/task/facts.c; likewise */
     struct name_table *names;   /* owned, plain memory: sentry/task/names.c; NULL */
+    uint32_t directory_keys;    /* given: sentry/task/lease_directory.c */
     unsigned name_heat;         /* lookups that could have been kept */
     bool sites_stopped;         /* call sites are as the program has them: somebody traces it */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "sentry/task/lease_internal.h"
+#include "sentry/task/names.h"
 #include "sentry/vfs/dirent.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/stamp.h"
@@ -32,6 +33,7 @@ struct directory_lease {
     uint64_t fds;                 /* of its table, that lead to it; a bit each */
     uint64_t since;
     uint16_t deps[2];
+    uint32_t key;  /* platform_lease.key: no other directory's, ever */
     size_t listed; /* bytes of entries behind regular.bytes; 0: none */
     int64_t end;   /* position behind them */
     bool has_stat; /* it was published */
@@ -64,6 +66,7 @@ static void publish(struct directory_lease *l)
     p->bytes = listed ? r->bytes : 0;
     p->stat_valid = good && l->has_stat;
     p->since = l->since;
+    p->key = l->key;
     memcpy(p->deps, l->deps, sizeof(p->deps));
     __atomic_store_n(&p->size, listed ? l->listed : 0, __ATOMIC_SEQ_CST);
     r->word = LEASE_VALID | generation * LEASE_GENERATION |
@@ -287,6 +290,7 @@ void lease_consider_directory(struct task *t, struct file *f, int fd)
         return;
     }
     l->since = g_last_stamp;
+    l->key = ++t->mm->directory_keys & (NAME_KEY - 1);
     l->deps[0] = stamp_of_inode(f->inode);
     l->deps[1] = stamp_of_names(f->inode);
     AUTO_FREE char *bytes = NULL;
@@ -303,8 +307,22 @@ void lease_consider_directory(struct task *t, struct file *f, int fd)
         l->regular.index = (unsigned)index;
         l->regular.bytes = put_bytes(t, l->regular.index, bytes, l->listed);
         l->listed = l->regular.bytes ? l->listed : 0;
+        uint32_t key = NAME_KEY | l->key;
+        uint64_t since = l->since;
+        const struct dirents entries = {bytes, l->listed};
         install(t, f, fd, take(&l));
+        if (entries.size > 0) {
+            names_list(t, &f->path, key, since, &entries);
+        }
     }
+}
+
+uint32_t lease_directory_key(const struct task *t, int fd)
+{
+    const struct file *f = fd >= 0 && fd < (int)LEASE_OPEN_FDS ? fd_table_at(t->files, fd) : NULL;
+    bool leased = f && f->lease && f->lease->ops == &directory_ops && f->lease_files == t->files &&
+                  directory(f->lease)->fds >> fd & 1;
+    return leased ? NAME_KEY | directory(f->lease)->key : (uint32_t)fd;
 }
 
 void lease_directory_read(struct task *t)

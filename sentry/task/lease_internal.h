@@ -202,6 +202,8 @@ void lease_end_kept(struct lease_table *table);
 void lease_consider_directory(struct task *t, struct file *f, int fd);
 /* It has read one that has no listing. */
 void lease_directory_read(struct task *t);
+/* By which names that begin at fd are kept for t's process: platform_name.dirfd. */
+uint32_t lease_directory_key(const struct task *t, int fd);
 /* What the process did to fds of directories. */
 void lease_directory_settle(struct lease_table *table);
 /* The process, which is in a system call and settled, may do so. */

@@ -11,10 +11,12 @@
  * A program that goes through a directory (ls -l, git status) asks for name after name in the directory's order. When it
  * does, what it will ask next is put there, too: 8 names, 16, 32 ... Once that was of use, a directory's first name brings others at once,
  * on a credit that shrinks with what was told and grows with what was used of it. What is told ahead is
- * never asked of the gofer, and counts from the same stamp as the lookup that led to it.
+ * never asked of the gofer, and counts from the same stamp as the lookup that led to it. Who gets the entries of a directory with its open
+ * (lease_directory.c) gets the first of those names with them.
  */
 #include "sentry/task/names.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -43,6 +45,8 @@
 #define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
 #define NEAR           4 /* names that may be passed over by who opens files: there are other things, too */
 #define AHEAD_BYTES    8192
+#define LISTED_MAX     64 /* entries of a directory, looked at when it is opened */
+#define SCORE_MAX      4
 #define CREDIT_FIRST   64 /* names told ahead that need not be used */
 #define CREDIT_MAX     512
 #define CREDIT_USE     2  /* what is used pays for so many more */
@@ -74,6 +78,8 @@ struct name_table {
     bool wants_xattrs; /* the process asks for them */
     unsigned credit;
     uint32_t uses_seen; /* of page->ahead_uses */
+    int opens_score;    /* > 0: it opens files of the directories that it reads */
+    unsigned listed;    /* names that were told with the last directory */
     unsigned next_stream;
     struct stream streams[STREAMS];
     uint32_t opened[REOPENED]; /* hashes of names that were opened last */
@@ -339,28 +345,37 @@ static unsigned window_for(struct name_table *table, struct stream *s, bool is_n
 
 enum told { TOLD, PASSED, TOLD_ALL };
 
+/* Where names are told of, and what all their entries have. */
+struct place {
+    struct mount *mnt;
+    struct dentry *dir; /* locked; both borrowed */
+    struct platform_name like;
+    const char *text; /* what stands before each name, prefix bytes */
+    size_t prefix;
+    bool follow; /* links, in the call that led here */
+};
+
 /*
- * name, beside what was looked up, whose entry like is. Return: PASSED, it is none of those that are told; TOLD_ALL, it could not
- * be prepared to be opened. Context: may block for locks of lower directories.
+ * Return: PASSED, it is none of those that are told; TOLD_ALL, it could not be prepared to be opened. Context: may block for locks
+ * of lower directories.
  */
-static enum told keep_sibling(struct task *t, struct name_table *table,
-                              const struct platform_name *like, const struct name_lookup *l,
-                              size_t prefix, const struct path *beside, const struct name *name,
-                              bool opens)
+static enum told keep_one(struct task *t, struct name_table *table, const struct place *at,
+                          const struct name *name, bool opens)
 {
-    struct platform_name n = *like;
+    struct platform_name n = at->like;
     AUTO_PUT(dentry) d = NULL;
-    if (dentry_lookup_locked(beside->dentry->parent, name, &d) < 0 || t->mm->names != table ||
-        t->must_exit || !d->inode || d->mount_count > 0 ||
+    if (dentry_lookup_locked(at->dir, name, &d) < 0 || t->mm->names != table || t->must_exit ||
+        !d->inode || d->mount_count > 0 ||
         (opens && !S_ISREG(d->inode->mode) && !S_ISDIR(d->inode->mode))) {
         return PASSED;
     }
     bool link = S_ISLNK(d->inode->mode);
-    const struct path p = {.mnt = beside->mnt, .dentry = d};
+    const struct path p = {.mnt = at->mnt, .dentry = d};
     n.flags = (n.flags & NAME_ACCESS) | NAME_AHEAD;
     n.may = n.no_label = n.no_acl = 0;
     n.classes = link ? NAME_NOFOLLOW : NAME_FOLLOW | NAME_NOFOLLOW;
-    if ((link && l->follow) || !set_path(&n, l->text, prefix, name) || !describe(table, &p, &n)) {
+    if ((link && at->follow) || !set_path(&n, at->text, at->prefix, name) ||
+        !describe(table, &p, &n)) {
         return opens ? TOLD_ALL : PASSED;
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
@@ -381,6 +396,12 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
                        size_t count)
 {
     struct dentry *dir = p->dentry->parent;
+    const struct place place = {.mnt = p->mnt,
+                                .dir = dir,
+                                .like = *like,
+                                .text = l->text,
+                                .prefix = prefix,
+                                .follow = l->follow};
     const bool opens = s->opens;
     unsigned told = 0;
     s->window = window;
@@ -388,7 +409,7 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
     kmutex_lock(&dir->inode->lock);
     while (count > 0 && told < window && t->mm->names == table) {
         const struct name next = {at, strlen(at)};
-        enum told how = keep_sibling(t, table, like, l, prefix, p, &next, opens);
+        enum told how = keep_one(t, table, &place, &next, opens);
         if (how == TOLD_ALL) {
             break;
         }
@@ -432,6 +453,9 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
         dir->inode->ops->names_after(dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(few),
                                      (size_t)window + (opens ? NEAR : 1));
     expect(s, s->next, names, count);
+    if (opens && is_new) {
+        table->opens_score = MIN(table->opens_score + 1, SCORE_MAX);
+    }
     if (opens && t->mm->leases) {
         t->mm->leases->reads_opened = window > 0 && table->uses_seen >= USES_HABIT;
     }
@@ -443,6 +467,100 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
     }
     if (window > 0) { /* else one of those told ahead was pushed out, or this is the first */
         tell_names(t, table, s, like, l, p, prefix, window, names, count);
+    }
+}
+
+/* --- what comes first --- */
+
+/* The type of the entry with that name, of those from *at on; DT_UNKNOWN: there is none. */
+static uint8_t type_of(const struct dirents *entries, size_t *at, const char *name)
+{
+    while (*at < entries->size) {
+        struct dirent64 e;
+        memcpy(&e, entries->bytes + *at, offsetof(struct dirent64, d_name));
+        const char *is = entries->bytes + *at + offsetof(struct dirent64, d_name);
+        *at += e.d_reclen;
+        if (strcmp(is, name) == 0) {
+            return e.d_type;
+        }
+    }
+    return DT_UNKNOWN;
+}
+
+/*
+ * Of the count names: directories, and first files to be opened, so many of each. Return: the last of those, or NULL. Context: as
+ * keep_one.
+ */
+static const char *tell_first(struct task *t, struct name_table *table, const struct place *at,
+                              const struct dirents *entries, const char *name, size_t count,
+                              unsigned window)
+{
+    bool opens = table->opens_score > 0, is_new;
+    const char *last = NULL;
+    unsigned files = 0, directories = 0;
+    size_t entry = 0;
+    for (; count > 0 && t->mm->names == table && files < window; count--) {
+        const struct name next = {name, strlen(name)};
+        uint8_t type = type_of(entries, &entry, name);
+        if (type == DT_DIR && directories < window) {
+            directories += keep_one(t, table, at, &next, false) == TOLD;
+        } else if (type == DT_REG && opens) {
+            enum told how = keep_one(t, table, at, &next, true);
+            files += how == TOLD;
+            last = how == TOLD ? name : last;
+            opens = how != TOLD_ALL;
+        }
+        name += next.size + 1;
+    }
+    if (t->mm->names != table) {
+        return NULL;
+    }
+    if (files > 0) {
+        struct stream *s = stream_of(table, at->dir, (int)at->like.dirfd, true, &is_new);
+        s->window = files;
+        expect(s, s->expected, name, count);
+        lease_open_offer(t);
+    }
+    table->listed = files + directories;
+    table->credit -= MIN(table->credit, table->listed);
+    return last;
+}
+
+void names_list(struct task *t, const struct path *p, uint32_t key, uint64_t since,
+                const struct dirents *entries)
+{
+    struct name_table *table = t->mm->names;
+    struct inode *dir = p->dentry->inode;
+    if (!table || table->creds_differ || names_are_foreign(t) || !dir->ops->names_after ||
+        dir->lock.owner || inode_permission(dir, t->cred, MAY_READ | MAY_EXEC) < 0) {
+        return;
+    }
+    uint32_t used = *(volatile uint32_t *)&table->page->ahead_uses - table->uses_seen;
+    if (table->listed > 0) {
+        table->opens_score += 2 * used >= table->listed ? 1 : -1;
+        table->opens_score = MAX(MIN(table->opens_score, SCORE_MAX), 0);
+    }
+    earn(table);
+    table->listed = 0;
+    unsigned window = MIN(table->credit, (unsigned)WINDOW_HABIT);
+    AUTO_FREE char *names = window > 0 ? malloc(AHEAD_BYTES) : NULL;
+    size_t count = names ? dir->ops->names_after(dir, NULL, names, AHEAD_BYTES, LISTED_MAX) : 0;
+    if (count == 0) {
+        return;
+    }
+    struct place at = {.mnt = p->mnt, .dir = p->dentry, .text = ""};
+    at.like = (struct platform_name){.since = since, .dirfd = key};
+    at.like.flags = names_cred_is_real(t->cred) ? NAME_ACCESS : 0;
+    at.like.deps[2] = stamp_of_id(t->fs->root_stamp);
+    at.like.deps[3] = stamp_of_names(dir);
+    kmutex_lock(&dir->lock);
+    const char *last = tell_first(t, table, &at, entries, names, count, window);
+    AUTO_PUT(dentry) d = NULL;
+    int r =
+        last ? dentry_lookup_locked(p->dentry, &(struct name){last, strlen(last)}, &d) : -ENOENT;
+    kmutex_unlock(&dir->lock);
+    if (r == 0 && d->inode && d->inode->ops->open_more) {
+        d->inode->ops->open_more(d->inode);
     }
 }
 
@@ -478,13 +596,14 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     bool link = result == 0 && S_ISLNK(p->dentry->inode->mode);
     struct platform_name n = {
         .since = l->trace.since,
-        .dirfd = (uint32_t)(l->text[0] == '/' ? AT_FDCWD : l->dirfd),
+        .dirfd = l->text[0] == '/' ? (uint32_t)AT_FDCWD : lease_directory_key(t, l->dirfd),
         .flags = (result < 0 ? NAME_ABSENT : 0) | (names_cred_is_real(t->cred) ? NAME_ACCESS : 0),
     };
     n.classes = link                              ? NAME_NOFOLLOW
                 : l->follow && l->trace.last_link ? NAME_FOLLOW
                                                   : NAME_FOLLOW | NAME_NOFOLLOW;
     n.deps[1] = n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
+                : n.dirfd & NAME_KEY          ? 0
                                               : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
     n.deps[2] = stamp_of_id(t->fs->root_stamp);
     memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));

@@ -26,6 +26,20 @@ void names_begin(struct name_lookup *l);
  */
 void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
                 enum name_use use);
+/* Entries of a directory, as getdents64 has them. */
+struct dirents {
+    const char *bytes;
+    size_t size;
+};
+/**
+ * names_list - t has just opened directory p, and reads its entries: it may keep what it seems to ask of them next.
+ * @key:   lease_directory_key of its fd.
+ * @since: the last stamp that was given before entries were read.
+ *
+ * Context: may block, for locks and memory only.
+ */
+void names_list(struct task *t, const struct path *p, uint32_t key, uint64_t since,
+                const struct dirents *entries);
 /* c's real user may do the same as c: access(2) asks for that one. */
 bool names_cred_is_real(const struct cred *c);
 /* What t's address space has kept is for other fds than t's, or another working directory. */

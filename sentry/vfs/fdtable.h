@@ -22,7 +22,7 @@ struct fd_closes {
 /* c stays where it is until fd_table_unbind. Return: false when the table has another already. */
 bool fd_table_bind(struct fd_table *t, struct fd_closes *c);
 void fd_table_unbind(struct fd_closes *c);
-/* Only for settle: what fd leads to, borrowed, or NULL. */
+/* What fd leads to, borrowed, or NULL. Only for settle, or when all is settled. */
 struct file *fd_table_at(const struct fd_table *t, int fd);
 /* Only for settle: closes fd if it still leads to f. */
 void fd_table_drop(struct fd_table *t, int fd, const struct file *f);

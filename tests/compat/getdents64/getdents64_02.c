@@ -2,7 +2,7 @@
  * What walks a tree opens each directory, asks fstat, copies the fd, reads it to its end and closes both. However often it did
  * so: what anybody changes in the directory shows at once, in fstat and in what is read; copies of an fd, of this process and of
  * its children, share one position; a number that was closed is free, and names that began there lead to what it
- * leads to now.
+ * leads to now; and what its entries are, as it asks for them one by one, or opens them, is what they are by any other way.
  */
 #include "../compat.h"
 
@@ -335,6 +335,97 @@ static void check_names(void)
     CHECK_EQ(unlink("tree/only"), 0);
 }
 
+/* The entries of the directory, asked for as who walks a tree does, are what an absolute path says of them. */
+static int g_seen;
+static void check_entries(const char *path, int depth, int opens, void (*meanwhile)(int), int what)
+{
+    static struct listing lists[4];
+    struct listing *l = &lists[depth];
+    int fd = open_dir(path), copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    list(fd, l);
+    CHECK_EQ(close(fd), 0);
+    if (meanwhile) {
+        meanwhile(what);
+    }
+    for (long at = 0; at < l->size && g_seen < 400;) {
+        const struct record *r = (const struct record *)(l->bytes + at);
+        char whole[PATH_MAX];
+        struct stat st, truth;
+        at += r->size;
+        snprintf(whole, sizeof(whole), "%s/./%s", path, r->name);
+        int a = fstatat(copy, r->name, &st, AT_SYMLINK_NOFOLLOW), a_error = errno;
+        int b = lstat(whole, &truth);
+        CHECK(a == b && (a == 0 ? same(&st, &truth) : a_error == errno));
+        if (a == 0 && S_ISDIR(st.st_mode) && depth > 0 && r->name[0] != '.' &&
+            access(whole, R_OK | X_OK) == 0) {
+            snprintf(whole, sizeof(whole), "%s/%s", path, r->name);
+            check_entries(whole, depth - 1, opens, NULL, 0);
+        } else if (a == 0 && S_ISREG(st.st_mode) && opens) {
+            char one[4096], two[4096];
+            a = openat(copy, r->name, O_RDONLY | O_NOFOLLOW);
+            a_error = errno;
+            b = open(whole, O_RDONLY | O_CLOEXEC);
+            CHECK((a < 0) == (b < 0) && (a >= 0 || a_error == errno));
+            CHECK(a < 0 || (fstat(a, &st) == 0 && st.st_ino == truth.st_ino));
+            ssize_t n = a < 0 ? 0 : read(a, one, sizeof(one));
+            CHECK(a < 0 ||
+                  (read(b, two, sizeof(two)) == n && (n < 0 || !memcmp(one, two, (size_t)n))));
+            CHECK(a < 0 || (close(a) == 0 && close(b) == 0));
+            g_seen++;
+        }
+    }
+    CHECK_EQ(close(copy), 0);
+}
+
+static void change_entry(int what)
+{
+    int r = what == 0   ? rmdir("many/sub/b")
+            : what == 1 ? mkdir("many/sub/b", 0700)
+            : what == 2 ? chmod("many/sub/c", 0711)
+            : what == 3 ? rename("many/sub/d", "many/sub/e")
+            : what == 4 ? mkdir("many/sub/d", 0755)
+            : what == 5 ? symlink("c", "many/sub/z")
+            : what == 6 ? unlink("many/sub/z") | chmod("many/sub/c", 0755)
+                        : rmdir("many/sub/e");
+    CHECK_EQ(r, 0);
+}
+static void change_entry_elsewhere(int what)
+{
+    int status;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        change_entry(what);
+        _exit(0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void check_all_entries(void)
+{
+    static const char *const dirs[] = {"many",       "many/sub",   "many/sub/a", "many/sub/b",
+                                       "many/sub/c", "many/sub/d", "many/other", "many/other/x"};
+    for (int i = 0; i < 8; i++) {
+        CHECK(mkdir(dirs[i], 0755) == 0 || errno == EEXIST);
+    }
+    for (int i = 0; i < HABIT; i++) {
+        check_entries("many", 2, 1, NULL, 0);
+    }
+    for (int what = 0; what < 8; what++) {
+        check_entries("many/sub", 1, 0, what % 2 ? change_entry_elsewhere : change_entry, what);
+        check_entries("many", 3, 0, NULL, 0);
+    }
+    for (int what = 0; what < 8; what++) {
+        check_entries("many/sub", 1, 0, what % 2 ? change_entry : change_entry_elsewhere, what);
+    }
+    g_seen = 0;
+    check_entries("/etc", 2, 1, NULL, 0);
+    g_seen = 0;
+    if (access("/usr/include", R_OK) == 0) {
+        check_entries("/usr/include", 2, 1, NULL, 0);
+    }
+}
+
 static void check_proc(int fd, int there)
 {
     char link[64], text[PATH_MAX];
@@ -451,6 +542,7 @@ int main(int argc, char **argv)
         form_habit();
         check_positions();
         check_names();
+        check_all_entries();
         check_numbers();
         check_locks();
         check_atime();
