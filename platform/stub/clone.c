@@ -90,6 +90,34 @@ static void fork_child(struct area *area, const struct stub_order_clone *o)
     }
 }
 
+#define YIELD_LOST    300000UL /* cycles: somebody else had the CPU, too */
+#define YIELD_PENALTY 16U
+#define YIELD_MAX     1024U
+
+/*
+ * Our clone's permission took this CPU from the thread that serves doorbells, which is what our child, on another CPU, will ring for: it would
+ * wait until we sleep. That thread finds nothing yet, and sleeps, so that the child wakes it there. Where others want
+ * this CPU, they get it first; then a child that waits is the smaller evil.
+ */
+static void let_child_be_heard(void)
+{
+    uint32_t left = HOT->yields & 0xffff, penalty = HOT->yields >> 16;
+    if (RO->cpu_count < 2 || left) {
+        HOT->yields -= left != 0;
+        return;
+    }
+    uint64_t before = timestamp();
+    gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+    if (timestamp() - before < YIELD_LOST) {
+        HOT->yields = penalty / 2 << 16;
+        return;
+    }
+    penalty = penalty < YIELD_PENALTY ? YIELD_PENALTY
+              : penalty < YIELD_MAX   ? penalty * 2
+                                      : YIELD_MAX;
+    HOT->yields = penalty << 16 | penalty;
+}
+
 static long stub_fork(struct area *area, const struct stub_order_clone *o)
 {
     long r;
@@ -102,6 +130,8 @@ static long stub_fork(struct area *area, const struct stub_order_clone *o)
     stub_patch_unlock();
     if (r == 0) {
         fork_child(area, o);
+    } else if (r > 0) {
+        let_child_be_heard();
     }
     return r;
 }

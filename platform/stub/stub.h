@@ -71,6 +71,8 @@ struct stub_hot {
     uint32_t range_count;            /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
     uint32_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
+    uint32_t
+        yields; /* forks without a yield that are still to come, and above bit 16 how many those were at first */
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
