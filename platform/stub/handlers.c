@@ -312,9 +312,11 @@ void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
         u->regs[REG_RIP_] = ptr(guarded_copy_fault);
     } else if (sig == SIGTRAP_ && u->trapno == TRAP_BREAKPOINT && stub_trap_is_ours(ip)) {
         u->regs[REG_RIP_] = ip - 1;
+    } else if (sig == SIGSEGV_ && stub_cpuid_fault(u)) {
+        return; /* perhaps the stub's own, of what its table lacks, in a program that is watched */
     } else if (ip >= STUB_TEXT && ip < STUB_TEXT_END) {
         stub_die(); /* the guest broke its own stub */
-    } else if (sig != SIGSEGV_ || !stub_cpuid_fault(u)) {
+    } else {
         on_fault(area, u, sig, info);
     }
 }
