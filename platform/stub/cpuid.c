@@ -70,7 +70,10 @@ int stub_cpuid_fault(struct stub_ucontext *u)
     cpuid((uint32_t)u->regs[REG_RAX_], (uint32_t)u->regs[REG_RCX_], out);
     if (g_traps_left && ++g_watched < WATCHED_MAX) {
         set_cpuid(0);
-        stub_note_cpuid(ip + sizeof(insn), cpuid_is_led(u));
+        if (ip < STUB_TEXT ||
+            ip >= STUB_TEXT_END) { /* not stub_cpuid's own, of what the table lacks */
+            stub_note_cpuid(ip + sizeof(insn), cpuid_is_led(u));
+        }
     }
     u->regs[REG_RAX_] = out[0];
     u->regs[REG_RBX_] = out[1];

@@ -12,7 +12,7 @@
 #define RANGE_SIZE    0x10000UL
 #define LOW_START     0x100000UL /* above what mmap_min_addr keeps, below where programs are linked */
 #define LOW_END       0x400000UL
-#define MAP_ANON_HERE 0x100022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE */
+#define MAP_ANON_HERE 0x104022 /* PRIVATE|ANONYMOUS|FIXED_NOREPLACE|NORESERVE */
 
 static struct {
     uint64_t start, end, next;
