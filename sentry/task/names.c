@@ -78,7 +78,8 @@ struct name_table {
     bool wants_xattrs; /* the process asks for them */
     unsigned credit;
     uint32_t uses_seen; /* of page->ahead_uses */
-    int opens_score;    /* > 0: it opens files of the directories that it reads */
+    int lists_score;    /* > 0: it asks for names that begin at directories that it reads */
+    int opens_score;    /* the same, and opens them */
     unsigned listed;    /* names that were told with the last directory */
     unsigned next_stream;
     struct stream streams[STREAMS];
@@ -427,6 +428,12 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
     }
 }
 
+/* It begins at a leased directory. */
+static bool is_keyed(const struct platform_name *n)
+{
+    return n->dirfd != (uint32_t)AT_FDCWD && n->dirfd & NAME_KEY;
+}
+
 static void look_ahead(struct task *t, struct name_table *table, const struct platform_name *like,
                        const struct name_lookup *l, const struct path *p, bool opens)
 {
@@ -453,8 +460,9 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
         dir->inode->ops->names_after(dir->inode, &name, names, several ? AHEAD_BYTES : sizeof(few),
                                      (size_t)window + (opens ? NEAR : 1));
     expect(s, s->next, names, count);
-    if (opens && is_new) {
-        table->opens_score = MIN(table->opens_score + 1, SCORE_MAX);
+    if (is_keyed(like)) {
+        table->lists_score = MIN(table->lists_score + 1, SCORE_MAX);
+        table->opens_score = MIN(table->opens_score + (opens && is_new), SCORE_MAX);
     }
     if (opens && t->mm->leases) {
         t->mm->leases->reads_opened = window > 0 && table->uses_seen >= USES_HABIT;
@@ -537,12 +545,13 @@ void names_list(struct task *t, const struct path *p, uint32_t key, uint64_t sin
     }
     uint32_t used = *(volatile uint32_t *)&table->page->ahead_uses - table->uses_seen;
     if (table->listed > 0) {
-        table->opens_score += 2 * used >= table->listed ? 1 : -1;
-        table->opens_score = MAX(MIN(table->opens_score, SCORE_MAX), 0);
+        int more = 2 * used >= table->listed ? 1 : -1;
+        table->opens_score = MAX(MIN(table->opens_score + more, SCORE_MAX), 0);
+        table->lists_score = MAX(MIN(table->lists_score + more, SCORE_MAX), 0);
     }
     earn(table);
     table->listed = 0;
-    unsigned window = MIN(table->credit, (unsigned)WINDOW_HABIT);
+    unsigned window = table->lists_score > 0 ? MIN(table->credit, (unsigned)WINDOW_HABIT) : 0;
     AUTO_FREE char *names = window > 0 ? malloc(AHEAD_BYTES) : NULL;
     size_t count = names ? dir->ops->names_after(dir, NULL, names, AHEAD_BYTES, LISTED_MAX) : 0;
     if (count == 0) {
@@ -603,7 +612,7 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
                 : l->follow && l->trace.last_link ? NAME_FOLLOW
                                                   : NAME_FOLLOW | NAME_NOFOLLOW;
     n.deps[1] = n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
-                : n.dirfd & NAME_KEY          ? 0
+                : is_keyed(&n)                ? 0
                                               : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
     n.deps[2] = stamp_of_id(t->fs->root_stamp);
     memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
