@@ -119,9 +119,14 @@ struct platform_lease {
         key; /* of a directory: names that begin there are kept under this, whichever fd leads to it */
     uint64_t since; /* of a directory: the last stamp from before all this was learned */
     uint16_t deps[2];
-    uint8_t pad2[36];
+    uint32_t touch;   /* reading the copy changes the access time, */
+    int64_t accessed; /* ... of which the process notes here when it was, in ns; 0: not yet */
+    uint8_t pad2[24];
 };
 _Static_assert(sizeof(struct platform_lease) == 256, "four cache lines");
+
+#define LEASE_STAT_INO_AT   8  /* st_ino in platform_lease.stat, */
+#define LEASE_STAT_ATIME_AT 72 /* ... and st_atim */
 
 /* Another generation, and nothing else. */
 static inline uint64_t lease_next(uint64_t word)

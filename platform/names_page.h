@@ -56,12 +56,16 @@ struct platform_name {
 };
 _Static_assert(sizeof(struct platform_name) == 256, "four cache lines");
 
-#define NAME_WAYS     4
-#define NAME_SETS_MAX 96
+#define NAME_WAYS          4
+#define NAME_SETS_MAX      96
+#define NAME_TOUCHED_WORDS 8
 struct platform_names {
     uint32_t sets;       /* in use; 0: nothing is kept */
     uint32_t ahead_uses; /* counted by the guest */
-    uint32_t pad[62];
+    uint32_t pad[14];
+    /* Files that the process has read without telling (platform_lease.accessed): a bit each, by hash of the number. */
+    uint64_t touched[NAME_TOUCHED_WORDS];
+    uint32_t pad2[32];
     struct platform_name kept[NAME_SETS_MAX][NAME_WAYS];
 };
 
@@ -74,6 +78,11 @@ static inline uint32_t platform_name_hash(const uint64_t *words, unsigned count,
         h ^= h >> 29;
     }
     return (uint32_t)(h >> 17);
+}
+/* Of an inode's number, in platform_names.touched. */
+static inline uint32_t platform_touched_bit(uint64_t ino)
+{
+    return (uint32_t)(ino * 0x9e3779b97f4a7c15UL >> 55);
 }
 static inline uint32_t platform_name_set(uint32_t hash, uint32_t sets)
 {

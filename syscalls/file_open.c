@@ -93,7 +93,8 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
         return r;
     }
     r = fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
-    if (r >= 0 && reads && f->inode->i_flags & INODE_FROZEN && S_ISREG(f->inode->mode)) {
+    if (r >= 0 && reads && S_ISREG(f->inode->mode) &&
+        (f->inode->i_flags & INODE_FROZEN || f->ops->steady)) {
         lookup.text = text;
         lookup.dirfd = dirfd;
         lookup.follow = !(how->flags & O_NOFOLLOW);

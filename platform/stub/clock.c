@@ -29,11 +29,16 @@ static long host_time(uint32_t clock, uint64_t *time)
     return gate(__NR_clock_gettime, clock, ptr(time), 0, 0, 0, 0) == 0 ? 0 : NOT_OURS;
 }
 
+long stub_wall_time(uint64_t time[2])
+{
+    return host_time(CLOCK_REALTIME_, time);
+}
+
 static long time_of_day(uint64_t tv, uint64_t tz)
 {
     uint64_t time[2];
     static const uint64_t no_zone = 0;
-    long r = tv ? host_time(CLOCK_REALTIME_, time) : 0;
+    long r = tv ? stub_wall_time(time) : 0;
     if (r == 0 && tv) {
         time[1] /= 1000;
         r = guarded_copy((void *)tv, time, sizeof(time));

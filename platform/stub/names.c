@@ -118,6 +118,25 @@ static int still_holds(const struct platform_name *n)
     return 1;
 }
 
+/*
+ * n's file, or one that shares its mark, was read here, which the sentry has not been told. If it was read as what this name opens, that
+ * one's attributes have the time. Return: n is right.
+ */
+static int add_touch(struct platform_name *n, uint32_t hash)
+{
+    const struct platform_lease *l = &lease_page()->leases[(n->open - 1U) % LEASE_MAX];
+    const struct stat_out *s = (const void *)l->stat;
+    if (n->open - 1U >= LEASE_MAX || l->name_hash != hash || !l->stat_valid || s->ino != n->ino ||
+        s->dev != n->dev) {
+        return 0;
+    }
+    if (l->accessed) {
+        n->seconds[0] = (int64_t)s->times[0][0];
+        n->nanoseconds[0] = (uint32_t)s->times[0][1];
+    }
+    return 1;
+}
+
 /* Return: out has what was kept about the name, all but the path. */
 static int find_name(const struct query *q, struct platform_name *out)
 {
@@ -136,7 +155,15 @@ static int find_name(const struct query *q, struct platform_name *out)
             ((uint64_t *)out)[i] = ((const volatile uint64_t *)n)[i];
         }
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (*(const volatile uint32_t *)&n->seq == seq && still_holds(out)) {
+        if (*(const volatile uint32_t *)&n->seq != seq) {
+            continue;
+        }
+        uint32_t bit = platform_touched_bit(out->ino);
+        if (word_load(&names->touched[bit / 64]) >> bit % 64 & 1 && !(out->flags & NAME_ABSENT) &&
+            !add_touch(out, q->hash)) {
+            return 0;
+        }
+        if (still_holds(out)) {
             if (out->flags & NAME_AHEAD) {
                 names->ahead_uses++; /* threads may lose one: it is a hint */
             }

@@ -244,6 +244,8 @@ long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
 /* CPU time of this host thread, in all its lives. Return: 0, or NOT_OURS. */
 long stub_thread_time(uint64_t *out_ns);
+/* CLOCK_REALTIME: seconds and nanoseconds. Return: 0, or NOT_OURS. */
+long stub_wall_time(uint64_t time[2]);
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */

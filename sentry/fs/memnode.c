@@ -302,3 +302,8 @@ int mem_open_file(struct inode *inode, struct file *f)
     f->ops = &mem_file_ops;
     return 0;
 }
+
+bool mem_opens_at_once(const struct inode *inode)
+{
+    return !(inode->i_flags & INODE_UNSTEADY);
+}

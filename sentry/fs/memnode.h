@@ -90,6 +90,7 @@ MUST_CHECK size_t mem_names_after(struct inode *dir, const struct name *after, c
 
 /* inode_ops of all kinds (memnode.c) */
 MUST_CHECK int mem_open_file(struct inode *inode, struct file *f);
+bool mem_opens_at_once(const struct inode *inode);
 MUST_CHECK int mem_getattr(struct inode *inode);
 MUST_CHECK int mem_setattr(struct inode *inode, const struct inode_attr *attr);
 MUST_CHECK int mem_readlink(struct inode *inode, char **out);

@@ -198,8 +198,8 @@ static size_t overlay_names_after(struct inode *dir, const struct name *after, c
 static bool overlay_opens_at_once(const struct inode *inode)
 {
     const struct overlay_node *n = container_of(inode, const struct overlay_node, mem.inode);
-    return n->data_in_lower && n->lower->ops->opens_at_once &&
-           n->lower->ops->opens_at_once(n->lower);
+    return !n->data_in_lower ||
+           (n->lower->ops->opens_at_once && n->lower->ops->opens_at_once(n->lower));
 }
 
 static void overlay_open_more(struct inode *inode)

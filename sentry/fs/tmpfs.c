@@ -54,6 +54,7 @@ static const struct inode_ops tmpfs_file_ops = {
     .setxattr = mem_setxattr,
     .listxattr = mem_listxattr,
     .removexattr = mem_removexattr,
+    .opens_at_once = mem_opens_at_once,
     .lacks_xattrs = mem_lacks_xattrs,
 };
 static const struct inode_ops tmpfs_link_ops = {

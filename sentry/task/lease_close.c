@@ -184,7 +184,7 @@ void lease_consider_opened(struct task *t, struct file *f, int fd)
     if (l) {
         l->index = (unsigned)index;
         l->kept = kept_number(t, f, &terms);
-        l->bytes = !l->kept && table->reads_opened ? lease_copy_bytes(t, l->index, &terms) : 0;
+        l->bytes = !l->kept && table->reads_opened ? lease_copy_bytes(t, l->index, f, &terms) : 0;
         lease_install(t, f, fd, l, &terms);
         lease_publish_stat(l);
     }

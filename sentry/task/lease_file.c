@@ -56,6 +56,7 @@ static void take_over(struct file_lease *base)
     uint64_t word = __atomic_exchange_n(&p->position, 0, __ATOMIC_SEQ_CST);
     uint64_t size = __atomic_exchange_n(&p->size, LEASE_NO_SIZE, __ATOMIC_SEQ_CST);
     uint64_t written = __atomic_exchange_n(&p->written_at, 0, __ATOMIC_SEQ_CST);
+    lease_take_touch(base);
     if (l->prepared) {
         lease_open_taken(l, word);
         return;
@@ -65,7 +66,7 @@ static void take_over(struct file_lease *base)
     if (closed || (word & LEASE_VALID)) {
         f->pos = (int64_t)(word & LEASE_POSITION);
     }
-    if (f->ops->lease_end) {
+    if (f->ops->lease_end && !l->copied) {
         int64_t kept = size <= l->capacity ? (int64_t)size : f->inode->size;
         f->ops->lease_end(f, l->writable ? kept : f->inode->size,
                           l->writable && written ? written_ns(l, written) : 0);
@@ -130,6 +131,8 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
                (l->table->writer == l ? LEASE_FILLED : 0);
     p->bytes = l->bytes;
+    p->touch = l->base.touches;
+    p->accessed = 0;
     p->kept = l->kept;
     l->stat_given = l->frozen && l->stat_given && inode_mark_holds(&l->stat_of, f->inode);
     p->stat_valid = l->stat_given;
@@ -158,14 +161,14 @@ static bool give_back(struct file_lease *base)
     struct file *f = l->file;
     struct lease_terms terms;
     if (l->claimed || !list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF ||
-        f->ops->lease(f, &terms) < 0) {
+        (l->copied ? !lease_copy_holds(l, &terms) : f->ops->lease(f, &terms) < 0)) {
         return false;
     }
     if (terms_fit(l, &terms)) {
         publish(l, &terms);
         return true;
     }
-    if (f->ops->lease_end) {
+    if (f->ops->lease_end && !l->copied) {
         f->ops->lease_end(f, f->inode->size, 0);
     }
     l->outgrown = true;

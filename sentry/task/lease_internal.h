@@ -69,6 +69,7 @@ struct regular_lease {
     bool closable;      /* as it is out now */
     bool prepared;      /* no fd leads to file yet: lease_open.c */
     bool owned;         /* file is not borrowed, but a reference */
+    bool copied;        /* of a memory file: the process has nothing but a copy of its bytes */
     bool claimed;       /* prepared; it was taken over after the process had opened it: */
     uint32_t opened;    /* ... platform_lease.opened */
     uint32_t name_hash; /* prepared: platform_lease.name_hash */
@@ -170,7 +171,8 @@ void lease_closes_end(struct lease_table *table);
  * its own room, and the lease that was there before has ended: who still copies from it finds that at its compare-and-swap.
  * Return: platform_lease.bytes.
  */
-uint32_t lease_copy_bytes(struct task *t, unsigned place, const struct lease_terms *terms);
+uint32_t lease_copy_bytes(struct task *t, unsigned place, struct file *f,
+                          const struct lease_terms *terms);
 /* The process is about to lose rights with which it got copies: they are wiped, and nothing is read from there any more. */
 void lease_forget_copies(struct lease_table *table);
 /*
@@ -184,6 +186,12 @@ unsigned lease_open_known(const struct task *t, const struct inode *inode, uint3
 struct lease_table *lease_open_table(struct task *t);
 /* t's process may use from now on what was prepared. */
 void lease_open_offer(struct task *t);
+/* The bytes of l, a copy, are still the file's, and its attributes what they were: it is given again. */
+bool lease_copy_holds(const struct regular_lease *l, struct lease_terms *terms);
+/* What the process's reading changed of the file's attributes is the file's. */
+void lease_take_touch(struct file_lease *base);
+/* A process other than table's (NULL: there is none) may change inode's attributes by reading, without telling. */
+bool lease_touches_elsewhere(const struct lease_table *table, const struct inode *inode);
 /* A prepared one was taken over; word: its position word. */
 void lease_open_taken(struct regular_lease *l, uint64_t word);
 /* Of those whose bits are set, what the process has opened becomes the table's. */

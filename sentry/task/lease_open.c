@@ -17,6 +17,10 @@
  *      and it may be opened again;
  *      without OPENED: as any light lease
  *
+ * A memory file comes with a copy of its bytes, or not at all. Whatever changes it holds the lease (vfs/lease.h), and the copy is given again only if
+ * the inode is as it was. Reading changes the inode, too: the process notes when it first did in platform_lease.accessed, and we
+ * take that with the lease, or with the next call that names a descriptor.
+ *
  * Which fds are free, only the process's single thread and the kernel on its behalf change: with a second thread, or another process
  * that shares the table, nothing is prepared. A forged claim gets the process what it could have had by open: what is prepared
  * ends when its credentials or root change, and what others do to the file's name or rights since
@@ -28,12 +32,15 @@
 #include "lib/host.h"
 #include "sentry/task/lease_internal.h"
 #include "sentry/vfs/notify.h"
+#include "sentry/vfs/stamp.h"
 #include "sentry/vfs/vfs.h"
 
 /* Places for prepared ones; what is below and above is left to other leases. */
 #define PLACE_FIRST 16u
 #define PLACE_COUNT 32u
 #define TRIES_MAX   16
+/* Bytes of a memory file that are copied for a process of which is not known yet whether it reads. */
+#define COPY_MIN 4096
 /* Each holds a file open in the host: in all processes. */
 #define PREPARED_MAX 512u
 
@@ -83,6 +90,47 @@ void lease_open_taken(struct regular_lease *l, uint64_t word)
     }
 }
 
+void lease_take_touch(struct file_lease *base)
+{
+    struct regular_lease *l = container_of(base, struct regular_lease, base);
+    struct platform_lease *p = lease_page_of(l);
+    if (!base->touches || !__atomic_load_n(&p->accessed, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    int64_t told = __atomic_exchange_n(&p->accessed, 0, __ATOMIC_SEQ_CST);
+    int64_t when = MIN(MAX(told, l->given_at.ns), ktime_realtime_ns());
+    base->touches = false;
+    p->touch = 0;
+    if (when != told) {
+        p->stat_valid = 0;
+        l->stat_given = false;
+    }
+    l->stat_of.atime_ns = l->file->inode->atime_ns = when;
+    inode_changed(l->file->inode);
+}
+
+/* One process at a time knows of the access time. */
+static void end_touches(struct inode *inode)
+{
+    struct file_lease *l, *next;
+    list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
+        if (l->touches) {
+            file_lease_end(l);
+        }
+    }
+}
+
+bool lease_touches_elsewhere(const struct lease_table *table, const struct inode *inode)
+{
+    const struct file_lease *l;
+    list_for_each_entry (l, &inode->leases, inode_link) {
+        if (l->touches && container_of(l, const struct regular_lease, base)->table != table) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void settle_one(struct regular_lease *l)
 {
     struct platform_lease *p = lease_page_of(l);
@@ -103,9 +151,26 @@ static void settle_one(struct regular_lease *l)
     }
 }
 
+/* The marks go first: one that comes meanwhile makes the process ask once more than it must. */
+static void take_touches(struct lease_table *table)
+{
+    uint64_t *marks = table->page->names.touched, any = 0;
+    for (unsigned i = 0; i < NAME_TOUCHED_WORDS; i++) {
+        any |= __atomic_load_n(&marks[i], __ATOMIC_SEQ_CST)
+                   ? __atomic_exchange_n(&marks[i], 0, __ATOMIC_SEQ_CST)
+                   : 0;
+    }
+    for (unsigned i = PLACE_FIRST; any && i < PLACE_FIRST + PLACE_COUNT; i++) {
+        if (table->regular[i]) {
+            lease_take_touch(&table->regular[i]->base);
+        }
+    }
+}
+
 void lease_open_settle(struct lease_table *table, uint64_t bits)
 {
     struct regular_lease *l;
+    take_touches(table);
     while ((l = list_first_entry(&table->claimed, struct regular_lease, closed_link))) {
         list_del(&l->closed_link);
         adopt(l, l->opened);
@@ -168,7 +233,20 @@ struct lease_table *lease_open_table(struct task *t)
     return table && table->closes.table == t->files ? table : NULL;
 }
 
-uint32_t lease_copy_bytes(struct task *t, unsigned place, const struct lease_terms *terms)
+/* What terms say of it. Return: size, if that many could be read. */
+static ssize_t copy_from(struct file *f, const struct lease_terms *terms, void *to, size_t size)
+{
+    if (terms->host_fd >= 0) {
+        return host_pread_nowait(terms->host_fd, to, size, 0);
+    }
+    struct uio u;
+    int64_t pos = 0;
+    uio_init_kernel(&u, to, size);
+    return f->ops->read(f, &u, &pos);
+}
+
+uint32_t lease_copy_bytes(struct task *t, unsigned place, struct file *f,
+                          const struct lease_terms *terms)
 {
     size_t size, at = place * LEASE_ROOM, want = (size_t)terms->size;
     struct lease_table *table = t->mm->leases;
@@ -177,9 +255,7 @@ uint32_t lease_copy_bytes(struct task *t, unsigned place, const struct lease_ter
         return 0;
     }
     table->copied[place] = MAX(table->copied[place], (uint32_t)want);
-    return host_pread_nowait(terms->host_fd, memory + at, want, 0) == (ssize_t)want
-               ? (uint32_t)at + 1
-               : 0;
+    return copy_from(f, terms, memory + at, want) == (ssize_t)want ? (uint32_t)at + 1 : 0;
 }
 
 void lease_forget_copies(struct lease_table *table)
@@ -197,22 +273,51 @@ void lease_forget_copies(struct lease_table *table)
     }
 }
 
+/* On what terms f may be prepared. */
+static bool terms_of(struct file *f, struct lease_terms *terms)
+{
+    if (!(f->inode->i_flags & INODE_FROZEN)) {
+        *terms = (struct lease_terms){.host_fd = -1, .size = f->inode->size, .frozen = true};
+        return f->ops->steady && f->ops->steady(f) && !(f->inode->i_flags & INODE_UNSTEADY);
+    }
+    return f->ops->lease(f, terms) == 0 && terms->frozen;
+}
+
+bool lease_copy_holds(const struct regular_lease *l, struct lease_terms *terms)
+{
+    return l->stat_given && inode_mark_holds(&l->stat_of, l->file->inode) &&
+           terms_of(l->file, terms) && !lease_has_rival(l->file);
+}
+
+/*
+ * Of a memory file the process gets a copy, or nothing: it can be mapped by who has it open alone. What changes the file looks the
+ * inode up, and ends this.
+ */
 static struct regular_lease *prepare(struct task *t, struct file *f, unsigned place, uint32_t hash,
                                      size_t copy_max)
 {
     struct lease_terms terms;
     if (!lease_may_have(t, f) || f->inode->lease_pending || lease_has_rival(f) ||
-        !list_empty(&f->inode->locks) || f->ops->lease(f, &terms) < 0 || !terms.frozen ||
-        terms.size <= 0 || terms.size > (int64_t)LEASE_FILE_MAX) {
+        !list_empty(&f->inode->locks) || !terms_of(f, &terms) || terms.size <= 0 ||
+        terms.size > (int64_t)LEASE_FILE_MAX) {
         return NULL;
     }
-    struct regular_lease *l = calloc(1, sizeof(*l));
+    bool memory = terms.host_fd < 0;
+    uint32_t bytes = (size_t)terms.size <= copy_max ? lease_copy_bytes(t, place, f, &terms) : 0;
+    struct regular_lease *l = bytes || !memory ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->index = place;
         l->prepared = l->owned = true;
         l->name_hash = hash;
+        l->bytes = bytes;
+        l->copied = memory;
         g_prepared++;
-        l->bytes = (size_t)terms.size <= copy_max ? lease_copy_bytes(t, place, &terms) : 0;
+        l->given_at.ns = memory ? ktime_realtime_ns() : 0;
+        if (memory && file_access_counts(f)) {
+            end_touches(f->inode);
+            inode_changed(f->inode); /* what others kept of it does not see the process read */
+            l->base.touches = true;
+        }
         lease_install(t, file_get(f), -1, l, &terms);
         lease_page_of(l)->name_hash = hash;
         lease_publish_stat(l);
@@ -225,8 +330,10 @@ unsigned lease_open_prepare(struct task *t, const struct path *p, uint32_t hash,
     struct inode *inode = p->dentry->inode;
     struct lease_table *table;
     AUTO_PUT(file) f = NULL;
-    if (!S_ISREG(inode->mode) || !(inode->i_flags & INODE_FROZEN) || !inode->ops->opens_at_once ||
-        !inode->ops->opens_at_once(inode) || !(table = lease_open_table(t))) {
+    copy_max = inode->i_flags & INODE_FROZEN ? copy_max : MAX(copy_max, (size_t)COPY_MIN);
+    if (!S_ISREG(inode->mode) || !inode->ops->opens_at_once || !inode->ops->opens_at_once(inode) ||
+        (!(inode->i_flags & INODE_FROZEN) && inode->size > (int64_t)copy_max) ||
+        !(table = lease_open_table(t))) {
         return 0;
     }
     if (g_prepared >= PREPARED_MAX) {

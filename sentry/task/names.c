@@ -212,11 +212,12 @@ static void set_xattrs(struct platform_name *n, struct inode *inode)
 }
 
 /* Return: false when it can't be kept. */
-static bool describe(const struct name_table *table, const struct path *p, struct platform_name *n)
+static bool describe(const struct task *t, const struct path *p, struct platform_name *n)
 {
     struct inode *inode = p->dentry->inode;
     struct stat st;
-    if (!is_steady(inode) || vfs_stat_leased(p, &st) < 0) {
+    if (!is_steady(inode) || lease_touches_elsewhere(t->mm->leases, inode) ||
+        vfs_stat_leased(p, &st) < 0) {
         return false;
     }
     n->deps[0] = stamp_of_inode(inode);
@@ -236,10 +237,20 @@ static bool describe(const struct name_table *table, const struct path *p, struc
     n->flags |= inode->btime_ns ? NAME_HAS_BTIME : 0;
     n->flags |= p->dentry == p->mnt->root ? NAME_MOUNT_ROOT : 0;
     n->mount_id = (uint32_t)p->mnt->id;
-    if (table->wants_xattrs) {
+    if (t->mm->names->wants_xattrs) {
         set_xattrs(n, inode);
     }
     return true;
+}
+
+/* None of what n depends on has changed since. */
+static bool holds_now(const struct platform_name *n)
+{
+    bool holds = g_stamps->everything <= n->since;
+    for (unsigned i = 0; i < NAME_DEPS; i++) {
+        holds &= g_stamps->of[n->deps[i]] <= n->since;
+    }
+    return holds;
 }
 
 /* text, prefix bytes of it and then name. Return: false when it is too long. */
@@ -329,6 +340,19 @@ static bool is_in(const uint64_t near[NEAR], uint64_t name)
     return found;
 }
 
+/* Whoever goes through dir's files and opens them is about to open name: that tells what comes then. */
+static bool opens_next(const struct name_table *table, const struct dentry *dir, int dirfd,
+                       uint64_t name)
+{
+    for (size_t i = 0; i < STREAMS; i++) {
+        const struct stream *s = &table->streams[i];
+        if (s->dir == dir && s->dirfd == dirfd && s->opens && s->window > 0) {
+            return is_in(s->expected, name);
+        }
+    }
+    return false;
+}
+
 /* How many names to tell after one that had to be asked for. */
 static unsigned window_for(struct name_table *table, struct stream *s, bool is_new, uint64_t name)
 {
@@ -376,15 +400,17 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
     n.may = n.no_label = n.no_acl = 0;
     n.classes = link ? NAME_NOFOLLOW : NAME_FOLLOW | NAME_NOFOLLOW;
     if ((link && at->follow) || !set_path(&n, at->text, at->prefix, name) ||
-        !describe(table, &p, &n)) {
+        !describe(t, &p, &n)) {
         return opens ? TOLD_ALL : PASSED;
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
     bool habit = table->uses_seen >= USES_HABIT, file = S_ISREG(d->inode->mode);
+    bool held = holds_now(&n);
     if (opens && file && !n.open &&
         !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
         return TOLD_ALL;
     }
+    n.since = held ? g_last_stamp : n.since; /* preparing stamps, but changes nothing of this */
     keep(table, &n);
     return opens && !file ? PASSED
                           : TOLD; /* who walks a tree asks for a directory's attributes first */
@@ -451,7 +477,8 @@ static void look_ahead(struct task *t, struct name_table *table, const struct pl
     }
     bool is_new;
     struct stream *s = stream_of(table, dir, (int)like->dirfd, opens, &is_new);
-    unsigned window = window_for(table, s, is_new, hash_of(&name));
+    bool opened_next = !opens && opens_next(table, dir, (int)like->dirfd, hash_of(&name));
+    unsigned window = opened_next ? 0 : window_for(table, s, is_new, hash_of(&name));
     char few[NAME_MAX + 1];
     AUTO_FREE char *several = window > 0 ? malloc(AHEAD_BYTES) : NULL;
     char *names = several ? several : few;
@@ -580,7 +607,7 @@ static void open_again(struct task *t, struct name_table *table, const struct pl
     struct platform_name again = *as, *n = &again;
     for (size_t i = 0; i < REOPENED; i++) {
         if (table->opened[i] == n->hash) {
-            if (p->mnt && describe(table, p, n) &&
+            if (p->mnt && p->dentry->inode->i_flags & INODE_FROZEN && describe(t, p, n) &&
                 (n->open = (uint8_t)lease_open_prepare(t, p, n->hash, COPY_AGAIN)) > 0) {
                 keep(table, n);
                 lease_open_offer(t);
@@ -627,7 +654,7 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     if (result == 0) {
         notes_give_way(p->dentry->inode);
     }
-    if (!set_path(&n, l->text, 0, &all) || (result == 0 && (!p->mnt || !describe(table, p, &n)))) {
+    if (!set_path(&n, l->text, 0, &all) || (result == 0 && (!p->mnt || !describe(t, p, &n)))) {
         return;
     }
     n.open = result == 0 ? (uint8_t)lease_open_known(t, p->dentry->inode, n.hash) : 0;

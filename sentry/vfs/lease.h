@@ -39,6 +39,7 @@ struct file_lease {
     struct list inode_link;
     unsigned holders; /* tasks in whose system call the file is used */
     bool writes;      /* the processes may change the file */
+    bool touches;     /* its first read will change the access time, or has, untold */
     bool ended;
 };
 

@@ -352,6 +352,101 @@ static void changed_since(void)
     }
 }
 
+/* --- when it was read --- */
+
+/* Files of the process's own, in memory. */
+static void make_files(void)
+{
+    static char where[] = "/tmp/opens.XXXXXX";
+    if (!mkdtemp(where) || (g_dir = open(where, O_RDONLY | O_DIRECTORY)) < 0) {
+        BREACH("no directory in memory");
+    }
+    for (int i = 0; i < FILES; i++) {
+        snprintf(g_files[i].name, sizeof(g_files[i].name), "f%02d", i);
+        int fd = openat(g_dir, g_files[i].name, O_WRONLY | O_CREAT, 0644);
+        struct stat st;
+        if (write(fd, "bytes", 5) != 5 || fstat(fd, &st) < 0 || close(fd) < 0) {
+            BREACH("%s can't be made", g_files[i].name);
+        }
+        g_files[i].ino = st.st_ino;
+    }
+    DIR *d = opendir(g_where = where);
+    struct dirent *e;
+    for (int n = 0; n < FILES && (e = readdir(d));) {
+        if (e->d_name[0] == 'f') {
+            strcpy(g_files[n].name, e->d_name);
+            g_files[n++].ino = e->d_ino;
+        }
+    }
+    closedir(d);
+}
+
+static int64_t ns_of(struct timespec t)
+{
+    return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+/* In another process, which has nothing of ours. */
+static void check_access_times(int64_t begin)
+{
+    int status;
+    pid_t pid = fork();
+    for (int i = 0; pid == 0 && i < FILES; i++) {
+        struct stat st;
+        struct timespec t;
+        if (fstatat(g_dir, g_files[i].name, &st, 0) < 0 || st.st_ino != g_files[i].ino ||
+            st.st_size != 5 || st.st_mode != (S_IFREG | 0644)) {
+            BREACH("%s is another file", g_files[i].name);
+        }
+        clock_gettime(CLOCK_REALTIME, &t);
+        if (ns_of(st.st_atim) < begin || ns_of(st.st_atim) > ns_of(t)) {
+            BREACH("%s was read at %ld", g_files[i].name, ns_of(st.st_atim));
+        }
+    }
+    if (pid == 0) {
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    if (status) {
+        _exit(BREACH_STATUS);
+    }
+}
+
+/* The process says when it has read a copy: between its making and now, or nothing that anybody believes. */
+static void forged_times(void)
+{
+    static const int64_t odd[] = {1, -1, INT64_MAX, INT64_MIN, 1L << 40, 4000000000L * 1000000000L};
+    struct timespec begin;
+    int had = 0;
+    clock_gettime(CLOCK_REALTIME, &begin);
+    make_files();
+    for (int round = 0; round < 20; round++) {
+        walk(12);
+        had += count_ready();
+        for (int i = 0; i < LEASE_MAX; i++) {
+            struct platform_lease *l = &page()->leases[i];
+            l->touch = (uint32_t)rnd() % 2;
+            memset(l->stat, (int)rnd() % 256, sizeof(l->stat));
+            if (round % 2) {
+                forge_claim(i, 20 + (uint32_t)i % 32);
+            }
+            l->accessed = odd[rnd() % 6];
+        }
+        memset(page()->names.touched, (int)rnd() % 256, sizeof(page()->names.touched));
+        check_access_times(ns_of(begin));
+        for (int fd = 20; fd < 64; fd++) {
+            close(fd);
+        }
+        for (int i = 0; i < FILES; i++) { /* it may be read again */
+            futimens(openat(g_dir, g_files[i].name, O_WRONLY), NULL);
+        }
+        close_range(20, 200, 0);
+    }
+    if (!had) {
+        BREACH("nothing was prepared, so this attack is none");
+    }
+}
+
 /* --- the page's words, while others look --- */
 
 static void spoil(void)
@@ -379,6 +474,9 @@ static void spoil(void)
         l->name_hash = (uint32_t)rnd();
         l->bytes = (uint32_t)rnd() % 0x660000;
         l->capacity = rnd() % 0x30000;
+        l->touch = (uint32_t)rnd() % 2;
+        l->accessed = (int64_t)rnd();
+        page()->names.touched[rnd() % NAME_TOUCHED_WORDS] = rnd();
         break;
     case 4:
         page()->names.kept[rnd() % NAME_SETS_MAX][rnd() % NAME_WAYS].open = (uint8_t)rnd();
@@ -392,12 +490,11 @@ static void spoil(void)
     __atomic_fetch_or(&page()->closes, rnd() & rnd(), __ATOMIC_SEQ_CST);
 }
 
-static void forged_page(void)
+static void forge_page(void)
 {
     char name[64], buf[64];
     struct stat mine;
     int status, kept = open("/etc/passwd", O_RDONLY);
-    list_files();
     fstat(kept, &mine);
     pid_t pid = fork();
     if (pid == 0) {
@@ -442,6 +539,18 @@ static void forged_page(void)
     }
 }
 
+static void forged_page(void)
+{
+    list_files();
+    forge_page();
+}
+
+static void forged_memory_page(void)
+{
+    make_files();
+    forge_page();
+}
+
 static const struct attack g_attacks[] = {
     {"opens: claims of numbers that are not free", claimed_numbers},
     {"opens: claims beyond the limit", claimed_beyond_limit},
@@ -450,6 +559,9 @@ static const struct attack g_attacks[] = {
     {"opens: names that have changed since", changed_since},
     {"opens: a forged page", forged_page},
     {"opens: a forged page, ordinary user", forged_page, true},
+    {"opens: a forged page, of files in memory", forged_memory_page},
+    {"opens: forged times of reading", forged_times},
+    {"opens: forged times of reading, ordinary user", forged_times, true},
 };
 
 int main(void)
