@@ -30,7 +30,7 @@ static void hash_grow(struct hash_table *h)
 
 int hash_insert(struct hash_table *h, struct hash_node *n, uint64_t hash)
 {
-    if (h->count >= h->bucket_count) {
+    if (2 * h->count >= h->bucket_count) {
         hash_grow(h);
         if (!h->buckets) {
             return -ENOMEM;
@@ -78,6 +78,18 @@ static uint64_t hash_key(void)
     return key;
 }
 
+/* Up to 7 bytes, told apart together with how many there are. By loads: a call of memcpy would cost more than all the rest. */
+static uint64_t tail_of(const unsigned char *p, size_t size)
+{
+    if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, sizeof(first));
+        memcpy(&last, p + size - 4, sizeof(last));
+        return first | (uint64_t)last << 32;
+    }
+    return size ? p[0] | (uint64_t)p[size / 2] << 8 | (uint64_t)p[size - 1] << 16 : 0;
+}
+
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
 {
     const unsigned char *p = data;
@@ -90,7 +102,5 @@ uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
         p += 8;
         size -= 8;
     }
-    uint64_t tail = 0;
-    memcpy(&tail, p, size);
-    return hash_u64(h ^ tail);
+    return hash_u64(h ^ tail_of(p, size));
 }

@@ -3,8 +3,9 @@
  *
  * A cached dentry is in g_kernel->dentries by (parent, name), and the table holds one reference of
  * its own: so a hashed dentry whose count is 1 is unused, and lies on g_kernel->dentry_lru, oldest
- * first, to be freed when a new one would exceed dentry_limit. A dentry holds its parent, hence
- * parents become unused only after all their cached children went.
+ * first, to be freed when a new one would exceed dentry_limit. One that is used again stays there, marked,
+ * so that a lookup does not touch its neighbours; who looks for something to free sorts that out. A
+ * dentry holds its parent, hence parents become unused only after all their cached children went.
  *
  *      hashed, count > 1    in use
  *      hashed, count == 1   unused: on the LRU list
@@ -87,7 +88,6 @@ static struct dentry *dentry_free(struct dentry *d)
 struct dentry *dentry_get(struct dentry *d)
 {
     refcount_get(&d->ref);
-    list_del(&d->lru);
     return d;
 }
 
@@ -96,7 +96,10 @@ void dentry_put(struct dentry *d)
     while (d) {
         if (!refcount_put(&d->ref)) {
             if (d->hashed && d->ref.n == 1) {
-                list_move_tail(&d->lru, &g_kernel->dentry_lru);
+                d->used = true;
+                if (list_empty(&d->lru)) {
+                    list_add_tail(&d->lru, &g_kernel->dentry_lru);
+                }
             }
             return;
         }
@@ -122,6 +125,7 @@ static void dentry_unhash(struct dentry *d)
     if (d->hashed) {
         hash_remove(&g_kernel->dentries, &d->hash);
         list_del(&d->siblings);
+        list_del(&d->lru);
         d->hashed = false;
         dentry_put(d);
     }
@@ -138,7 +142,15 @@ static void dentry_prune(struct dentry *d)
 void dcache_shrink(size_t limit)
 {
     while (g_kernel->dentry_count > limit && !list_empty(&g_kernel->dentry_lru)) {
-        dentry_prune(list_first_entry(&g_kernel->dentry_lru, struct dentry, lru));
+        struct dentry *d = list_first_entry(&g_kernel->dentry_lru, struct dentry, lru);
+        if (d->ref.n > 1) {
+            list_del(&d->lru); /* the last who lets go of it brings it back */
+        } else if (d->used) {
+            d->used = false;
+            list_move_tail(&d->lru, &g_kernel->dentry_lru);
+        } else {
+            dentry_prune(d);
+        }
     }
 }
 
@@ -151,7 +163,7 @@ void dcache_drop_super(struct super_block *sb)
         struct list mine;
         list_init(&mine);
         list_for_each_entry_safe (d, tmp, &g_kernel->dentry_lru, lru) {
-            if (d->sb == sb) {
+            if (d->sb == sb && d->ref.n == 1) {
                 list_move_tail(&d->lru, &mine);
             }
         }

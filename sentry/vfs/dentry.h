@@ -15,7 +15,9 @@ struct dentry {
     struct super_block *sb; /* borrowed: the tree's root keeps it */
     struct hash_node hash;  /* in the kernel's dentry table, by (parent, name) */
     struct list siblings, children;
-    struct list lru;      /* on the unused list while nobody holds a reference */
+    struct list
+        lru;   /* on the unused list if nobody holds a reference, perhaps also if somebody does */
+    bool used; /* since it was the oldest there */
     uint32_t mount_count; /* mounts on it (in any parent mount) */
     bool unhashed;        /* deleted: /proc shows " (deleted)" */
     bool hashed;          /* in the table, which holds a reference of its own */
