@@ -60,9 +60,10 @@ _Static_assert(sizeof(struct platform_name) == 256, "four cache lines");
 #define NAME_SETS_MAX      96
 #define NAME_TOUCHED_WORDS 8
 struct platform_names {
-    uint32_t sets;       /* in use; 0: nothing is kept */
-    uint32_t ahead_uses; /* counted by the guest */
-    uint32_t pad[14];
+    uint32_t sets;        /* in use; 0: nothing is kept */
+    uint32_t ahead_uses;  /* counted by the guest */
+    uint32_t ahead_opens; /* of them, names that were opened */
+    uint32_t pad[13];
     /* Files that the process has read without telling (platform_lease.accessed): a bit each, by hash of the number. */
     uint64_t touched[NAME_TOUCHED_WORDS];
     uint32_t pad2[32];

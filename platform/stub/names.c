@@ -193,6 +193,7 @@ static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
         return NOT_OURS;
     }
     __atomic_fetch_and(&page->free_fds, ~(1UL << fd), __ATOMIC_SEQ_CST);
+    page->names.ahead_opens++;
     __atomic_fetch_or(&page->closes, 1UL << (n->open - 1), __ATOMIC_SEQ_CST);
     return (long)fd;
 }

@@ -192,6 +192,8 @@ bool lease_copy_holds(const struct regular_lease *l, struct lease_terms *terms);
 void lease_take_touch(struct file_lease *base);
 /* A process other than table's (NULL: there is none) may change inode's attributes by reading, without telling. */
 bool lease_touches_elsewhere(const struct lease_table *table, const struct inode *inode);
+/* It hardly opens what was prepared: telling it what is free costs more than that saves. */
+void lease_open_retract(struct task *t);
 /* A prepared one was taken over; word: its position word. */
 void lease_open_taken(struct regular_lease *l, uint64_t word);
 /* Of those whose bits are set, what the process has opened becomes the table's. */

@@ -362,6 +362,14 @@ unsigned lease_open_known(const struct task *t, const struct inode *inode, uint3
     return 0;
 }
 
+void lease_open_retract(struct task *t)
+{
+    if (t->mm->leases && t->mm->leases->page->open_limit) {
+        lease_open_withdraw(t->mm->leases);
+        fd_table_offer(t->files, 0);
+    }
+}
+
 void lease_open_offer(struct task *t)
 {
     struct lease_table *table = lease_open_table(t);

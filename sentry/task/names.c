@@ -50,6 +50,9 @@
 #define CREDIT_FIRST   64 /* names told ahead that need not be used */
 #define CREDIT_MAX     512
 #define CREDIT_USE     2  /* what is used pays for so many more */
+#define OPENS_FIRST    16 /* the same for what is prepared to be opened, which costs more */
+#define OPENS_WORTH    4  /* of that credit: for fewer it is not begun */
+#define OPENS_RETRY    32 /* opens that were asked for are one more */
 #define RETRY_INTERVAL 64 /* lookups until credentials that differed are compared again */
 
 _Static_assert(sizeof(struct stamps) == sizeof(struct platform_stamps) &&
@@ -81,6 +84,8 @@ struct name_table {
     int lists_score;    /* > 0: it asks for names that begin at directories that it reads */
     int opens_score;    /* the same, and opens them */
     unsigned listed;    /* names that were told with the last directory */
+    unsigned open_credit, open_trips;
+    uint32_t opens_seen; /* of page->ahead_opens */
     unsigned next_stream;
     struct stream streams[STREAMS];
     uint32_t opened[REOPENED]; /* hashes of names that were opened last */
@@ -144,6 +149,7 @@ static struct name_table *table_of(struct task *t, bool opens)
         table->page = &page->names;
         table->files = t->files;
         table->fs = t->fs;
+        table->open_credit = OPENS_FIRST;
     }
     return NULL; /* the next lookup begins with stamps being given */
 }
@@ -307,12 +313,29 @@ static struct stream *stream_of(struct name_table *table, const struct dentry *d
     return s;
 }
 
+/* now: the guest's word, of which we have seen *seen. */
+static unsigned earned(uint32_t now, uint32_t *seen)
+{
+    uint32_t more = MIN(now - *seen, (uint32_t)CREDIT_MAX) * CREDIT_USE;
+    *seen = now;
+    return more;
+}
+
 static void earn(struct name_table *table)
 {
-    uint32_t uses = *(volatile uint32_t *)&table->page->ahead_uses; /* the guest's word */
-    uint32_t earned = MIN(uses - table->uses_seen, (uint32_t)CREDIT_MAX) * CREDIT_USE;
-    table->credit = MIN(table->credit + earned, (unsigned)CREDIT_MAX);
-    table->uses_seen = uses;
+    const volatile struct platform_names *page = table->page;
+    table->credit += earned(page->ahead_uses, &table->uses_seen);
+    table->credit = MIN(table->credit, (unsigned)CREDIT_MAX);
+    table->open_credit += earned(page->ahead_opens, &table->opens_seen);
+    table->open_credit = MIN(table->open_credit, (unsigned)CREDIT_MAX);
+}
+
+/* Whether what it will open next may be worth telling, after it has asked for an open. */
+static bool opens_in_order(struct name_table *table)
+{
+    earn(table);
+    table->open_credit += ++table->open_trips % OPENS_RETRY == 0;
+    return table->open_credit >= OPENS_WORTH;
 }
 
 static uint64_t hash_of(const struct name *name)
@@ -356,15 +379,19 @@ static bool opens_next(const struct name_table *table, const struct dentry *dir,
 /* How many names to tell after one that had to be asked for. */
 static unsigned window_for(struct name_table *table, struct stream *s, bool is_new, uint64_t name)
 {
-    unsigned window = 0, max = s->opens ? OPENS_MAX : WINDOW_MAX;
+    unsigned window = 0, max = WINDOW_MAX;
     earn(table);
+    if (s->opens) {
+        max = table->open_credit < OPENS_WORTH ? 0 : MIN(table->open_credit, (unsigned)OPENS_MAX);
+    }
     if (is_in(s->expected, name) || is_in(s->next, name)) {
         window = MIN(MAX(2 * s->window, (unsigned)WINDOW_FIRST), max);
         table->credit = MAX(table->credit, (unsigned)CREDIT_FIRST);
     } else if (is_new) {
-        window = MIN(table->credit, (unsigned)WINDOW_HABIT);
+        window = MIN(MIN(table->credit, (unsigned)WINDOW_HABIT), max);
     }
     table->credit -= MIN(table->credit, window);
+    table->open_credit -= s->opens ? window : 0;
     return window;
 }
 
@@ -447,6 +474,7 @@ static void tell_names(struct task *t, struct name_table *table, struct stream *
     if (t->mm->names == table) {
         expect(s, s->expected, at, count);
         table->credit += opens ? window - told : 0; /* it was not the process's fault */
+        table->open_credit += opens ? window - told : 0;
     }
     kmutex_unlock(&dir->inode->lock);
     if (opens && told > 0) {
@@ -558,6 +586,7 @@ static const char *tell_first(struct task *t, struct name_table *table, const st
     }
     table->listed = files + directories;
     table->credit -= MIN(table->credit, table->listed);
+    table->open_credit -= MIN(table->open_credit, files);
     return last;
 }
 
@@ -626,6 +655,11 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     }
     struct name_table *table = table_of(t, use == NAME_USE_OPEN);
     if (!table) {
+        return;
+    }
+    if (use == NAME_USE_OPEN && !opens_in_order(table) &&
+        !(p->dentry->inode->i_flags & INODE_FROZEN)) {
+        lease_open_retract(t);
         return;
     }
     const struct name all = {l->text, strlen(l->text)};
