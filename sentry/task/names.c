@@ -426,8 +426,7 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
     n.flags = (n.flags & NAME_ACCESS) | NAME_AHEAD;
     n.may = n.no_label = n.no_acl = 0;
     n.classes = link ? NAME_NOFOLLOW : NAME_FOLLOW | NAME_NOFOLLOW;
-    if ((link && at->follow) || !set_path(&n, at->text, at->prefix, name) ||
-        !describe(t, &p, &n)) {
+    if ((link && at->follow) || !set_path(&n, at->text, at->prefix, name) || !describe(t, &p, &n)) {
         return opens ? TOLD_ALL : PASSED;
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
