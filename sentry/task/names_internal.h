@@ -1,0 +1,67 @@
+/* What names.c (one kept lookup) and names_ahead.c (those that come next) share. */
+#pragma once
+
+#include <fcntl.h>
+
+#include "platform/platform.h"
+#include "sentry/task/names.h"
+
+struct path;
+
+#define STREAMS     8
+#define REOPENED    8 /* a name that is opened again before so many others is prepared */
+#define NEAR        4 /* names that may be passed over by who opens files: there are other things, too */
+#define OPENS_FIRST 16 /* names prepared to be opened that need not be used */
+
+/* A directory that a process goes through. */
+struct stream {
+    const struct dentry *dir; /* borrowed, only compared */
+    int dirfd;
+    bool opens;              /* its files are opened */
+    uint64_t next[NEAR];     /* hashes of names that come after the last one asked for; 0: none */
+    uint64_t expected[NEAR]; /* ... after those that were told ahead */
+    unsigned window;         /* how many those were, the last time */
+};
+
+struct name_table {
+    struct platform_names *page;
+    const struct fd_table *files; /* borrowed, only compared: whose fds ... */
+    const struct fs_context *fs;  /* ... root and working directory they begin at */
+    uint32_t seq, kept;
+    bool creds_differ; /* perhaps */
+    unsigned retry;
+    bool wants_xattrs; /* the process asks for them */
+    unsigned credit;
+    uint32_t uses_seen; /* of page->ahead_uses */
+    int lists_score;    /* > 0: it asks for names that begin at directories that it reads */
+    int opens_score;    /* the same, and opens them */
+    unsigned listed;    /* names that were told with the last directory */
+    unsigned open_credit, open_trips;
+    uint32_t opens_seen; /* of page->ahead_opens */
+    unsigned next_stream;
+    struct stream streams[STREAMS];
+    uint32_t opened[REOPENED]; /* hashes of names that were opened last */
+    unsigned next_opened;
+    uint8_t next_way[NAME_SETS_MAX];
+    uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
+};
+
+/* p's attributes into n. Return: false when it can't be kept. */
+bool name_describe(const struct task *t, const struct path *p, struct platform_name *n);
+/* text, prefix bytes of it and then name. Return: false when it is too long. */
+bool name_set_path(struct platform_name *n, const char *text, size_t prefix,
+                   const struct name *name);
+void name_keep(struct name_table *table, const struct platform_name *n);
+
+/* It begins at a leased directory. */
+static inline bool name_is_keyed(const struct platform_name *n)
+{
+    return n->dirfd != (uint32_t)AT_FDCWD && n->dirfd & NAME_KEY;
+}
+
+/* --- names_ahead.c --- */
+/* Whether what it will open next may be worth telling, after it has asked for an open. */
+bool names_opens_in_order(struct name_table *table);
+/* p was looked up, for like's entry, or opened: what comes next? Context: may block. */
+void names_look_ahead(struct task *t, struct name_table *table, const struct platform_name *like,
+                      const struct name_lookup *l, const struct path *p, bool opens);
