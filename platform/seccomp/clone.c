@@ -450,7 +450,11 @@ void seccomp_thread_free(struct platform_thread *th)
     }
 }
 
+/* Of so many processes that die at once, more are not moved out of the way: they would queue up for one CPU. */
+#define DYING_AWAY 8
+
 static struct list g_kills = LIST_INIT(g_kills);
+static size_t g_dying; /* processes that were told to, and are not reaped */
 
 static void process_kill(struct host_process *p)
 {
@@ -461,6 +465,8 @@ static void process_kill(struct host_process *p)
     if (r < 0) {
         log_warn("kill of host process %d: error %d", p->pid, -r);
     }
+    p->dying = true;
+    g_dying++;
 }
 
 /*
@@ -507,7 +513,9 @@ void seccomp_kill_flush(void)
     }
     while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
         list_del(&p->kill_link);
-        handoff_keep_away(p->pid);
+        if (g_dying < DYING_AWAY) {
+            handoff_keep_away(p->pid);
+        }
         process_kill(p);
     }
 }
@@ -516,6 +524,7 @@ static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
     p->reaped = true;
+    g_dying -= p->dying;
     park_forget(p);
     list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);

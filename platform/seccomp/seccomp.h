@@ -60,7 +60,8 @@ struct host_process {
     struct list space_link, all_link;
     struct list threads;   /* platform_thread.proc_link */
     struct list kill_link; /* told to die, and not killed yet */
-    bool killed;
+    bool killed;           /* it runs no guest code that counts any more */
+    bool dying;            /* ... and the host was told */
     bool reaped;
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */

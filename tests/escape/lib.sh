@@ -63,7 +63,7 @@ host_is_well() {
     [ "$(echo "$WORK"/secret/*)" = "$WORK/secret/canary $WORK/secret/port" ] || fail "$1: beside the canary: $(ls -A "$WORK/secret")"
     kill -0 $VICTIM 2>/dev/null && kill -0 $LISTENER || fail "$1: a process of the host was killed"
     echo rest >&"${WARDEN[1]}"
-    read -r -t 15 -u "${WARDEN[0]}" verdict && [ "$verdict" = ok ] || fail "$1: seen from the host: ${verdict-nothing}"
+    read -r -t 40 -u "${WARDEN[0]}" verdict && [ "$verdict" = ok ] || fail "$1: seen from the host: ${verdict-nothing}"
     ask "after $1"
 }
 
