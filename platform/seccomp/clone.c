@@ -450,8 +450,8 @@ void seccomp_thread_free(struct platform_thread *th)
     }
 }
 
-/* Of so many processes that die at once, more are not moved out of the way: they would queue up for one CPU. */
-#define DYING_AWAY 8
+/* When so many are dying or not reaped yet, more are not moved out of the way: they would queue up for one CPU. */
+#define DYING_AWAY 64
 
 static struct list g_kills = LIST_INIT(g_kills);
 static size_t g_dying; /* processes that were told to, and are not reaped */
