@@ -173,6 +173,9 @@ static void take_log(struct lease_table *table, uint64_t keep)
     struct platform_lease_page *page = table->page;
     uint32_t log[LOG_MAX];
     uint64_t n, word = __atomic_load_n(&page->logged, __ATOMIC_SEQ_CST);
+    if (word == (word & keep)) {
+        return; /* nothing to take: the process has the line */
+    }
     do { /* entries stay as they are while they count */
         n = MIN(word & LOG_COUNT, (uint64_t)LOG_MAX);
         for (uint64_t i = 0; i < n; i++) {

@@ -252,10 +252,17 @@ void names_keep(struct task *t, const struct name_lookup *l, int result, const s
     if (!table) {
         return;
     }
-    if (use == NAME_USE_OPEN && !names_opens_in_order(table) &&
-        !(p->dentry->inode->i_flags & INODE_FROZEN)) {
-        lease_open_retract(t);
-        return;
+    if (use == NAME_USE_OPEN) {
+        bool frozen = p->dentry->inode->i_flags & INODE_FROZEN;
+        bool again = !frozen && table->last_opened == p->dentry;
+        table->last_opened = p->dentry;
+        if (again) {
+            return; /* that tells nothing of what comes next */
+        }
+        if (!names_opens_in_order(table) && !frozen) {
+            lease_open_retract(t);
+            return;
+        }
     }
     const struct name all = {l->text, strlen(l->text)};
     bool link = result == 0 && S_ISLNK(p->dentry->inode->mode);

@@ -40,7 +40,8 @@ struct name_table {
     uint32_t opens_seen; /* of page->ahead_opens */
     unsigned next_stream;
     struct stream streams[STREAMS];
-    uint32_t opened[REOPENED]; /* hashes of names that were opened last */
+    const struct dentry *last_opened; /* borrowed, only compared */
+    uint32_t opened[REOPENED];        /* hashes of names that were opened last */
     unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];
     uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
