@@ -148,15 +148,15 @@ static void look_at_fds(int pid)
     }
 }
 
-/* It has a program's file, not only a loader's: the sandbox keeps processes ready for programs to come, now one, now none. */
-static bool g_has_program;
+/* It runs a program: the sandbox keeps processes ready for programs to come, now one, now none, which have code but no stack yet. */
+static bool g_has_stack;
 
 /* Return: false when there are mappings, but not that of the stub's text. */
 static bool look_at_maps(int pid)
 {
     static char maps[1 << 20];
     bool text = false;
-    g_has_program = false;
+    g_has_stack = false;
     if (!slurp(pid, "maps", maps, sizeof(maps))) {
         return true;
     }
@@ -164,8 +164,11 @@ static bool look_at_maps(int pid)
          line = strtok_r(NULL, "\n", &save)) {
         uint64_t start, end;
         char prot[8];
-        g_has_program |= strchr(line, '/') && !strstr(line, "/memfd:") && !strstr(line, "/ld-");
-        if (sscanf(line, "%lx-%lx %7s", &start, &end, prot) != 3 || start >> 32 != SLICE_HI) {
+        if (sscanf(line, "%lx-%lx %7s", &start, &end, prot) != 3) {
+            continue;
+        }
+        g_has_stack |= start >> 40 == 0x7f && !strcmp(prot, "rw-p");
+        if (start >> 32 != SLICE_HI) {
             continue;
         }
         if (strchr(prot, 'w') && strchr(prot, 'x')) {
@@ -200,7 +203,7 @@ static void look_at_guest(int pid, int parent)
             }
         }
     }
-    g_guests += g_has_program || !g_seccomp;
+    g_guests += g_has_stack || !g_seccomp;
 }
 
 static void look_below(int pid, int depth)
