@@ -72,10 +72,10 @@ static void site_add(struct known_file *f, uint64_t offset, uint32_t nr, uint32_
         i++;
     }
     if (i < f->count && f->sites[i].offset == offset) {
-        f->sites[i].traps += f->sites[i].nr == nr ? traps : 0;
         if (seen_is_cpuid(nr) && seen_is_cpuid(f->sites[i].nr)) {
-            f->sites[i].nr &= nr; /* led each time */
+            nr = f->sites[i].nr &= nr; /* led each time */
         }
+        f->sites[i].traps += f->sites[i].nr == nr ? traps : 0;
         return;
     }
     bool one_page = (offset - SITE_REACH) / PAGE_SIZE == (offset - 1) / PAGE_SIZE;
@@ -111,12 +111,6 @@ static void choose(struct known_file *f)
     }
 }
 
-/* shared: it is done once for many processes. */
-static bool is_worth_it(const struct known_site *s, bool shared)
-{
-    return shared || s->pays;
-}
-
 static uint32_t nr_of(const struct known_site *s)
 {
     return seen_is_cpuid(s->nr) && s->traps >= PAYS_CPUID * LEARN ? s->nr | SEEN_CPUID_OFTEN
@@ -133,7 +127,8 @@ static void learn_from(struct known_file *f, const struct text_map *m,
         memcpy(&s, &word, sizeof(s));
         uint64_t at = s.address - m->addr;
         if (s.address && at >= SITE_REACH && at <= m->size &&
-            (s.nr < PLATFORM_COPY_NR_COUNT || seen_is_cpuid(s.nr))) {
+            (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID ||
+             s.nr == (SEEN_CPUID | SEEN_CPUID_LED))) {
             site_add(f, at + m->offset, (uint32_t)s.nr, MIN(traps[i], TRAPS_MAX));
         }
     }
@@ -247,7 +242,7 @@ size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *
         const struct known_file *f = file_find(p->given.class, m, NULL);
         for (size_t k = 0; f && f->observed == LEARN && k < f->count && count < max; k++) {
             uint64_t at = f->sites[k].offset - m->offset;
-            if (at >= SITE_REACH && at <= m->size && is_worth_it(&f->sites[k], shared)) {
+            if (at >= SITE_REACH && at <= m->size && (shared || f->sites[k].pays)) {
                 out[count++] =
                     (struct stub_seen){.address = m->addr + at, .nr = nr_of(&f->sites[k])};
             }
