@@ -21,7 +21,8 @@
 
 #define CODE ((const char *)((uintptr_t)pwrite & ~4095UL))
 
-static char g_code[CODE_SIZE]; /* as it was at the start */
+static char g_code
+    [CODE_SIZE]; /* as it is in its file: what memory has may have been rewritten before the program began */
 static char *g_model, *g_buf, *g_read;
 static size_t g_size;
 static int g_fd;
@@ -179,9 +180,27 @@ static void rarely(int what)
     }
 }
 
+static void read_code(void)
+{
+    unsigned long start, end, offset;
+    char line[PATH_MAX + 100], path[PATH_MAX];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    bool found = false;
+    CHECK(maps);
+    while (!found && fgets(line, sizeof(line), maps)) {
+        found = sscanf(line, "%lx-%lx %*s %lx %*s %*s %4095s", &start, &end, &offset, path) == 4 &&
+                (uintptr_t)CODE >= start && (uintptr_t)CODE + CODE_SIZE <= end;
+    }
+    fclose(maps);
+    int fd = found ? open(path, O_RDONLY) : -1;
+    CHECK(pread(fd, g_code, CODE_SIZE, (off_t)((uintptr_t)CODE - start + offset)) ==
+          (ssize_t)CODE_SIZE);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
-    memcpy(g_code, CODE, CODE_SIZE);
+    read_code();
     compat_tmpdir();
     srand(argc > 1 ? (unsigned)atoi(argv[1]) : 5);
     g_model = calloc(1, LIMIT + (64 << 20));
