@@ -174,6 +174,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     }
     th->in_request = true;
     th->event = true;
+    th->has_channels = false;
     th->notify_id = notify_id;
     th->expect = EXPECT_NONE;
     if (th->owner) {
@@ -216,12 +217,13 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
     th->event = false;
     th->has_context = false;
     th->has_signal = false;
-    th->notify_id = 0;
     uint32_t old = __atomic_exchange_n(&c->state, CHAN_DONE, __ATOMIC_SEQ_CST);
     if (id && th->notify_fd >= 0) {
-        notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
-        th->notify_fd = -1;
-    } else if (id && (order == ORDER_RETURN || order == ORDER_LOAD)) {
+        notify_give_channels(th);
+        return;
+    }
+    th->notify_id = 0;
+    if (id && (order == ORDER_RETURN || order == ORDER_LOAD)) {
         notify_answer_later(id);
     } else if (id) {
         notify_answer(id, 0); /* it has something to do, and we may have, too: at the same time */
@@ -268,6 +270,21 @@ int channel_need_notify(struct platform_thread *th)
     memcpy(th->args, args, sizeof(args));
     th->has_context = had_context;
     return 0;
+}
+
+int channel_install(struct platform_thread *th, int fd, int number, bool cloexec)
+{
+    while (!th->dead) {
+        uint64_t id = th->notify_id;
+        int r = notify_install(id, fd, number, cloexec);
+        if (r != -ENOENT) {
+            return r;
+        }
+        while (th->notify_id == id && !th->dead) {
+            kthread_sleep(); /* it was broken off: the guest rings again, or is dead */
+        }
+    }
+    return -ESRCH;
 }
 
 void thread_mark_dead(struct platform_thread *th, int status)

@@ -204,53 +204,6 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     return 0;
 }
 
-/*
- * Children that keep silent. A guest that was told to clone can deny the child, or be killed before it says hello; and
- * the child can choose never to make a call that we would see. All stubs are our children, so the host's list
- * tells who is there that we don't know. While another child is on its way it can't be told from such a one:
- * then the end of that one's birth comes here again. So does the end of a suspicious process, since only then it
- * can't clone any more.
- */
-static void sweep_strangers(void)
-{
-    if (!g_seccomp.sweep_wanted || !list_empty(&g_seccomp.pending)) {
-        return;
-    }
-    AUTO_STRBUF text = {0};
-    char path[64];
-    int self = (int)getpid(); /* the main thread made the first stub */
-    g_seccomp.sweep_wanted = false;
-    snprintf(path, sizeof(path), "%d/task/%d/children", self, self);
-    int r = engine_proc_read(path, &text);
-    if (r < 0) {
-        log_info("can't look for unknown processes: error %d", -r);
-        return;
-    }
-    char *next = text.text;
-    for (int pid; (pid = (int)strtol(next, &next, 10)) > 0;) {
-        if (!process_find(pid)) {
-            log_info("host process %d is nobody we know: killed", pid);
-            r = host_kill(pid, SIGKILL);
-            (void)r; /* gone already */
-        }
-    }
-}
-
-/* th was told to clone, and we don't know of what became of it. */
-static void suspect(struct platform_thread *th)
-{
-    g_seccomp.sweep_wanted = true;
-    if (th->proc) {
-        th->proc->suspicious = true;
-    }
-}
-
-bool clone_died_nameless(const struct platform_thread *th)
-{
-    int pid = (int)*(volatile uint32_t *)&th->chan->clone.child_pid;
-    return pid > 0 && host_tgkill(pid, pid, 0) == -ESRCH;
-}
-
 /* Waits until the child said hello, or the parent reports that clone failed. */
 static int clone_wait(struct platform_thread *th, struct platform_thread *child)
 {
@@ -296,7 +249,9 @@ int clone_order(struct platform_thread *th, const struct platform_clone *c, enum
         return 0;
     }
     th->child = child;
-    th->expect_met = th->expect_again = false;
+    th->expect_met = false;
+    th->expect_again = 0;
+    th->strangers_reaped = strangers_reaped();
     th->expect = EXPECT_CLONE;
     th->chan->clone = o;
     th->chan->ret = (uint64_t)c->guest_tid;
@@ -327,7 +282,7 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
     th->child = NULL;
     th->expect = EXPECT_NONE;
     child->owner = NULL;
-    if (th->expect_met && (r < 0 || th->expect_again)) {
+    if (th->expect_met && (r < 0 || th->expect_again > 0)) {
         suspect(th);
     }
     if (r < 0) {
@@ -540,17 +495,6 @@ static void process_reaped(struct host_process *p, int status)
         sweep_strangers();
     }
     process_maybe_free(p);
-}
-
-/* A child that died before its hello: whoever waits for one looks again. */
-static void stranger_reaped(void)
-{
-    struct platform_thread *child;
-    list_for_each_entry (child, &g_seccomp.pending, pending_link) {
-        if (child->owner) {
-            kthread_wake(child->owner);
-        }
-    }
 }
 
 void seccomp_children(void)

@@ -9,6 +9,7 @@
  *   futex WAIT WAKE and BITSET forms, WAKE_OP; REQUEUE only private     its own memory
  *   rt_sigreturn rt_sigaction sigaltstack gettid sched_yield            its own thread
  *   set_tid_address close exit exit_group getrusage getrandom, membarrier's private commands
+ *   restart_syscall: goes on with a futex wait of its own that a host's stop broke off
  *   arch_prctl(ARCH_SET_CPUID): does cpuid fault?                       its own thread
  *   clock_gettime of the clocks that have a name of their own           no other process's
  *   munmap mprotect madvise mmap, outside the slice                     its own memory
@@ -166,9 +167,9 @@ static void filter_futex(struct builder *b)
 static void filter_harmless(struct builder *b)
 {
     static const uint32_t calls[] = {
-        SYS_rt_sigreturn,    SYS_rt_sigaction, SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
-        SYS_set_tid_address, SYS_close,        SYS_exit_group,  SYS_getrusage,   SYS_exit,
-        SYS_getrandom,
+        SYS_rt_sigreturn,    SYS_rt_sigaction,    SYS_sigaltstack, SYS_sched_yield, SYS_gettid,
+        SYS_set_tid_address, SYS_close,           SYS_exit_group,  SYS_getrusage,   SYS_exit,
+        SYS_getrandom,       SYS_restart_syscall,
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, calls[i]);

@@ -78,7 +78,7 @@ int given_number(struct platform_thread *th, int host_fd)
         return -EPERM;
     }
     number = (int)(STUB_FD_KEPT + th->proc->given.count);
-    r = notify_install(th->notify_id, host_fd, number, false);
+    r = channel_install(th, host_fd, number, false);
     if (r < 0) {
         return r;
     }

@@ -53,7 +53,7 @@ static int load_file(struct load_state *s, int host_fd)
     number = STUB_FD_GIVEN + (int)(th->slot + s->file_count);
     if (s->file_count == LOAD_FILES || th->dead ||
         (host_fcntl(host_fd, F_GETFL, 0) & O_ACCMODE) != O_RDONLY ||
-        notify_install(th->notify_id, host_fd, number, true) < 0) {
+        channel_install(th, host_fd, number, true) < 0) {
         return -EAGAIN;
     }
     s->files[s->file_count].host_fd = host_fd;

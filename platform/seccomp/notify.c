@@ -2,6 +2,9 @@
  * What stubs ask at the gate that the filter does not let through by itself. Each is compared, scalar by
  * scalar, with what the sentry ordered that very thread to do; anything else gets -EPERM. CONTINUE
  * is given only where no checked argument is a pointer into guest memory.
+ *
+ * Each can come twice: a host signal, a stop or a freezer takes a task out of its notification, also one that has just been
+ * answered, and Linux then makes its call again. What was being served goes on under the new notification's id.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +18,24 @@
 #include "lib/log.h"
 #include "platform/seccomp/seccomp.h"
 
+/* So often a clone may be broken off by stops of the sandbox. */
+#define CLONE_AGAIN_MAX 8
+
+/* Return: 0 or more, or -errno; -ENOENT: the guest does not wait in that notification, or no longer. */
+static int notify_ioctl(unsigned long request, void *arg)
+{
+    int r;
+    do {
+        r = host_ioctl(g_seccomp.listener, request, arg);
+    } while (r == -EINTR);
+    /* An ADDFD that answers, too, was broken off in between, and made again. */
+    return r == -EINPROGRESS ? -ENOENT : r;
+}
+
 static void notify_send(struct seccomp_notif_resp *r)
 {
-    int err = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_SEND, r);
-    BUG_ON(err < 0 && err != -ENOENT); /* ENOENT: the guest is gone */
+    int err = notify_ioctl(SECCOMP_IOCTL_NOTIF_SEND, r);
+    BUG_ON(err < 0 && err != -ENOENT);
 }
 
 void notify_answer(uint64_t id, long result)
@@ -55,7 +72,7 @@ void notify_answer_fd(uint64_t id, int fd, int number)
                                     .flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND,
                                     .srcfd = (uint32_t)fd,
                                     .newfd = (uint32_t)number};
-    int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
+    int r = notify_ioctl(SECCOMP_IOCTL_NOTIF_ADDFD, &a);
     if (r < 0 && r != -ENOENT) {
         notify_answer(id, -EPERM); /* the guest may have no room for it: it ends itself */
     }
@@ -68,8 +85,29 @@ int notify_install(uint64_t id, int fd, int number, bool cloexec)
                                     .srcfd = (uint32_t)fd,
                                     .newfd = (uint32_t)number,
                                     .newfd_flags = cloexec ? O_CLOEXEC : 0};
-    int r = host_ioctl(g_seccomp.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
+    int r = notify_ioctl(SECCOMP_IOCTL_NOTIF_ADDFD, &a);
     return r < 0 ? r : 0;
+}
+
+void notify_give_channels(struct platform_thread *th)
+{
+    notify_answer_fd(th->notify_id, th->notify_fd, STUB_FD_CHAN);
+    th->notify_id = 0;
+    th->notify_fd = -1;
+    th->has_channels = true;
+}
+
+/* The notification in which th waits was broken off, and this is it again. Return: that is so. */
+static bool waits_again(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    if (!th->in_request || !th->notify_id) {
+        return false;
+    }
+    th->notify_id = n->id;
+    if (th->owner) {
+        kthread_wake(th->owner); /* it may be here, in channel_install */
+    }
+    return true;
 }
 
 /* A child's first sign of life. It stays in this notification until its task resumes it. */
@@ -85,12 +123,11 @@ static void hello(const struct seccomp_notif *n, struct platform_thread *child)
         return;
     }
     list_del(&child->pending_link);
+    child->notify_id = n->id;
     if (child->settles) {
-        notify_answer_fd(n->id, child->notify_fd, STUB_FD_CHAN);
-        child->notify_fd = -1;
+        notify_give_channels(child);
         return;
     }
-    child->notify_id = n->id;
     child->in_request = true;
     if (child->owner) {
         kthread_wake(child->owner);
@@ -139,7 +176,8 @@ static bool first_doorbell(const struct seccomp_notif *n, struct platform_thread
 static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
 {
     uint32_t nonce = (uint32_t)n->data.args[1];
-    if (th && nonce && th->nonce != nonce && thread_stale(th)) {
+    bool again = th && th->in_request && th->notify_id;
+    if (th && (again || (nonce && th->nonce != nonce)) && thread_stale(th)) {
         th = NULL;
     }
     if (!th) {
@@ -154,6 +192,9 @@ static void doorbell(const struct seccomp_notif *n, struct platform_thread *th)
             stranger(n);
             return;
         }
+    }
+    if (waits_again(n, th)) {
+        return;
     }
     handoff_rang(th);
     if (!channel_accept(th, n->id)) {
@@ -202,7 +243,9 @@ static void process_hello(const struct seccomp_notif *n, struct platform_thread 
         hello(n, child);
     } else if (!th) {
         stranger(n);
-    } else {
+    } else if (th->has_channels) {
+        notify_answer_fd(n->id, th->space->region->fd, STUB_FD_CHAN); /* it missed the answer */
+    } else if (th->notify_fd < 0 || !waits_again(n, th)) {
         notify_answer(n->id, -EPERM);
     }
 }
@@ -252,11 +295,11 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     /*
-     * Linux starts clone over when a signal is pending, so a kick that comes meanwhile makes the
-     * stub's call come here again. Only one child can say hello; others are strangers to notify_handle.
+     * Linux starts clone over when a signal or a stop is pending, so the stub's call may come here again, but not when there
+     * is a child. Only one process can say hello; others are strangers to notify_handle, and looked for.
      */
-    if (!th->child ||
-        (th->expect_met && (!th->kicked || th->child->tid || thread_identify(th->child)))) {
+    if (!th->child || (th->expect_met && clone_has_child(th)) ||
+        (!th->kicked && th->expect_again >= CLONE_AGAIN_MAX)) {
         return false;
     }
     const struct stub_order_clone *o = &th->expect_clone;
@@ -275,7 +318,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
     } else if (a[1] != 0) {
         return false;
     }
-    th->expect_again |= th->expect_met;
+    th->expect_again += th->expect_met;
     th->expect_met = true;
     if (!(o->flags & CLONE_THREAD)) {
         th->space->region->tainted = true;
@@ -298,9 +341,9 @@ static bool expected_exec(const struct seccomp_notif *n, struct platform_thread 
 {
     const uint64_t *a = (const uint64_t *)n->data.args;
     const struct stub_info *info = g_seccomp.info;
-    if (!th || th->expect != EXPECT_EXEC || th->expect_met || a[0] != STUB_FD_IMAGE ||
-        a[1] != info->exec_path || a[2] != info->exec_argv || a[3] != info->exec_envp ||
-        a[4] != 0x1000 /* AT_EMPTY_PATH */) {
+    if (!th || th->expect != EXPECT_EXEC || (th->expect_met && !th->booting) ||
+        a[0] != STUB_FD_IMAGE || a[1] != info->exec_path || a[2] != info->exec_argv ||
+        a[3] != info->exec_envp || a[4] != 0x1000 /* AT_EMPTY_PATH */) {
         return false;
     }
     th->expect_met = true;

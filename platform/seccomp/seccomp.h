@@ -2,7 +2,7 @@
  * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
  * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
  * notify.c (what stubs ask at the gate), thread.c (switch, memory calls), context.c (registers, signal handlers),
- * load.c (programs), clone.c (fork, threads, exec, death).
+ * load.c (programs), clone.c (fork, threads, exec, death), strangers.c (children that deny themselves).
  *
  * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
  * (channel_accept), and in_request, not the channel's state, says whether one is being served.
@@ -123,6 +123,7 @@ struct platform_thread {
     bool event;           /* ... and its owner has not looked at it yet */
     uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
     int notify_fd;        /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
+    bool has_channels;    /* that was answered, and there has been no request yet */
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran, or could run on */
     uint64_t nr, args[6]; /* the request, private copy */
@@ -148,10 +149,11 @@ struct platform_thread {
     struct mem_call tail;
 
     enum expect_kind expect;
-    bool expect_met;    /* CLONE: the host was told to go on */
-    bool expect_again;  /* ... more than once */
-    bool unpark_waits;  /* expect_clone is yet to be ordered: park_begin */
-    bool clone_ordered; /* a lazy one, and our next request has not come yet */
+    bool expect_met;           /* CLONE: the host was told to go on */
+    unsigned expect_again;     /* ... so many times more */
+    uint64_t strangers_reaped; /* before the first time: clone.c */
+    bool unpark_waits;         /* expect_clone is yet to be ordered: park_begin */
+    bool clone_ordered;        /* a lazy one, and our next request has not come yet */
     size_t expect_count;
     const struct stub_mem_call *expect_mem;
     int *expect_fds;
@@ -222,6 +224,8 @@ MUST_CHECK int channel_wait(struct platform_thread *th);
 void channel_flush(struct platform_thread *th);
 /* Makes sure that th waits in a notification, so that fds can be installed. Context: may block. */
 MUST_CHECK int channel_need_notify(struct platform_thread *th);
+/* notify_install for th, which waits in a notification, or will again. Context: may block. */
+MUST_CHECK int channel_install(struct platform_thread *th, int fd, int number, bool cloexec);
 void thread_mark_dead(struct platform_thread *th, int status);
 /* The poller's view. */
 #define THREAD_MAX 16384
@@ -277,6 +281,8 @@ void notify_answer_later(uint64_t id);
 void notify_answer_fd(uint64_t id, int fd, int number);
 void notify_continue(uint64_t id);
 MUST_CHECK int notify_install(uint64_t id, int fd, int number, bool cloexec);
+/* Answers the GATE_HELLO in which th waits. */
+void notify_give_channels(struct platform_thread *th);
 
 /* --- park.c --- */
 void park_init(void);
@@ -291,6 +297,23 @@ int64_t seccomp_cpu_start(const struct platform_thread *th);
 bool park_begin(struct platform_thread *th, struct platform_thread *child);
 /* th makes it begin, and goes on. */
 void park_go(struct platform_thread *th);
+
+/* --- strangers.c --- */
+/* Kills the children that nobody knows, if there may be some, and none is on its way. */
+void sweep_strangers(void);
+/* th was told to clone, and we don't know of what became of it. */
+void suspect(struct platform_thread *th);
+/* Has the host made th's child, which was ordered? A thread that has not said who it is can't be told. */
+bool clone_has_child(struct platform_thread *th);
+/*
+ * Was the child of which th speaks reaped before it said hello? The number is the guest's to forge: it can only give up, or
+ * wait for, a child of its own.
+ */
+bool clone_died_nameless(const struct platform_thread *th);
+/* A child that died before its hello: whoever waits for one looks again. */
+void stranger_reaped(void);
+/* How many those were so far. */
+uint64_t strangers_reaped(void);
 
 /* --- clone.c --- */
 struct host_process *process_find(int pid);
@@ -309,11 +332,6 @@ bool clone_over(struct platform_thread *th);
 /* Tells th to clone. Return: the child, which has not said hello. */
 MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,
                            enum stub_order order, struct platform_thread **out);
-/*
- * Was the child of which th speaks reaped before it said hello? The number is the guest's to forge: it can only give up, or
- * wait for, a child of its own.
- */
-bool clone_died_nameless(const struct platform_thread *th);
 /* th takes the place of other, which is consumed: host task, space, and the notification in which that waits. */
 void thread_move(struct platform_thread *th, struct platform_thread *other);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,

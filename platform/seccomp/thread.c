@@ -50,7 +50,7 @@ int mem_prepare(struct platform_thread *th, const struct mem_call *m, size_t ind
     if (th->notify_id && (flags & O_ACCMODE) == O_RDONLY) {
         /* Harmless for the guest to have: the filter allows the map without asking again. */
         number = (int)(STUB_FD_GIVEN + th->slot + index);
-        int r = notify_install(th->notify_id, m->host_fd, number, true);
+        int r = channel_install(th, m->host_fd, number, true);
         if (r == 0) {
             out->args[4] = out->close_fd = (uint64_t)number;
             return 0;
@@ -98,13 +98,11 @@ static void resume(struct platform_thread *th)
     if (!th->started) {
         th->started = true;
         th->in_request = false;
-        uint64_t id = th->notify_id;
-        th->notify_id = 0;
         if (th->notify_fd >= 0) {
-            notify_answer_fd(id, th->notify_fd, STUB_FD_CHAN);
-            th->notify_fd = -1;
+            notify_give_channels(th);
         } else {
-            notify_answer(id, 0);
+            notify_answer(th->notify_id, 0);
+            th->notify_id = 0;
         }
     } else if (th->unpark_waits) {
         park_go(th);

@@ -60,7 +60,7 @@ int seccomp_writer_give(struct platform_thread *th, int host_fd, uint64_t limit)
         r = channel_need_notify(th);
     }
     if (r == 0) {
-        r = notify_install(th->notify_id, host_fd, STUB_FD_WRITE, true);
+        r = channel_install(th, host_fd, STUB_FD_WRITE, true);
     }
     return r < 0 ? r : seccomp_writer_limit(th->space, limit);
 }

@@ -38,7 +38,7 @@ void stub_hello(uint64_t nonce, const uint64_t *boot)
     long r;
     do {
         r = gate(GATE_HELLO, nonce, boot[0], boot[1], boot[2], boot[3], boot[4]);
-    } while (r == -EINTR_);
+    } while (r == -EINTR_ || r == 0); /* 0: the sentry was stopped while it answered */
     if (r != STUB_FD_CHAN) {
         stub_die();
     }

@@ -2,7 +2,7 @@
  * The platform door, without a sentry behind it: a few bytes of guest code run under each engine, and the
  * test plays the kernel.
  */
-/* LINK: platform/platform.o platform/stub_image.o platform/stub_blob.o platform/seccomp/engine.o platform/seccomp/space.o platform/seccomp/channel.o platform/seccomp/answer.o platform/seccomp/handoff.o platform/seccomp/notify.o platform/seccomp/thread.o platform/seccomp/context.o platform/seccomp/load.o platform/seccomp/preload.o platform/seccomp/given.o platform/seccomp/writer.o platform/seccomp/sites.o platform/seccomp/spare.o platform/seccomp/clone.o platform/seccomp/park.o platform/seccomp/filter.o platform/ptrace/engine.o platform/ptrace/boot.o platform/ptrace/inject.o platform/ptrace/run.o platform/ptrace/birth.o lib/kthread.o lib/kthread_x86_64.o lib/host.o lib/hash.o lib/log.o lib/bug.o lib/strbuf.o lib/panic.o lib/elf_symbols.o */
+/* LINK: platform/platform.o platform/stub_image.o platform/stub_blob.o platform/seccomp/engine.o platform/seccomp/space.o platform/seccomp/channel.o platform/seccomp/answer.o platform/seccomp/handoff.o platform/seccomp/notify.o platform/seccomp/thread.o platform/seccomp/context.o platform/seccomp/load.o platform/seccomp/preload.o platform/seccomp/given.o platform/seccomp/writer.o platform/seccomp/sites.o platform/seccomp/spare.o platform/seccomp/clone.o platform/seccomp/strangers.o platform/seccomp/park.o platform/seccomp/filter.o platform/ptrace/engine.o platform/ptrace/boot.o platform/ptrace/inject.o platform/ptrace/run.o platform/ptrace/birth.o lib/kthread.o lib/kthread_x86_64.o lib/host.o lib/hash.o lib/log.o lib/bug.o lib/strbuf.o lib/panic.o lib/elf_symbols.o */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
