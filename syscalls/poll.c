@@ -15,6 +15,7 @@ static int pollfds_in(struct task *t, uaddr_t ufds, unsigned nfds, struct poll_s
     int r;
 
     *out = NULL;
+    t->polled_fd = -1;
     if (nfds > task_rlimit(t, RLIMIT_NOFILE)) {
         return -EINVAL;
     }
@@ -41,6 +42,7 @@ static int pollfds_in(struct task *t, uaddr_t ufds, unsigned nfds, struct poll_s
             slots[i].revents = POLLNVAL;
         }
     }
+    t->polled_fd = fds[t->polls++ % nfds].fd;
     *out = slots;
     return 0;
 }
@@ -75,6 +77,7 @@ static long poll_until(struct task *t, uaddr_t ufds, unsigned nfds, int64_t dead
     if (r < 0) {
         return r;
     }
+    t->polled_fd = deadline_ns == DEADLINE_POLL ? t->polled_fd : -1;
     ready = poll_wait(slots, nfds, deadline_ns);
     r = revents_out(t, ufds, nfds, slots);
     poll_slots_free(slots, nfds);

@@ -287,6 +287,9 @@ static long call_of(const struct task *t, long nr, long result)
         return nr;
     case SYS_newfstatat:
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
+    case SYS_poll:
+    case SYS_ppoll:
+        return SYS_poll;
     case SYS_epoll_wait:
     case SYS_epoll_pwait:
         return result == 0 && (int)t->syscall_args[3] == 0 ? SYS_epoll_wait : -1;
@@ -323,6 +326,7 @@ static void consider(struct task *t, long nr, long result)
     AUTO_PUT(file) f = NULL;
     int fd = is_open_call(nr) ? (int)result : (int)t->syscall_args[0];
     nr = call_of(t, nr, result);
+    fd = nr == SYS_poll ? t->polled_fd : fd;
     if (nr < 0 || fd < 0 || fd >= LEASE_FD_MAX || !lease_allowed(t) ||
         fd_table_peek(t->files, fd, &f) < 0) {
         return;
@@ -341,9 +345,10 @@ static void consider(struct task *t, long nr, long result)
         if (file_is_epoll(f) && epoll_is_idle(f)) {
             grant_fact(t, f, fd, LEASE_IDLE);
         }
-    } else if (result > 0 && (nr == SYS_read || nr == SYS_write) &&
-               (file_is_pipe(f) || file_is_eventfd(f))) {
-        lease_consider_pipe(t, f, fd);
+    } else if (file_is_pipe(f) || file_is_eventfd(f)) {
+        if (nr == SYS_poll || (result > 0 && (nr == SYS_read || nr == SYS_write))) {
+            lease_consider_pipe(t, f, fd);
+        }
     } else if (S_ISCHR(f->inode->mode) && !(f->flags & O_PATH)) {
         consider_device(t, f, fd);
     }

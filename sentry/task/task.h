@@ -158,6 +158,8 @@ struct task {
     /* refs: whose files the current system call uses: sentry/task/lease.c */
     struct file_lease *leases[TASK_LEASES_MAX];
     unsigned lease_count;
+    unsigned polls;
+    int polled_fd; /* one that the running poll has looked at without waiting; -1: none */
     uint64_t nvcsw;
     int nice, sched_policy, sched_priority;
     uint64_t cpu_affinity[16];
