@@ -22,6 +22,7 @@ struct engine_ops {
     void (*signal)(struct platform_thread *th, const struct platform_signal *s);
     void (*set_altstack)(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);
     void (*keep_action)(struct platform_thread *th, int sig, const struct platform_action *a);
+    void (*default_actions)(struct platform_thread *th, uint64_t signals);
     void (*forget_actions)(struct platform_thread *th, uint64_t signals);
     void (*interrupt)(struct platform_thread *th);
     void (*hold)(struct platform_thread *th);

@@ -89,6 +89,13 @@ void platform_keep_action(struct platform_thread *th, int sig, const struct plat
     }
 }
 
+void platform_default_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (g_engine->default_actions) {
+        g_engine->default_actions(th, signals);
+    }
+}
+
 void platform_forget_actions(struct platform_thread *th, uint64_t signals)
 {
     if (g_engine->forget_actions) {

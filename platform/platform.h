@@ -169,6 +169,8 @@ struct platform_action {
     uint32_t uid;
 };
 void platform_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+/* A set of signals whose action is all zeroes (SIG_DFL, no flags, no mask), until that is taken back in the same way. */
+void platform_default_actions(struct platform_thread *th, uint64_t signals);
 void platform_forget_actions(struct platform_thread *th, uint64_t signals);
 /* What the sentry has as th's alternate stack: the guest's side may serve a sigreturn that leaves it so. */
 void platform_set_altstack(struct platform_thread *th, uaddr_t sp, int flags, uint64_t size);

@@ -152,6 +152,8 @@ static long select_wait(struct task *t, int n, const uaddr_t user[3], int64_t de
     if (r == 0) {
         r = slots_fill(t, &c);
     }
+    bool now = r == 0 && deadline_ns == DEADLINE_POLL && c.slot_count > 0;
+    t->polled_fd = now ? c.fds[t->polls++ % c.slot_count] : -1;
     if (r == 0) {
         r = poll_wait(c.slots, c.slot_count, deadline_ns);
     }

@@ -44,9 +44,17 @@ void seccomp_keep_action(struct platform_thread *th, int sig, const struct platf
     __atomic_fetch_or(&c->handlers, 1UL << (sig - 1), __ATOMIC_SEQ_CST);
 }
 
+void seccomp_default_actions(struct platform_thread *th, uint64_t signals)
+{
+    if (th->chan) {
+        __atomic_store_n(&th->chan->default_actions, signals, __ATOMIC_SEQ_CST);
+    }
+}
+
 void seccomp_forget_actions(struct platform_thread *th, uint64_t signals)
 {
     if (th->chan) {
+        __atomic_fetch_and(&th->chan->default_actions, ~signals, __ATOMIC_SEQ_CST);
         __atomic_fetch_and(&th->chan->handlers, ~signals, __ATOMIC_SEQ_CST);
     }
 }

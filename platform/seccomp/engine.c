@@ -259,6 +259,7 @@ const struct engine_ops g_seccomp_engine = {
     .signal = seccomp_signal,
     .set_altstack = seccomp_set_altstack,
     .keep_action = seccomp_keep_action,
+    .default_actions = seccomp_default_actions,
     .forget_actions = seccomp_forget_actions,
     .interrupt = seccomp_interrupt,
     .hold = seccomp_hold,

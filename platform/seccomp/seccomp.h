@@ -246,6 +246,7 @@ uaddr_t seccomp_tid_address(const struct platform_thread *th, uaddr_t known);
 bool seccomp_exit_info(const struct platform_thread *th, struct platform_exit_info *out);
 void seccomp_ask(struct platform_thread *th, unsigned what, unsigned of);
 void seccomp_keep_action(struct platform_thread *th, int sig, const struct platform_action *a);
+void seccomp_default_actions(struct platform_thread *th, uint64_t signals);
 void seccomp_forget_actions(struct platform_thread *th, uint64_t signals);
 bool seccomp_notes(const struct platform_thread *th, struct platform_notes *out);
 void seccomp_grant_notes(struct platform_thread *th, unsigned slot, unsigned rights, int fd);

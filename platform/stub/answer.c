@@ -19,6 +19,7 @@
 #define EINVAL_                22
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
+#define SA_RESTORER_           0x04000000UL
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
 
 static long stub_futex(struct area *area)
@@ -114,6 +115,46 @@ static long stub_sigprocmask(struct area *area)
     return a[2] ? guarded_copy8((void *)a[2], &old) : 0;
 }
 
+/*
+ * rt_sigaction in a child of vfork, of a signal with which nothing is done: posix_spawn asks for each, and sets it back to that,
+ * which leaves the C library's restorer there. DEVIATION: such a child's own children don't see that restorer. Return: or NOT_OURS.
+ */
+static long stub_default_action(struct area *area)
+{
+    const uint64_t *a = area->args;
+    const struct chan *c = area->chan;
+    uint64_t bit = a[0] - 1 < 64 ? 1UL << (a[0] - 1) : 0;
+    struct stub_action new = {0}, old = {0};
+    if (a[3] != 8 || !(__atomic_load_n(&c->default_actions, __ATOMIC_SEQ_CST) & bit)) {
+        return NOT_OURS;
+    }
+    if (area->restored & bit) {
+        old.flags = SA_RESTORER_;
+        old.restorer = area->restorer;
+    }
+    long r = 0;
+    if (a[1]) {
+        int known = guarded_copy(&new, (const void *)a[1], sizeof(new)) == 0 && !new.handler &&
+                    !new.mask &&new.flags == SA_RESTORER_ &&
+                    (!area->restored || new.restorer == area->restorer);
+        if (!known || bit & NEVER_BLOCKED ||
+            __atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {
+            if (!(area->restored & bit)) {
+                return NOT_OURS;
+            }
+            r = stub_ask(area, __NR_rt_sigaction, a[0], a[1], a[2], a[3]);
+            area->restored &= r == 0 ? ~bit : ~0UL;
+        } else {
+            area->restorer = new.restorer;
+            area->restored |= bit;
+        }
+    }
+    if (r == 0 && a[2] && guarded_copy((void *)a[2], &old, sizeof(old)) != 0) {
+        return -EFAULT_;
+    }
+    return r;
+}
+
 /* Return: 1 when *result is the call's, 0 when it is the sentry's. */
 static long answer_kept(struct area *area, uint32_t kept, long *result)
 {
@@ -182,6 +223,7 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_poll:
     case __NR_ppoll:
     case __NR_select:
+    case __NR_pselect6:
         r = may(area, CHAN_ASK_FILES) ? stub_poll(nr, area->args) : NOT_OURS;
         break;
     case __NR_clock_gettime:
@@ -197,7 +239,13 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_getrlimit:
     case __NR_prlimit64:
     case __NR_umask:
+        r = may(area, CHAN_ASK_FACTS) ? stub_facts(area, nr) : NOT_OURS;
+        break;
     case __NR_rt_sigaction:
+        r = RO->answer ? stub_default_action(area) : NOT_OURS;
+        if (r != NOT_OURS) {
+            break;
+        }
         r = may(area, CHAN_ASK_FACTS) ? stub_facts(area, nr) : NOT_OURS;
         break;
     case __NR_open:

@@ -154,6 +154,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->fault[0] = n->fault[1] = n->fault[2] = 0;
     n->restart = 0;
     n->sigreturn = 0;
+    n->restored = 0;
     n->flags = area->flags;
     n->rip = area->rip;
     n->rsp = o->stack ? o->stack : area->rsp;

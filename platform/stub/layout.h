@@ -321,6 +321,8 @@ struct chan {
      */
     uint64_t altstack[3];
     uint64_t handlers; /* a set: bit sig-1 */
+    uint64_t
+        default_actions; /* the same, of a child of vfork: signals with which nothing is done, no flags, no mask */
     uint32_t self_pid, self_tid, self_uid, pad2;
     struct stub_action actions[64];
     struct stub_order_signal signal;

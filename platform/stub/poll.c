@@ -1,5 +1,5 @@
 /*
- * A look at files without waiting: poll, ppoll and select with a zero timeout, if this process knows of every file whether it is
+ * A look at files without waiting: poll, ppoll, select and pselect6 with a zero timeout, if this process knows of every file whether it is
  * ready. Regular files and devices always are; an idle epoll set is not; a ring's words say it. Of a valid ring both ends exist, so
  * there is no hangup to report. If one file is not known, the sentry is asked for all.
  */
@@ -103,6 +103,12 @@ static int is_zero_time(uint64_t at)
     return at && guarded_copy(time, (const void *)at, sizeof(time)) == 0 && !(time[0] | time[1]);
 }
 
+static int is_zero_word(uint64_t at)
+{
+    uint64_t word;
+    return guarded_copy8(&word, (const void *)at) == 0 && word == 0;
+}
+
 long stub_poll(uint64_t nr, const uint64_t *a)
 {
     switch (nr) {
@@ -110,6 +116,11 @@ long stub_poll(uint64_t nr, const uint64_t *a)
         return (uint32_t)a[2] == 0 && a[1] ? poll_now(a[0], (uint32_t)a[1]) : NOT_OURS;
     case __NR_ppoll:
         return !a[3] && a[1] && is_zero_time(a[2]) ? poll_now(a[0], (uint32_t)a[1]) : NOT_OURS;
+    case __NR_pselect6:
+        if (a[5] && !is_zero_word(a[5])) {
+            return NOT_OURS;
+        }
+        /* fall through */
     case __NR_select:
         return (uint32_t)a[0] <= 64 && is_zero_time(a[4]) ? select_now((uint32_t)a[0], a + 1)
                                                           : NOT_OURS;

@@ -36,7 +36,9 @@ struct area {
     uint64_t
         frame_waits;   /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
-    uint64_t vfork;    /* our slot is freed by the parent, when we have left its memory */
+    uint64_t restored,
+        restorer;   /* of a child of vfork: signals with nothing but that; stub_default_action */
+    uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
     uint64_t
         out_limit; /* an output of the next request has no more bytes than that; 0: not known */
     uint8_t patience[PATIENCE_KINDS]; /* of calls by their numbers: see chan_wait */

@@ -110,6 +110,19 @@ void signal_keep_actions(struct task *t)
     give(t, false);
 }
 
+void signal_borrower_actions(struct task *child, struct platform_thread *pt)
+{
+    static const struct ksigaction nothing;
+    const struct sighand *s = child->tg->sighand;
+    uint64_t defaults = 0;
+    for (int sig = 1; s->ref.n == 1 && sig <= KSIG_MAX; sig++) {
+        if (memcmp(&s->action[sig], &nothing, sizeof(nothing)) == 0) {
+            defaults |= KSIG_BIT(sig);
+        }
+    }
+    platform_default_actions(pt, defaults);
+}
+
 void signal_child_actions(struct task *t, struct task *child)
 {
     child->tg->action_calls = t->tg->action_calls;

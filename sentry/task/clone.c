@@ -323,6 +323,8 @@ long task_clone(struct task *t, const struct clone_request *r)
         platform_keep_answer(pt, SYS_getpid, tid);
         platform_keep_answer(pt, SYS_gettid, tid);
         signal_child_actions(t, child);
+    } else if (!(r->flags & CLONE_THREAD)) {
+        signal_borrower_actions(child, pt);
     }
     if (traced) {
         ptrace_clone_child(t, child, pt, r->flags, event);

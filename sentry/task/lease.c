@@ -289,6 +289,8 @@ static long call_of(const struct task *t, long nr, long result)
         return (int)t->syscall_args[3] & AT_EMPTY_PATH ? SYS_fstat : -1;
     case SYS_poll:
     case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
         return SYS_poll;
     case SYS_epoll_wait:
     case SYS_epoll_pwait:

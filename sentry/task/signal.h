@@ -14,6 +14,7 @@
 
 struct guest_context;
 struct task;
+struct platform_thread;
 struct thread_group;
 
 #define KSIG_MAX 64
@@ -103,6 +104,8 @@ void signal_action_changed(struct thread_group *tg, ksigset_t signals);
 void signal_keep_actions(struct task *t);
 /* child is about to run, as a process of its own: a shell's children set what is set already. */
 void signal_child_actions(struct task *t, struct task *child);
+/* The same for one that runs in its parent's memory: posix_spawn asks what it does with each signal, mostly nothing. */
+void signal_borrower_actions(struct task *child, struct platform_thread *pt);
 /* rt_sigaction: installs *a (already checked); what becomes ignored is no longer pending. */
 void signal_set_action(struct task *t, int sig, const struct ksigaction *a);
 /**

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/select.h>
 
 #define ROUNDS 200
 
@@ -19,6 +20,12 @@ static void looks(short of_pipe, short of_event)
         struct pollfd p[3] = {{g_pipe[0], POLLIN, -1}, {-1, POLLIN, -1}, {g_event, POLLIN, -1}};
         CHECK_EQ(i % 2 ? poll(p, 3, 0) : ppoll(p, 3, &zero, NULL), !!of_pipe + !!of_event);
         CHECK(p[0].revents == of_pipe && p[1].revents == 0 && p[2].revents == of_event);
+        fd_set set;
+        FD_ZERO(&set);
+        FD_SET(g_pipe[0], &set);
+        FD_SET(g_event, &set);
+        CHECK_EQ(pselect(64, &set, NULL, NULL, &zero, NULL), !!of_pipe + !!of_event);
+        CHECK(FD_ISSET(g_pipe[0], &set) == !!of_pipe && FD_ISSET(g_event, &set) == !!of_event);
     }
 }
 
