@@ -33,7 +33,7 @@ struct ahead {
     unsigned files, files_max, looked, looked_max;
     struct {
         struct gofer_inode *dir; /* ref */
-        size_t start;            /* of its names */
+        size_t start, end;       /* of its names */
     } dirs[DIRS_MAX];
     unsigned dir_count;
     struct gofer_beside came;
@@ -77,15 +77,18 @@ static bool begin_dir(struct ahead *a, struct gofer_inode *dir)
     if (a->dir_count == DIRS_MAX) {
         return false;
     }
+    size_t end = a->size;
     if (a->dir_count > 0) {
         AUTO_FREE char *path = NULL;
         if (gofer_path(dir, NULL, &path) < 0 || !append(a, "//", 2) ||
             !append(a, path, strlen(path)) || !append(a, "//", 2)) {
             return false;
         }
+        a->dirs[a->dir_count - 1].end = end;
     }
     inode_get(&dir->inode);
     a->dirs[a->dir_count].dir = dir;
+    a->dirs[a->dir_count].end = SIZE_MAX;
     a->dirs[a->dir_count++].start = a->size;
     return true;
 }
@@ -108,6 +111,9 @@ static bool add_file(struct ahead *a, struct gofer_inode *dir, const struct gofe
         a->text[a->size = size] = '\0';
         if (a->dir_count > dirs) {
             inode_put(&a->dirs[--a->dir_count].dir->inode);
+            if (dirs > 0) {
+                a->dirs[dirs - 1].end = SIZE_MAX;
+            }
         }
         return false;
     }
@@ -174,10 +180,8 @@ static struct gofer_inode *dir_of(const struct ahead *a, uint32_t entry)
     while (i > 0 && a->dirs[i - 1].start > entry) {
         i--;
     }
-    if (i == 0 || memmem(a->text + a->dirs[i - 1].start, entry - a->dirs[i - 1].start, "//", 2)) {
-        return NULL; /* within the path of the next directory */
-    }
-    return a->dirs[i - 1].dir;
+    /* behind the end: within the path of the next directory */
+    return i > 0 && entry < a->dirs[i - 1].end ? a->dirs[i - 1].dir : NULL;
 }
 
 /* Keeps what came. The fds are consumed. */

@@ -259,7 +259,8 @@ void names_look_ahead(struct task *t, struct name_table *table, const struct pla
     expect(s, s->next, names, count);
     if (name_is_keyed(like)) {
         table->lists_score = MIN(table->lists_score + 1, SCORE_MAX);
-        table->opens_score = MIN(table->opens_score + (opens && is_new), SCORE_MAX);
+        bool file = opens && S_ISREG(p->dentry->inode->mode);
+        table->opens_score = MIN(table->opens_score + (file && is_new), SCORE_MAX);
     }
     if (opens && t->mm->leases) {
         t->mm->leases->reads_opened = window > 0 && table->uses_seen >= USES_HABIT;
@@ -300,7 +301,8 @@ static const char *tell_first(struct task *t, struct name_table *table, const st
                               const struct dirents *entries, const char *name, size_t count,
                               unsigned window)
 {
-    bool opens = table->opens_score > 0, is_new;
+    const unsigned files_max = MIN(window, table->open_credit);
+    bool opens = table->opens_score > 0 && files_max > 0, is_new;
     const char *last = NULL;
     unsigned files = 0, directories = 0;
     size_t entry = 0;
@@ -313,7 +315,7 @@ static const char *tell_first(struct task *t, struct name_table *table, const st
             enum told how = keep_one(t, table, at, &next, true);
             files += how == TOLD;
             last = how == TOLD ? name : last;
-            opens = how != TOLD_ALL;
+            opens = how != TOLD_ALL && files < files_max;
         }
         name += next.size + 1;
     }
