@@ -23,7 +23,7 @@
 #include "runtime/sentry_main.h"
 
 #define NOBODY       65534u
-#define RESERVED_FDS 4096u
+#define RESERVED_FDS 16384u
 
 #ifndef MS_PRIVATE
 #define MS_PRIVATE (1 << 18)

@@ -19,8 +19,12 @@
 #include "sentry/base/events.h"
 #include "sentry/fs/gofer_call.h"
 
-/* Idle fds: so many, if the host lets this process have eight times as many in all. */
-#define IDLE_FDS_MAX 2048u
+/*
+ * Idle fds: as many as a large tree has files, so that who goes through it again finds them open; each costs the host 300 bytes. OTHER_FDS, or
+ * seven eighths of what the host lets this process have, are left to all else.
+ */
+#define IDLE_FDS_MAX 12288u
+#define OTHER_FDS    8192u
 #define IDLE_FDS_MIN 64u
 #define SPIN_NS      (1 * NSEC_PER_MSEC)
 
@@ -210,7 +214,8 @@ int gofer_client_new(int sock, struct gofer_client **out)
     struct rlimit limit;
     g->idle_max = IDLE_FDS_MIN;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        g->idle_max = MAX(MIN(limit.rlim_cur / 8, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
+        rlim_t rest = limit.rlim_cur - MIN(limit.rlim_cur / 8 * 7, (rlim_t)OTHER_FDS);
+        g->idle_max = MAX(MIN(rest, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
     }
     list_init(&g->listings.lru);
     int err = event_source_add(&g->source, sock, 0, client_ready);
