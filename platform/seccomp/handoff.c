@@ -15,6 +15,8 @@
  *   also wake each other there, which costs a tenth of a wake-up across CPUs.
  * - `awake` is cleared by the first guest that rings although it is set: the poller has no CPU, and nobody else need
  *   spin for it. The poller sets it again when it runs.
+ * - A guest whose request the poller serves for longer than it spins rings all the same. The doorbell thread, on its CPU, then spins
+ *   for the reply in its place: a CPU that went idle takes 50 us to wake, and the baton may be the poller's again by then.
  *
  * No request is lost when the poller stops: it clears `awake`, and then looks at every channel once more; a guest
  * that saw `awake` set before published its request before that look, one that saw it cleared rings.
@@ -43,7 +45,10 @@
     (2 * NSEC_PER_MSEC) /* after it stopped, it starts again with the first doorbell if it paid */
 #define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
 #define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
-#define SPIN_REQUEST     250 /* pauses (40 ns) before an unanswered request rings the doorbell */
+#define RINGERS          64
+#define RING_WAIT_NS                                                                               \
+    (200 * NSEC_PER_USEC) /* for the poller's reply to one that rang, instead of for the baton */
+#define SPIN_REQUEST 250  /* pauses (40 ns) before an unanswered request rings the doorbell */
 
 static _Atomic uint32_t g_poll_wanted;        /* futex word: the poller sleeps while it is 0 */
 static int64_t g_doorbells[POLL_START_COUNT]; /* when the last ones came */
@@ -53,6 +58,7 @@ static _Atomic int64_t g_poll_not_before; /* CLOCK_MONOTONIC */
 static _Atomic uint32_t g_poll_rounds;    /* changes while the poller looks around */
 static _Atomic bool g_poll_pays;          /* it did when that was last looked at */
 static _Atomic bool g_poll_busy;          /* it serves a request */
+static _Atomic uint32_t g_poll_serves;    /* whose: index of g_poll_slots + 1 */
 static _Atomic int g_poller_tid;
 static cpu_set_t g_cpus;               /* all that this process may use */
 static _Atomic size_t g_confined;      /* threads; changes under the baton */
@@ -239,6 +245,59 @@ static void sleep_if_no_stubs(void)
     }
 }
 
+/*
+ * Who rang last. A guest for which the poller works for longer than it spins rings, and sleeps until that is answered. So this
+ * thread waits with it for the reply, and lets it go on as soon as that is there, whoever has the baton by then. To be let go too early
+ * only makes it look again; a task that got another's number is soon looked at, since nothing of that one is polled any more. Any
+ * other state than DONE needs to be looked at: the notification may be one that was broken off. Context: doorbell thread.
+ */
+struct ringer {
+    uint32_t tid;
+    uint32_t index; /* of g_poll_slots */
+    const struct chan *chan;
+    uint32_t polled; /* of the slot, when it was looked at, or let go */
+};
+static struct ringer g_ringers[RINGERS];
+
+/* Context: baton. */
+static void ringer_note(const struct seccomp_notif *n)
+{
+    const struct platform_thread *th = thread_find((int)n->pid);
+    if (n->data.nr == GATE_DOORBELL && th && th->chan) {
+        g_ringers[n->pid % RINGERS] =
+            (struct ringer){n->pid, th->index, th->chan, g_poll_slots[th->index].polled};
+    }
+}
+
+/* Return: false, it has to be looked at. */
+static bool ringer_answer(const struct seccomp_notif *n)
+{
+    struct ringer *r = &g_ringers[n->pid % RINGERS];
+    const struct poll_slot *slot = &g_poll_slots[r->index];
+    uint32_t polled = atomic_load(&slot->polled);
+    if (n->data.nr != GATE_DOORBELL || r->tid != n->pid || polled == r->polled ||
+        this_cpu() == g_seccomp.ro->poll_cpu) {
+        return false;
+    }
+    int64_t end = host_clock_ns(CLOCK_MONOTONIC) + RING_WAIT_NS;
+    do {
+        if (atomic_load(&slot->chan) != r->chan) {
+            return false;
+        }
+        uint32_t state = __atomic_load_n(&r->chan->state, __ATOMIC_ACQUIRE) & CHAN_STATE_MASK;
+        if (state == CHAN_DONE) {
+            r->polled = polled;
+            notify_answer(n->id, 0);
+            return true;
+        }
+        if (state != CHAN_REQ || atomic_load(&g_poll_serves) != r->index + 1) {
+            return false;
+        }
+        host_yield();
+    } while (host_clock_ns(CLOCK_MONOTONIC) < end);
+    return false;
+}
+
 static NORETURN void *doorbell_thread(void *arg)
 {
     (void)arg;
@@ -253,7 +312,11 @@ static NORETURN void *doorbell_thread(void *arg)
             }
             continue; /* the guest died, or was interrupted, before we got to it */
         }
+        if (ringer_answer(&n)) {
+            continue;
+        }
         baton_take();
+        ringer_note(&n);
         notify_handle(&n);
         baton_drop();
         if (g_guest_rang) {
@@ -292,12 +355,15 @@ static unsigned poll_once(bool wait)
         }
         struct platform_thread *th = g_poll_slots[i].th;
         atomic_store_explicit(&g_poll_busy, true, memory_order_relaxed);
+        atomic_store_explicit(&g_poll_serves, i + 1, memory_order_relaxed);
         if (th && channel_accept(th, 0)) {
             found++;
+            atomic_fetch_add(&g_poll_slots[i].polled, 1);
             baton_run();
             channel_park(g_poll_slots[i].th);
         }
         baton_drop();
+        atomic_store_explicit(&g_poll_serves, 0, memory_order_relaxed);
         atomic_store_explicit(&g_poll_busy, false, memory_order_relaxed);
     }
     return found;

@@ -232,6 +232,7 @@ void thread_mark_dead(struct platform_thread *th, int status);
 struct poll_slot {
     struct chan *_Atomic chan;
     struct platform_thread *th; /* under the baton */
+    _Atomic uint32_t polled;    /* requests that the poller took */
 };
 extern struct poll_slot g_poll_slots[THREAD_MAX];
 extern _Atomic uint32_t g_poll_slot_count;
