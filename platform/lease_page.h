@@ -145,6 +145,44 @@ static inline uint64_t lease_offset(unsigned index)
                : LEASE_SMALL_MAX * LEASE_SMALL + (index - LEASE_SMALL_MAX) * LEASE_BYTES_MAX;
 }
 
+/*
+ * Where the process may make files by noting it (platform/notes.h): names in one directory, as they are written, begin with path's
+ * first prefix bytes, and from dirfd (as platform_name.dirfd). The sentry writes this while the process waits for it. What has no bits in
+ * filter is not there; both put names in.
+ */
+#define CREATE_FILTER_BITS 2048U
+struct platform_creates {
+    uint32_t granted, prefix;
+    uint64_t since; /* the way there holds while the stamps of deps are not newer */
+    uint16_t deps[NAME_DEPS];
+    uint32_t dirfd;
+    uint32_t rights; /* NOTE_MAY_... of such files */
+    uint32_t pad;
+    uint64_t path[NAME_WORDS];
+    uint64_t filter[CREATE_FILTER_BITS / 64];
+};
+static inline uint64_t platform_create_hash(const char *name, uint64_t size)
+{
+    uint64_t h = size;
+    for (uint64_t i = 0; i < size; i++) {
+        h = (h ^ (uint8_t)name[i]) * 0x9e3779b97f4a7c15UL;
+        h ^= h >> 32;
+    }
+    return h;
+}
+static inline void platform_creates_add(struct platform_creates *c, uint64_t hash)
+{
+    for (int i = 0; i < 2; i++, hash >>= 20) {
+        uint64_t bit = hash % CREATE_FILTER_BITS;
+        c->filter[bit / 64] |= 1UL << bit % 64;
+    }
+}
+static inline int platform_creates_has(const volatile struct platform_creates *c, uint64_t hash)
+{
+    uint64_t first = hash % CREATE_FILTER_BITS, second = (hash >> 20) % CREATE_FILTER_BITS;
+    return c->filter[first / 64] >> first % 64 & c->filter[second / 64] >> second % 64 & 1;
+}
+
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     uint64_t closes; /* leases whose fds the process has closed, or opened: a bit each */
@@ -163,5 +201,6 @@ struct platform_lease_page {
     uint64_t libraries[64]; /* no files: the engine's own, struct stub_libraries */
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */
+    struct platform_creates creates;
 };
 _Static_assert(sizeof(struct platform_lease_page) <= 0x20000, "one channel slot");

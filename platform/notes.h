@@ -6,12 +6,16 @@
  * A file that may be noted has a slot, and rights; the sentry says so with the reply to its open. The process appends to the log, and
  * then replaces the word by one with the new size; the sentry takes all by exchanging the word, whose generation makes
  * a process that is in the middle of appending fail.
+ *
+ * Files may be made so, too, in one directory (struct platform_creates in platform/lease_page.h): the process takes one of the slots
+ * that it has no file in. Until the log is taken, what it does to that file goes to the log, its close included; then the slot is as
+ * any other.
  */
 #pragma once
 
 #include <stdint.h>
 
-#define NOTE_SLOTS 8
+#define NOTE_SLOTS 7
 #define NOTES_SIZE 0x8000U /* of the log */
 
 /* What may be done to the file of a slot by noting it. */
@@ -36,12 +40,14 @@ struct platform_note_stat {
 #define NOTES_CLOSED_SHIFT  32
 #define NOTES_REVOKED_SHIFT 40
 #define NOTES_GENERATION    (1UL << 48)
-#define NOTES_CLOSED        (0xffUL << NOTES_CLOSED_SHIFT)
+#define NOTES_CLOSED        (0x7fUL << NOTES_CLOSED_SHIFT)
+/* Among what may not be noted: files may not be made. */
+#define NOTES_NO_CREATES (1UL << NOTE_SLOTS)
 
 /* With a request: there are notes, which slots were closed, and whether the log has anything. */
 #define NOTES_TOLD        0x80000000U
 #define NOTES_TOLD_LOG    0x100U
-#define NOTES_TOLD_CLOSED 0xffU
+#define NOTES_TOLD_CLOSED 0x7fU
 
 /* With a reply: slot, rights, and the fd. */
 #define NOTE_GRANTED      0x100U
@@ -50,16 +56,32 @@ struct platform_note_stat {
 #define NOTE_FD_SHIFT     20
 #define NOTE_FD_MAX       4096
 
-enum platform_note_kind { NOTE_WRITE, NOTE_MODE, NOTE_OWNER, NOTE_TIMES };
+enum platform_note_kind {
+    NOTE_WRITE,
+    NOTE_MODE,
+    NOTE_OWNER,
+    NOTE_TIMES,
+    NOTE_CREATE, /* a file that is open from then on */
+    NOTE_CLOSE,  /* of a file that was made in the same log */
+};
 
-/* Followed by size bytes: what is written; a mode; uid and gid; two times, of seconds and nanoseconds. */
+/* Followed by size bytes: what is written; a mode; uid and gid; two times, of seconds and nanoseconds; struct platform_note_create. */
 struct platform_note {
     uint8_t kind, slot;
     uint16_t pad;
     uint32_t size;
     uint64_t tsc; /* time stamp counter, at the call */
 };
-#define NOTE_NEXT(size) ((sizeof(struct platform_note) + (size) + 7) & ~7UL)
+/* open's flags, the mode that the umask leaves, the fd; then the name in its directory. */
+struct platform_note_create {
+    uint32_t flags;
+    uint16_t mode, fd;
+    char name[];
+};
+/* O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_NONBLOCK, O_LARGEFILE, O_NOFOLLOW, O_CLOEXEC */
+#define NOTE_CREATE_FLAGS 02505703U
+#define NOTE_CREATES_MAX  128U /* in one log */
+#define NOTE_NEXT(size)   ((sizeof(struct platform_note) + (size) + 7) & ~7UL)
 
 /* Where a thread's notes are. */
 struct platform_notes {

@@ -84,7 +84,8 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
         return r;
     }
     bool reads = lease_open_can_have(how->flags) && !how->resolve && *text;
-    w.trace = reads ? &lookup.trace : NULL;
+    bool makes = how->flags & O_CREAT && how->flags & O_ACCMODE && !how->resolve;
+    w.trace = reads || makes ? &lookup.trace : NULL;
     if (fd_table_full(t->files, fd_limit(t))) {
         return -EMFILE;
     }
@@ -93,10 +94,13 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
         return r;
     }
     r = fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
+    lookup.text = text;
+    lookup.dirfd = dirfd;
+    if (r >= 0 && makes && f->created) {
+        notes_created(t, &lookup, f);
+    }
     if (r >= 0 && reads && S_ISREG(f->inode->mode) &&
         (f->inode->i_flags & INODE_FROZEN || f->ops->steady)) {
-        lookup.text = text;
-        lookup.dirfd = dirfd;
         lookup.follow = !(how->flags & O_NOFOLLOW);
         names_keep(t, &lookup, 0, &f->path, NAME_USE_OPEN);
     }

@@ -175,6 +175,15 @@ static int may(const struct area *area, uint32_t ask)
     return RO->answer && !(area->chan->ask & ask);
 }
 
+/* In a directory where the process may make files by noting it. */
+static long create(struct area *area, uint64_t nr)
+{
+    return *(volatile uint32_t *)&lease_page()->creates.granted &&
+                   may(area, CHAN_ASK_NAMES | CHAN_ASK_FILES | CHAN_ASK_FACTS)
+               ? stub_create(area, nr)
+               : NOT_OURS;
+}
+
 long stub_answer(struct area *area, uint64_t nr, long *result)
 {
     uint32_t kept = nr < PLATFORM_COPY_NR_COUNT ? RO->kept[nr] : 0;
@@ -251,6 +260,11 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_open:
     case __NR_openat:
         r = may(area, CHAN_ASK_NAMES | CHAN_ASK_FILES) ? stub_name(area, nr) : NOT_OURS;
+        r = r == NOT_OURS ? create(area, nr) : r;
+        break;
+    case __NR_unlink:
+    case __NR_unlinkat:
+        r = create(area, nr);
         break;
     case __NR_newfstatat:
         if (area->args[3] & AT_EMPTY_PATH_) {
@@ -266,6 +280,7 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_getxattr:
     case __NR_lgetxattr:
         r = may(area, CHAN_ASK_NAMES) ? stub_name(area, nr) : NOT_OURS;
+        r = r == NOT_OURS ? create(area, nr) : r;
         break;
     case __NR_readlink:
     case __NR_readlinkat:

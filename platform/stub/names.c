@@ -60,7 +60,7 @@ _Static_assert(sizeof(struct statx_out) == 256, "struct statx");
  * A string, padded with zeroes. It is read in whole words, so one that ends less than a word before memory that can't be read
  * is left to the sentry. Return: words, 0 when it is too long or can't be read.
  */
-static unsigned take_string(uint64_t addr, uint64_t *words, unsigned max)
+unsigned stub_take_string(uint64_t addr, uint64_t *words, unsigned max)
 {
     for (unsigned i = 0; i < max; i++) {
         uint64_t word;
@@ -79,7 +79,7 @@ static unsigned take_string(uint64_t addr, uint64_t *words, unsigned max)
 
 static int take_query(struct query *q, uint64_t dirfd, uint64_t path, uint8_t class)
 {
-    q->count = take_string(path, q->words, NAME_WORDS);
+    q->count = stub_take_string(path, q->words, NAME_WORDS);
     q->class = class;
     uint8_t first = (uint8_t)q->words[0];
     q->dirfd = first == '/' ? AT_FDCWD_ : stub_directory_key((uint32_t)dirfd);
@@ -302,7 +302,7 @@ static long xattr_name(const struct query *q, uint64_t attribute)
         uint64_t words[4];
         char text[32];
     } a = {.words = {0}};
-    if (!take_string(attribute, a.words, 4) || !find_name(q, &n) || n.flags & NAME_ABSENT) {
+    if (!stub_take_string(attribute, a.words, 4) || !find_name(q, &n) || n.flags & NAME_ABSENT) {
         return NOT_OURS;
     }
     int is_label = 1, is_acl = 1, is_default = 1;

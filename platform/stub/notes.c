@@ -27,13 +27,14 @@ uint32_t stub_notes_tell(struct area *area)
 void stub_notes_told(struct area *area, uint32_t told)
 {
     uint64_t closed = (uint64_t)(told & NOTES_TOLD_CLOSED) << NOTES_CLOSED_SHIFT;
+    area->fresh = told & NOTES_TOLD_LOG ? 0 : area->fresh;
     uint64_t left = __atomic_and_fetch(&area->chan->notes, ~closed, __ATOMIC_SEQ_CST);
     area->waiting = (left & (NOTES_LOGGED | NOTES_CLOSED)) != 0;
 }
 
 void stub_notes_granted(struct area *area, uint32_t order)
 {
-    uint32_t slot = order >> NOTE_SLOT_SHIFT & (NOTE_SLOTS - 1);
+    uint32_t slot = (order >> NOTE_SLOT_SHIFT & 7) % NOTE_SLOTS;
     area->note_rights[slot] = (uint8_t)(order >> NOTE_RIGHTS_SHIFT);
     area->note_fd[slot] = (uint16_t)(order >> NOTE_FD_SHIFT);
     area->note_position[slot] = area->note_rights[slot] & NOTE_POSITION ? 0 : -1;
@@ -87,37 +88,17 @@ void stub_notes_served(struct area *area, uint64_t nr)
 static int take_word(struct area *area, uint32_t slot, uint64_t *out)
 {
     *out = word_load(&area->chan->notes);
-    if (*out >> (NOTES_REVOKED_SHIFT + slot) & 1) {
+    if (!stub_note_is_fresh(area, slot, *out) && *out >> (NOTES_REVOKED_SHIFT + slot) & 1) {
         area->noted &= ~(1U << slot);
         return 0;
     }
     return 1;
 }
 
-static long note_close(struct area *area, uint32_t slot)
+/* word: the slot was ours. Return: 0, or NOT_OURS. */
+static long append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
+                   uint64_t word)
 {
-    uint64_t word;
-    uint32_t *known = &process_facts()->fds[area->note_fd[slot] % FACT_FDS];
-    if (!take_word(area, slot, &word) ||
-        !word_replace(&area->chan->notes, word, word | 1UL << (NOTES_CLOSED_SHIFT + slot))) {
-        return NOT_OURS;
-    }
-    area->noted &= ~(1U << slot);
-    area->waiting = 1;
-    if (area->note_fd[slot] < FACT_FDS && *known) {
-        __atomic_store_n(known, 0, __ATOMIC_SEQ_CST);
-    }
-    stub_fd_is_free(area->note_fd[slot]);
-    return 0;
-}
-
-/* Return: 0, or NOT_OURS. */
-static long note(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v)
-{
-    uint64_t word;
-    if (!take_word(area, slot, &word)) {
-        return NOT_OURS;
-    }
     uint64_t at = word & NOTES_LOGGED;
     if (at > NOTES_SIZE || v->size > NOTES_SIZE || at + NOTE_NEXT(v->size) > NOTES_SIZE) {
         return NOT_OURS;
@@ -133,6 +114,37 @@ static long note(struct area *area, uint32_t slot, uint8_t kind, const struct io
     }
     area->waiting = 1;
     area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
+    return 0;
+}
+
+static long note(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v)
+{
+    uint64_t word;
+    return take_word(area, slot, &word) ? append(area, slot, kind, v, word) : NOT_OURS;
+}
+
+static long note_close(struct area *area, uint32_t slot)
+{
+    const struct iov nothing = {0, 0};
+    uint64_t word;
+    uint32_t *known = &process_facts()->fds[area->note_fd[slot] % FACT_FDS];
+    if (!take_word(area, slot, &word)) {
+        return NOT_OURS;
+    }
+    if (stub_note_is_fresh(area, slot, word)) {
+        if (append(area, slot, NOTE_CLOSE, &nothing, word) != 0) {
+            return NOT_OURS;
+        }
+        area->fresh = 0;
+    } else if (!word_replace(&area->chan->notes, word, word | 1UL << (NOTES_CLOSED_SHIFT + slot))) {
+        return NOT_OURS;
+    }
+    area->noted &= ~(1U << slot);
+    area->waiting = 1;
+    if (area->note_fd[slot] < FACT_FDS && *known) {
+        __atomic_store_n(known, 0, __ATOMIC_SEQ_CST);
+    }
+    stub_fd_is_free(area->note_fd[slot]);
     return 0;
 }
 

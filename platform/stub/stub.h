@@ -48,6 +48,9 @@ struct area {
     uint16_t note_fd[NOTE_SLOTS];
     uint8_t note_rights[NOTE_SLOTS];
     int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
+    uint32_t fresh;       /* of noted: the slot whose file is known from the log only; creates.c */
+    uint32_t fresh_count; /* files that were made in the log */
+    uint64_t fresh_generation; /* ... which is the one of the word with that generation */
     uint32_t call_traced; /* the sentry was told of the call before it was made (CHAN_ASK_CALLS) */
     uint32_t call_over;   /* the kick at the exit tells it that the call was answered here */
 };
@@ -268,11 +271,18 @@ void stub_notes_served(struct area *area, uint64_t nr);
 /* The channel is another, or new. */
 static inline void stub_notes_reset(struct area *area)
 {
-    area->noted = area->waiting = 0;
+    area->noted = area->waiting = area->fresh = area->fresh_count = 0;
 }
+
+/* creates.c */
+long stub_create(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* Is slot's file known from the log only, whose word that is? */
+int stub_note_is_fresh(struct area *area, uint32_t slot, uint64_t word);
 
 /* names.c */
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* A string, in max words of 8 bytes, padded with zeroes. Return: words; 0: it is too long, or can't be read. */
+unsigned stub_take_string(uint64_t addr, uint64_t *words, unsigned max);
 
 /* answer.c */
 long stub_answer(struct area *area, uint64_t nr, long *result);

@@ -37,11 +37,19 @@ static const struct inode_ops *ops_for(const struct mem_fs_type *type, uint32_t 
     }
 }
 
+static bool has_inodes(const struct mem_fs *fs)
+{
+    return !fs->max_inodes || fs->inodes + fs->reserved_inodes < fs->max_inodes;
+}
+
 int mem_node_new(struct super_block *sb, uint32_t mode, uint32_t uid, uint32_t gid,
                  struct mem_node **out)
 {
     struct mem_fs *fs = mem_fs(sb);
-    if (fs->max_inodes && fs->inodes >= fs->max_inodes) {
+    if (!has_inodes(fs) && g_file_lease_yield_room) {
+        g_file_lease_yield_room();
+    }
+    if (!has_inodes(fs)) {
         return -ENOSPC;
     }
     struct mem_node *n = calloc(1, fs->type->node_size);

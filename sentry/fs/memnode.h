@@ -36,6 +36,7 @@ struct mem_fs {
     const struct mem_fs_type *type;
     struct mem_budget budget;
     uint64_t inodes, max_inodes; /* 0: no limit */
+    uint64_t reserved_inodes;    /* of files whose making is still to be made known */
 };
 
 static inline struct mem_node *mem_node(struct inode *inode)
@@ -87,6 +88,10 @@ bool mem_emit_names(struct file *f, struct dir_context *c);
 MUST_CHECK int mem_open_dir(struct inode *inode, struct file *f);
 MUST_CHECK size_t mem_names_after(struct inode *dir, const struct name *after, char *names,
                                   size_t size, size_t max);
+
+MUST_CHECK int mem_reserve_names(struct inode *dir, int count);
+MUST_CHECK bool mem_each_name(const struct inode *dir, size_t max,
+                              void (*tell)(void *to, const struct name *name), void *to);
 
 /* inode_ops of all kinds (memnode.c) */
 MUST_CHECK int mem_open_file(struct inode *inode, struct file *f);

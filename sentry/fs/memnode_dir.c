@@ -314,6 +314,38 @@ size_t mem_names_after(struct inode *dir, const struct name *after, char *names,
     return count;
 }
 
+bool mem_each_name(const struct inode *dir, size_t max,
+                   void (*tell)(void *to, const struct name *name), void *to)
+{
+    const struct memdir *d = &mem_node((struct inode *)(uintptr_t)dir)->names;
+    if (d->slot_count > 4 * max) { /* most may be holes */
+        return false;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < d->slot_count; i++) {
+        const struct mem_dirent *e = d->slots[i].entry;
+        if (e && count++ == max) {
+            return false;
+        }
+        if (e) {
+            const struct name name = {e->name, e->size};
+            tell(to, &name);
+        }
+    }
+    return true;
+}
+
+int mem_reserve_names(struct inode *dir, int count)
+{
+    struct mem_fs *fs = mem_fs(dir->sb);
+    fs->reserved_inodes += (uint64_t)(int64_t)count; /* wraps to a subtraction */
+    fs->budget.reserved_pages += (uint64_t)(int64_t)count;
+    return memfile_affords(&fs->budget, 0) &&
+                   (!fs->max_inodes || fs->inodes + fs->reserved_inodes <= fs->max_inodes)
+               ? 0
+               : -ENOSPC;
+}
+
 static bool emit_dots(struct file *f, struct dir_context *c)
 {
     const struct dentry *parent = f->path.dentry ? f->path.dentry->parent : NULL;

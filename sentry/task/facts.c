@@ -161,6 +161,16 @@ uint32_t facts_set_umask(struct task *t, uint32_t mask)
     return old;
 }
 
+bool facts_know_umask(struct task *t)
+{
+    struct fact_table *table = table_of(t);
+    if (table && !table->umask_given) {
+        table->umask_given = true;
+        __atomic_store_n(&table->page->umask, FACT_VALID | t->fs->umask, __ATOMIC_SEQ_CST);
+    }
+    return table;
+}
+
 /* --- the end --- */
 
 void facts_end(struct mm *mm)

@@ -23,6 +23,8 @@ void facts_forget_all(enum platform_fact fact);
 uint32_t facts_umask(const struct fs_context *fs);
 /* t's umask(2). Return: the old one. */
 uint32_t facts_set_umask(struct task *t, uint32_t mask);
+/* t's process, whose only thread is in a system call, certainly will need it. Return: it has it. */
+bool facts_know_umask(struct task *t);
 
 /* The process of mm knows nothing from now on: the address space goes, or fs gets other users. */
 void facts_end(struct mm *mm);

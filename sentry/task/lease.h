@@ -6,6 +6,14 @@
 /* The end of a system call of t's: what it held goes back to its lessees; nr, result: perhaps its file is worth a lease now.
  * Context: may block. */
 void lease_call_done(struct task *t, long nr, long result);
+struct name_lookup;
+/*
+ * notes_created - t has just made f, a regular file, by the name that l says (whose trace is filled in): perhaps it may make the next ones
+ *                 in that directory by noting it. To be called when f has its fd.
+ *
+ * Context: may block, for the fd table only.
+ */
+void notes_created(struct task *t, const struct name_lookup *l, struct file *f);
 /* t says with a request that it has noted calls: platform/notes.h. Context: may block. */
 void notes_told(struct task *t, uint32_t told);
 /* t's process has other rights than when it opened its files: it calls again. */

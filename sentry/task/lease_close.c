@@ -20,7 +20,7 @@
  */
 #include "lib/log.h"
 #include "sentry/base/kernel.h"
-#include "sentry/task/lease_internal.h"
+#include "sentry/task/notes_internal.h"
 #include "sentry/vfs/notify.h"
 
 static struct list g_tables = LIST_INIT(g_tables); /* lease_table.all_link */
@@ -60,6 +60,9 @@ static void settle(struct fd_closes *c)
     }
     lease_directory_settle(table);
     lease_open_settle(table, all); /* behind the closes: the numbers are used again */
+    if (table->notes) {
+        creates_adopt(table->notes);
+    }
 }
 
 void lease_closes_init(struct lease_table *table, struct fd_table *files)

@@ -288,6 +288,7 @@ void lease_consider_directory(struct task *t, struct file *f, int fd)
         return;
     }
     stamps_start((struct stamps *)stamps);
+    notes_give_way(f->inode);
     AUTO_FREE struct directory_lease *l = calloc(1, sizeof(*l));
     if (!l) {
         return;

@@ -240,6 +240,9 @@ bool notes_are_applied(void);
 void lease_drop_closed(void);
 void notes_drop_closed(struct lease_table *table);
 void notes_free(struct lease_table *table);
+/* notes_create.c: files that the process makes by noting it. It does, or may; it may not any more. */
+bool notes_may_create(const struct lease_table *table);
+void notes_end_creates(struct lease_table *table);
 /* nr: the call that is done, or -1. */
 void notes_call_done(struct task *t, long nr);
 bool lease_is_note(const struct file_lease *l);

@@ -194,6 +194,7 @@ void lease_open_withdraw(struct lease_table *table)
         }
     }
     lease_end_directories(table);
+    notes_end_creates(table);
     lease_settle(table); /* what it opened meanwhile */
     table->closes.open_limit = 0;
 }
@@ -364,7 +365,7 @@ unsigned lease_open_known(const struct task *t, const struct inode *inode, uint3
 
 void lease_open_retract(struct task *t)
 {
-    if (t->mm->leases && t->mm->leases->page->open_limit) {
+    if (t->mm->leases && t->mm->leases->page->open_limit && !notes_may_create(t->mm->leases)) {
         lease_open_withdraw(t->mm->leases);
         fd_table_offer(t->files, 0);
     }

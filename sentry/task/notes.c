@@ -2,6 +2,7 @@
  * Noted calls (platform/notes.h): what a process does to a file that it has just opened, without asking. It makes sense where the
  * result is certain, and nobody else sees the file before we have read the notes:
  *
+ *      open        that makes a file in a directory where nobody else looks: notes_create.c
  *      close       of a memory file, which nobody notices
  *      write, fchmod, fchown, utimensat
  *                  of a memory file that this open has made: all others come to it later than we give the right, and by a
@@ -27,42 +28,11 @@
 
 #include "lib/log.h"
 #include "sentry/base/timer.h"
-#include "sentry/task/lease_internal.h"
+#include "sentry/task/notes_internal.h"
 #include "sentry/vfs/namei.h"
 #include "sentry/vfs/notify.h"
 #include "sentry/vfs/vfs.h"
 
-struct noted_file {
-    struct file_lease base; /* on the inode's list while out or closed */
-    struct note_table *table;
-    struct file *file; /* borrowed: its fd's closing ends this */
-    int fd;
-    unsigned rights;
-    unsigned flags; /* of the file, with which it was given */
-    bool out;       /* the process may note calls on it */
-    bool closed;    /* it has noted close, which the fd table does not know of */
-    bool recheck;   /* the process itself has used the inode in a call */
-    int64_t pos;    /* the file's, as the process knows it */
-    unsigned place; /* of the attributes that the process has, + 1; 0: none. They are made of: */
-    struct inode_mark stat_of;
-};
-
-struct note_table {
-    struct task *task;         /* borrowed: the process's only thread */
-    struct lease_table *table; /* borrowed: owns this */
-    const struct cred *cred;   /* borrowed by the files that are out: they were opened with it */
-    struct platform_notes notes;
-    uint64_t generation, revoked; /* revoked: a bit a slot */
-    unsigned last;                /* slot that was given */
-    unsigned out, closed;         /* how many slots are */
-    unsigned
-        told; /* slots whose close came with the running request: the process still has their bits set */
-    bool recheck, applying;
-    unsigned places; /* in use: a bit each */
-    int stat_credit; /* files that come with their attributes: it has asked for some */
-    struct clock_pair since;
-    struct noted_file files[NOTE_SLOTS];
-};
 static unsigned g_closed;   /* of all processes: descriptors that are to be closed */
 static unsigned g_applying; /* tables */
 
@@ -91,7 +61,9 @@ static int apply_write(struct file *f, const uint8_t *bytes, size_t size, int64_
         return -EFBIG;
     }
     ssize_t n = f->ops->write(f, &u, &f->pos);
-    noted(f->noted)->pos = f->pos;
+    if (f->noted) {
+        noted(f->noted)->pos = f->pos;
+    }
     f->inode->mtime_ns = when;
     return n == (ssize_t)size ? 0 : n < 0 ? (int)n : -ENOSPC;
 }
@@ -135,6 +107,25 @@ static int apply_one(const struct platform_note *n, const uint8_t *bytes, struct
     }
 }
 
+/* n, of files[slot]. */
+static int apply_to_slot(struct note_table *t, const struct platform_note *n, const uint8_t *bytes,
+                         int64_t when)
+{
+    struct noted_file *s = &t->files[n->slot % NOTE_SLOTS];
+    const struct made_file *m = &t->made[n->slot % NOTE_SLOTS];
+    int r = -EBADF;
+    if (m->file && m->now) {
+        r = apply_one(n, bytes, m->file, notes_rights(t->task, m->file), when);
+        m->file->inode->ctime_ns = r == 0 ? when : m->file->inode->ctime_ns;
+    } else if (s->out && !s->file->inode->lock.owner && !s->file->pos_lock.owner) {
+        reserve(s, false);
+        r = apply_one(n, bytes, s->file, s->rights, when);
+        reserve(s, true);
+        s->file->inode->ctime_ns = r == 0 ? when : s->file->inode->ctime_ns;
+    }
+    return r;
+}
+
 static void apply_log(struct note_table *t, size_t size)
 {
     /* Who noted something is in no call that uses one of these files; else it is a forgery, and may not make us wait. */
@@ -145,18 +136,13 @@ static void apply_log(struct note_table *t, size_t size)
         if (n.size > size - at - sizeof(n)) {
             break;
         }
-        struct noted_file *s = &t->files[n.slot % NOTE_SLOTS];
+        const uint8_t *bytes = t->notes.log + at + sizeof(n);
         int64_t when = clock_pair_ns(&t->since, &now, n.tsc);
-        int r = -EBADF;
-        if (s->out && !s->file->inode->lock.owner && !s->file->pos_lock.owner) {
-            reserve(s, false);
-            r = apply_one(&n, t->notes.log + at + sizeof(n), s->file, s->rights, when);
-            reserve(s, true);
-        }
+        int r = n.kind == NOTE_CREATE  ? creates_apply(t, n.slot % NOTE_SLOTS, bytes, n.size, when)
+                : n.kind == NOTE_CLOSE ? creates_apply_close(t, n.slot % NOTE_SLOTS)
+                                       : apply_to_slot(t, &n, bytes, when);
         if (r < 0) {
             log_info("a noted call of kind %u failed: %d", n.kind, r);
-        } else {
-            s->file->inode->ctime_ns = when;
         }
     }
 }
@@ -176,6 +162,9 @@ static void note_closed(struct noted_file *s)
     struct note_table *t = s->table;
     struct file *f = s->file;
     not_out(s);
+    if (creates_forget(t, f)) {
+        return;
+    }
     s->closed = true;
     t->closed++;
     g_closed++;
@@ -186,8 +175,7 @@ static void note_closed(struct noted_file *s)
     }
 }
 
-/* All that was noted happens now; revoke: a bit for each slot of which nothing more may be noted. Doesn't block. */
-static void take_notes(struct note_table *t, uint64_t revoke)
+void notes_take(struct note_table *t, uint64_t revoke)
 {
     t->revoked |= revoke;
     t->generation += NOTES_GENERATION;
@@ -196,6 +184,7 @@ static void take_notes(struct note_table *t, uint64_t revoke)
     size_t logged = MIN(word & NOTES_LOGGED, (uint64_t)NOTES_SIZE);
     t->applying = true;
     g_applying++;
+    creates_begin(t);
     if (logged) {
         apply_log(t, logged);
     }
@@ -204,8 +193,13 @@ static void take_notes(struct note_table *t, uint64_t revoke)
             note_closed(&t->files[i]);
         }
     }
+    unsigned unfit = creates_done(t);
     g_applying--;
     t->applying = false;
+    for (; unfit; unfit &= unfit - 1) {
+        unsigned i = (unsigned)__builtin_ctz(unfit);
+        file_lease_end(i < NOTE_SLOTS ? &t->files[i].base : &t->creates.base);
+    }
 }
 
 /* --- the slot's life --- */
@@ -223,7 +217,7 @@ static void take_over(struct file_lease *base)
 {
     struct noted_file *s = noted(base);
     if (s->out) {
-        take_notes(s->table, 1UL << (s - s->table->files));
+        notes_take(s->table, 1UL << (s - s->table->files));
     }
 }
 
@@ -293,7 +287,7 @@ void notes_give_way(struct inode *inode)
 {
     struct file_lease *l, *next;
     list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
-        if (l->writes && lease_is_note(l)) {
+        if (l->writes && (lease_is_note(l) || lease_is_create(l))) {
             file_lease_end(l);
         }
     }
@@ -312,7 +306,7 @@ void notes_drop_closed(struct lease_table *table)
 void notes_settle(struct lease_table *table)
 {
     struct note_table *t = table->notes;
-    if (t->out && task_current() != t->task) {
+    if ((t->out || t->creates.out) && task_current() != t->task) {
         notes_end_all(table);
     }
     drop_closed(t);
@@ -321,8 +315,11 @@ void notes_settle(struct lease_table *table)
 void notes_end_all(struct lease_table *table)
 {
     struct note_table *t = table->notes;
-    if (t && t->out) {
-        take_notes(t, (1UL << NOTE_SLOTS) - 1);
+    if (t && (t->out || t->creates.out)) {
+        notes_take(t, (1UL << NOTE_SLOTS) - 1);
+        if (t->creates.out) {
+            file_lease_end(&t->creates.base);
+        }
         for (unsigned i = 0; i < NOTE_SLOTS; i++) {
             if (t->files[i].out) {
                 file_lease_end(&t->files[i].base);
@@ -356,7 +353,8 @@ void notes_new_thread(struct lease_table *table)
 
 bool notes_are_out(const struct lease_table *table)
 {
-    return table->notes && (table->notes->out || table->notes->closed);
+    const struct note_table *t = table->notes;
+    return t && (t->out || t->closed || t->creates.out);
 }
 
 bool notes_are_applied(void)
@@ -369,6 +367,7 @@ void notes_free(struct lease_table *table)
     if (table->notes) {
         notes_end_all(table);
         drop_closed(table->notes);
+        creates_adopt(table->notes);
         free(take(&table->notes));
     }
 }
@@ -382,7 +381,8 @@ void notes_told(struct task *task, uint32_t told)
     unsigned closed = told & NOTES_TOLD_CLOSED;
     t->told = 0;
     if (told & NOTES_TOLD_LOG) {
-        take_notes(t, 0);
+        notes_take(t, 0);
+        lease_settle(t->table); /* what was made, and stays open */
     } else {
         for (; closed; closed &= closed - 1) {
             unsigned i = (unsigned)__builtin_ctz(closed);
@@ -395,8 +395,7 @@ void notes_told(struct task *task, uint32_t told)
     drop_closed(t);
 }
 
-/* Nobody but the process itself sees what it does to f, of which these are all references. */
-static bool is_unseen(const struct task *task, const struct file *f, uint32_t refs)
+bool notes_unseen(const struct task *task, const struct file *f, uint32_t refs)
 {
     return list_empty(&f->inode->locks) && f->inode->nlink > 0 && !g_vfs_notify &&
            !(f->inode->mode & (S_ISUID | S_ISGID)) && f->cred == task->cred && f->ref.n == refs;
@@ -436,7 +435,7 @@ static void give_stat(struct note_table *t, struct noted_file *s)
         return;
     }
     list_for_each_entry (l, &s->file->inode->leases, inode_link) {
-        if (l->writes) {
+        if (l->writes && l != &s->base) {
             return; /* somebody changes them without telling */
         }
     }
@@ -482,12 +481,17 @@ static bool asks_for_stat(const struct task *task, long nr)
 void notes_call_done(struct task *task, long nr)
 {
     struct note_table *t = task->mm && task->mm->leases ? task->mm->leases->notes : NULL;
-    if (t && t->out && t->task == task && (t->recheck || t->cred != task->cred)) {
+    if (t && (t->out || t->creates.out) && t->task == task &&
+        (t->recheck || t->cred != task->cred)) {
         t->recheck = false;
+        if (t->creates.out && !creates_hold(t, task)) {
+            file_lease_end(&t->creates.base);
+        }
         t->stat_credit = asks_for_stat(task, nr) ? STAT_CREDIT : t->stat_credit;
         for (unsigned i = 0; i < NOTE_SLOTS; i++) {
             struct noted_file *s = &t->files[i];
-            if (s->out && !(is_unseen(task, s->file, 1) && has_room(s) && is_up_to_date(s, nr))) {
+            if (s->out &&
+                !(notes_unseen(task, s->file, 1) && has_room(s) && is_up_to_date(s, nr))) {
                 file_lease_end(&s->base);
             }
         }
@@ -497,7 +501,7 @@ void notes_call_done(struct task *task, long nr)
     }
 }
 
-static struct note_table *table_for(struct task *task)
+struct note_table *notes_table(struct task *task)
 {
     struct lease_table *table = lease_table_of(task);
     if (!table || !table->closes.table) {
@@ -516,11 +520,12 @@ static struct note_table *table_for(struct task *task)
         table->notes = t;
     }
     if (t->task != task) { /* the one that is left of several threads */
-        if (t->out || t->closed || !platform_notes(task->pt, &t->notes)) {
+        if (t->out || t->closed || t->creates.out || !platform_notes(task->pt, &t->notes)) {
             return NULL;
         }
         t->task = task;
-        t->revoked = (1UL << NOTE_SLOTS) - 1; /* its channel's word is whatever it is */
+        t->revoked =
+            (1UL << NOTE_SLOTS) - 1 + NOTES_NO_CREATES; /* its channel's word is whatever it is */
         t->told = 0;
     }
     return t;
@@ -537,8 +542,7 @@ static int free_slot(struct note_table *t)
     return -1;
 }
 
-/* What may be noted of a file that task has just made. */
-static unsigned rights_of(const struct task *task, const struct file *f)
+unsigned notes_rights(const struct task *task, const struct file *f)
 {
     unsigned rights = NOTE_MAY_CLOSE | (file_readable(f) ? NOTE_READABLE : 0) |
                       (f->pos == 0 && !(f->flags & O_APPEND) ? NOTE_POSITION : 0);
@@ -554,40 +558,47 @@ static unsigned rights_of(const struct task *task, const struct file *f)
     return rights;
 }
 
-void notes_consider(struct task *task, struct file *f, int fd)
+bool notes_give_slot(struct note_table *t, unsigned slot, struct file *f, int fd, unsigned rights)
 {
-    if (!f->ops->reserve || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
-        f->noted || task->tg->live_threads != 1 || !is_unseen(task, f, 2)) {
-        return;
-    }
-    struct note_table *t = table_for(task);
-    int slot = t ? free_slot(t) : -1;
-    if (slot < 0) {
-        return;
-    }
     struct noted_file *s = &t->files[slot];
     *s = (struct noted_file){.table = t,
                              .file = f,
                              .fd = fd,
                              .flags = f->flags,
-                             .rights = rights_of(task, f),
+                             .rights = rights,
                              .out = true,
                              .pos = f->pos};
-    if (!reserve(s, true)) {
-        reserve(s, false);
-        s->rights &= ~NOTE_MAY_WRITE;
-    }
     s->base.writes = s->rights & (NOTE_MAY_WRITE | NOTE_MAY_SET | NOTE_MAY_OWN);
-    give_stat(t, s);
     file_lease_init(&s->base, &note_ops, f->inode);
     f->noted = &s->base;
     t->out++;
+    return reserve(s, true);
+}
+
+void notes_consider(struct task *task, struct file *f, int fd)
+{
+    if (!f->ops->reserve || !S_ISREG(f->inode->mode) || f->flags & (O_PATH | O_DIRECT) ||
+        f->noted || task->tg->live_threads != 1 || !notes_unseen(task, f, 2)) {
+        return;
+    }
+    struct note_table *t = notes_table(task);
+    int slot = t ? free_slot(t) : -1;
+    if (slot < 0) {
+        return;
+    }
+    bool room = notes_give_slot(t, (unsigned)slot, f, fd, notes_rights(task, f));
+    struct noted_file *s = &t->files[slot];
+    if (!room) {
+        reserve(s, false);
+        s->rights &= ~NOTE_MAY_WRITE;
+    }
+    give_stat(t, s);
     t->last = (unsigned)slot;
     t->cred = task->cred;
     t->table->closes.waiting = true;
     if (t->revoked >> slot & 1) {
         t->revoked &= ~(1UL << slot);
-        take_notes(t, 0);
+        notes_take(t, 0);
     }
     platform_grant_notes(task->pt, (unsigned)slot, s->rights | s->place << NOTE_PLACE_SHIFT, fd);
 }

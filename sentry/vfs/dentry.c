@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "sentry/base/kernel.h"
+#include "sentry/vfs/lease.h"
 #include "sentry/vfs/stamp.h"
 
 #define DEFAULT_LIMIT 16384
@@ -239,6 +240,7 @@ static struct dentry *find_valid(struct dentry *parent, const struct name *name)
 
 int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out)
 {
+    inode_take_notes(parent->inode); /* of names in it */
     *out = find_valid(parent, name);
     if (*out) {
         return 0;
@@ -263,6 +265,7 @@ int dentry_lookup(struct dentry *parent, const struct name *name, unsigned hint,
                   struct dentry **out)
 {
     struct inode *dir = parent->inode;
+    inode_take_notes(dir);
     *out = find_valid(parent, name);
     if (*out) {
         return 0;

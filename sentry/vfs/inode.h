@@ -120,6 +120,14 @@ struct inode_ops {
      */
     MUST_CHECK size_t (*names_after)(struct inode *dir, const struct name *after, char *names,
                                      size_t size, size_t max);
+    /*
+     * Files may be made in dir without sleeping. Keeps room for so many more, and as many pages; < 0: no longer. Errors: -ENOSPC: it
+     * is counted, but there is less. NULL: no.
+     */
+    MUST_CHECK int (*reserve_names)(struct inode *dir, int count);
+    /* Tells each name in dir, if there are at most max. Return: false when there are more. NULL: not known. Doesn't block. */
+    MUST_CHECK bool (*each_name)(const struct inode *dir, size_t max,
+                                 void (*tell)(void *to, const struct name *name), void *to);
     /* A regular file whose bytes are steady, and that can be opened for reading without asking anybody. NULL: no. Doesn't block. */
     bool (*opens_at_once)(const struct inode *inode);
     /* Has opened what is going to be opened after inode, if that is known, so that it opens at once. NULL: nothing to gain. Context: may block for moments. */

@@ -346,6 +346,7 @@ static int rmdir_checked(struct namei *n, struct dentry *d, const struct cred *c
     /* Nobody may add a name between the check for emptiness and the removal. */
     AUTO_PUT(inode) victim = inode_get(d->inode);
     kmutex_lock(&victim->lock);
+    inode_take_notes(victim);
     r = dir->ops->rmdir(dir, &n->last, victim);
     if (r == 0) {
         victim->i_flags |= INODE_DEAD;

@@ -275,11 +275,24 @@ int namei_follow(struct namei *n, const struct path *link)
     return 0;
 }
 
+/* Names in dir come without being stamped at once: somebody notes them. */
+static bool has_noted_names(const struct inode *dir)
+{
+    const struct file_lease *l;
+    list_for_each_entry (l, &dir->leases, inode_link) {
+        if (l->writes) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void namei_trace_name(const struct namei *n)
 {
     struct walk_trace *trace = n->w->trace;
     if (trace && trace->count < TRACE_DIRS) {
         trace->dirs[trace->count++] = stamp_of_names(n->at.dentry->inode);
+        trace->unsteady |= has_noted_names(n->at.dentry->inode);
     } else if (trace) {
         trace->unsteady = true;
     }

@@ -304,6 +304,33 @@ int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mo
     return r;
 }
 
+int vfs_create_at_once(const struct path *dir, const struct name *name, unsigned flags,
+                       uint32_t mode, const struct cred *cred, struct file **out)
+{
+    const struct walk w = {.cred = cred};
+    struct opening o = {.w = &w, .flags = flags, .mode = mode};
+    struct namei n; /* no walk: only where it would have led */
+    struct dentry *d;
+    n.w = &w;
+    n.at = *dir;
+    n.last = *name;
+    int r = dentry_lookup_locked(dir->dentry, name, &d);
+    if (r < 0) {
+        return r;
+    }
+    r = d->inode ? -EEXIST : create_file(&o, &n, d);
+    if (r < 0) {
+        dentry_put(d);
+        return r;
+    }
+    r = namei_enter(&n, d, &o.path);
+    if (r == 0) {
+        r = do_open(&o, out);
+        path_put(&o.path);
+    }
+    return r;
+}
+
 int vfs_open_path(const struct path *p, unsigned flags, const struct cred *cred, struct file **out)
 {
     if (flags & O_PATH) {

@@ -48,6 +48,13 @@ MUST_CHECK int vfs_lookup(const struct walk *w, const char *name, struct path *o
 /* flags: O_*; all of open(2)'s rules (O_CREAT, O_EXCL, O_TRUNC, O_TMPFILE, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_NOATIME). */
 MUST_CHECK int vfs_open(const struct walk *w, const char *name, unsigned flags, uint32_t mode,
                         struct file **out);
+/*
+ * Makes and opens a file that is not there, in a directory whose inode has reserve_names. The umask has been applied. Doesn't block, and
+ * takes no lock: for who knows that nobody sleeps in the middle of a change of that directory (sentry/task/notes_create.c).
+ * Errors: -EEXIST -EROFS -EACCES -ENOSPC -ENOMEM.
+ */
+MUST_CHECK int vfs_create_at_once(const struct path *dir, const struct name *name, unsigned flags,
+                                  uint32_t mode, const struct cred *cred, struct file **out);
 /* Opens what a path names already (for exec, /proc/self/fd/N), with open(2)'s permission checks. flags may have
  * VFS_O_EXEC (Linux's __FMODE_EXEC): execute permission and a mount without noexec instead of read permission. */
 #define VFS_O_EXEC 040u

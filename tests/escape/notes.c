@@ -111,6 +111,133 @@ static void given_up(void)
     }
 }
 
+/* Files made by notes, each with its own idea of name, mode, flags and fd. Return: what is logged. */
+static size_t forge_create(size_t at, uint8_t slot, const char *name, uint16_t mode, uint16_t fd,
+                           uint32_t flags)
+{
+    struct platform_note *n = log_at(at);
+    struct platform_note_create c = {.flags = flags, .mode = mode, .fd = fd};
+    *n = (struct platform_note){.kind = NOTE_CREATE,
+                                .slot = slot,
+                                .size = (uint32_t)(sizeof(c) + strlen(name)),
+                                .tsc = rnd()};
+    memcpy(n + 1, &c, sizeof(c));
+    memcpy((char *)(n + 1) + sizeof(c), name, strlen(name));
+    return at + NOTE_NEXT(n->size);
+}
+
+/* The process may make files by notes in this directory. Return: it does. */
+static bool may_create(const char *dir)
+{
+    static unsigned count;
+    char name[64];
+    for (int i = 0; i < 4; i++) { /* what was there once is asked for */
+        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), count++);
+        unlink(name);
+        close(open(name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), count - 4);
+        if (count > 8 && i == 0) {
+            unlink(name);
+        }
+    }
+    return my_channel()->notes & NOTES_LOGGED;
+}
+
+/* Linux: a name in a directory is neither a way out of it, nor another's file; nobody makes set-id files by a note. */
+static void made_elsewhere(void)
+{
+    static const char *const names[] = {"../notes-root/x", "..",    ".", "a/b",
+                                        "/notes-root",     "first0"};
+    struct stat st;
+    mkdir("/dev/shm/notes-own", 0755);
+    for (int round = 0; round < 50; round++) {
+        if (!may_create("/dev/shm/notes-own")) {
+            BREACH("no file is made by a note, so this attack is none");
+        }
+        size_t at = my_channel()->notes & NOTES_LOGGED;
+        for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            at = forge_create(at, i, names[i], (uint16_t)rnd(), (uint16_t)(rnd() % 8), 0101);
+        }
+        at = forge_create(at, 6, "set-id", 06777, (uint16_t)rnd(), (uint32_t)rnd() | 0101);
+        at = forge_create(at, (uint8_t)rnd(), "more", 0777, 0, 0102);
+        tell(at);
+        if (stat("/dev/shm/notes-root/x", &st) == 0 || stat("/dev/shm/notes-own/a", &st) == 0) {
+            BREACH("a note made a file elsewhere");
+        }
+        if (stat("/dev/shm/notes-own/set-id", &st) == 0 && st.st_mode & (S_ISUID | S_ISGID)) {
+            BREACH("a note made a set-id file");
+        }
+        if (fcntl(0, F_GETFD) < 0 || fcntl(2, F_GETFD) < 0) {
+            BREACH("a note took a descriptor away");
+        }
+        unlink("/dev/shm/notes-own/set-id");
+        unlink("/dev/shm/notes-own/more");
+    }
+}
+
+/* Root's directory, after root has become an ordinary user. */
+static void made_without_rights(void)
+{
+    struct stat st;
+    bool made = may_create("/dev/shm/notes-root");
+    become_ordinary();
+    size_t at = my_channel()->notes & NOTES_LOGGED;
+    at = forge_create(at, 0, "later", 0600, 7, 0101);
+    tell(at);
+    int fd = open("/dev/shm/notes-root/by-call", O_WRONLY | O_CREAT, 0600);
+    if (made && (fd >= 0 || stat("/dev/shm/notes-root/later", &st) == 0)) {
+        BREACH("a file was made in root's directory");
+    }
+}
+
+/* The log, the filter and the grant change while the sentry reads them, and others look at the directory. */
+static void made_without_sense(void)
+{
+    char name[64];
+    int status;
+    mkdir("/dev/shm/notes-sense", 0777);
+    chmod("/dev/shm/notes-sense", 0777);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            access("/dev/shm/notes-sense/later", F_OK);
+            usleep(3000);
+        }
+    }
+    struct platform_creates *c = &((struct platform_lease_page *)LEASE_PAGE)->creates;
+    for (int i = 0; i < 1500; i++) {
+        mkdir("/dev/shm/notes-sense/end", 0777);
+        rmdir("/dev/shm/notes-sense/end");
+        if (!may_create("/dev/shm/notes-sense")) {
+            continue; /* just now */
+        }
+        size_t at = my_channel()->notes & NOTES_LOGGED;
+        for (int j = 0; j < 140; j++) {
+            snprintf(name, sizeof(name), "n%d", (int)(rnd() % 40));
+            at = forge_create(at, (uint8_t)rnd(), name, (uint16_t)rnd(), (uint16_t)(rnd() % 80),
+                              (uint32_t)(rnd() & rnd()) | 0101);
+            if (rnd() % 2) {
+                *log_at(at) = (struct platform_note){.kind = NOTE_CLOSE, .slot = (uint8_t)rnd()};
+                at += NOTE_NEXT(0);
+            }
+        }
+        c->prefix = (uint32_t)rnd();
+        c->deps[rnd() % NAME_DEPS] = (uint16_t)rnd();
+        c->rights = (uint32_t)rnd();
+        c->filter[rnd() % (CREATE_FILTER_BITS / 64)] = rnd();
+        tell(at);
+        for (int fd = 10; fd < 80; fd++) {
+            close(fd);
+        }
+        for (int j = 0; j < 40; j++) {
+            snprintf(name, sizeof(name), "/dev/shm/notes-sense/n%d", j);
+            unlink(name);
+        }
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+}
+
 /* Numbers without sense, while another process that shares the memory changes them. */
 static int change_notes(void *arg)
 {
@@ -139,7 +266,7 @@ static void nonsense(void)
         int fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
         for (uint32_t j = 0; j < 8; j++) {
             struct platform_note *n = log_at(j * (NOTES_SIZE / 8));
-            *n = (struct platform_note){.kind = (uint8_t)(rnd() % 6),
+            *n = (struct platform_note){.kind = (uint8_t)(rnd() % 8),
                                         .slot = (uint8_t)rnd(),
                                         .size = (uint32_t)(rnd() >> rnd() % 40),
                                         .tsc = rnd()};
@@ -203,6 +330,10 @@ static const struct attack g_attacks[] = {
     {"notes: of a file that can only be read", others_file, true},
     {"notes: of owners and set-id bits", away, true},
     {"notes: rights that were given up", given_up},
+    {"notes: files made elsewhere", made_elsewhere, true},
+    {"notes: files made with rights that were given up", made_without_rights},
+    {"notes: files made without sense", made_without_sense},
+    {"notes: files made without sense, ordinary user", made_without_sense, true},
     {"notes: numbers without sense", nonsense},
     {"notes: numbers without sense, ordinary user", nonsense, true},
     {"notes: closes that were none", forged_closes, true},
@@ -214,6 +345,7 @@ int main(void)
     int fd = new_file("/tmp/notes-readable", 0644);
     (void)!write(fd, "RRRR", 4);
     close(fd);
+    mkdir("/dev/shm/notes-root", 0755);
     g_may_hang = true;
     return run_attacks(g_attacks, sizeof(g_attacks) / sizeof(g_attacks[0]));
 }
