@@ -66,6 +66,8 @@ enum platform_note_kind {
 };
 
 /* Followed by size bytes: what is written; a mode; uid and gid; two times, of seconds and nanoseconds; struct platform_note_create. */
+#define NOTE_LAST                                                                                  \
+    NOTE_SLOTS /* as a slot: the file that was made last in the same log, closed or not; its times */
 struct platform_note {
     uint8_t kind, slot;
     uint16_t pad;

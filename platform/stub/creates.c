@@ -10,13 +10,14 @@
 
 #include "platform/stub/stub.h"
 
-#define ENOENT_        2
-#define AT_FDCWD_      0xffffff9cU
-#define AT_REMOVEDIR_  0x200U
-#define O_ACCMODE_     3U
-#define O_CREAT_       0100U
-#define O_RDWR_        2U
-#define NAME_SIZE_MAX_ 255
+#define ENOENT_              2
+#define AT_FDCWD_            0xffffff9cU
+#define AT_SYMLINK_NOFOLLOW_ 0x100U
+#define AT_REMOVEDIR_        0x200U
+#define O_ACCMODE_           3U
+#define O_CREAT_             0100U
+#define O_RDWR_              2U
+#define NAME_SIZE_MAX_       255
 
 struct wanted {
     uint64_t words[NAME_WORDS];
@@ -150,7 +151,7 @@ static long create(struct area *area, uint64_t dirfd, uint64_t path, uint32_t fl
     }
     if (area->fresh_generation != generation(word)) {
         area->fresh_generation = generation(word);
-        area->fresh = area->fresh_count = 0;
+        area->fresh = area->fresh_count = area->fresh_last = 0;
     }
     slot = free_slot(area, word);
     if (area->fresh || area->fresh_count >= NOTE_CREATES_MAX || slot >= NOTE_SLOTS) {
@@ -171,8 +172,44 @@ static long create(struct area *area, uint64_t dirfd, uint64_t path, uint32_t fl
     area->note_position[slot] = 0;
     area->fresh = 1U << slot;
     area->fresh_count++;
+    area->fresh_last = (uint32_t)(word & NOTES_LOGGED) + 1;
     area->waiting = 1;
     return (long)fd;
+}
+
+/* Is w what was made last, in the log that word is of? */
+static int is_last(const struct area *area, const struct wanted *w, uint64_t word)
+{
+    uint64_t at = area->fresh_last - 1UL;
+    const struct platform_note *n =
+        (const void *)(chan_window(area->chan) + NOTES_OFFSET + (at < NOTES_SIZE ? at : 0));
+    const struct platform_note_create *c = (const void *)(n + 1);
+    if (!area->fresh_last || area->fresh_generation != generation(word) ||
+        at >= (word & NOTES_LOGGED) || n->size != sizeof(*c) + w->size) {
+        return 0;
+    }
+    for (uint64_t i = 0; i < w->size; i++) {
+        if (c->name[i] != w->name[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* utimensat of what was made last. */
+static long times_of(struct area *area, uint64_t dirfd, uint64_t path, uint64_t times)
+{
+    struct wanted w;
+    int64_t t[4];
+    uint64_t word;
+    const struct iov v = {ptr(t), sizeof(t)};
+    if (!area->fresh_last || !(lease_page()->creates.rights & NOTE_MAY_SET) ||
+        !take_wanted(&w, dirfd, path) || !stub_take_times(times, t)) {
+        return NOT_OURS;
+    }
+    may_be_there(area, &w, &word);
+    return is_last(area, &w, word) ? stub_note_append(area, NOTE_LAST, NOTE_TIMES, &v, word)
+                                   : NOT_OURS;
 }
 
 static long open_name(struct area *area, uint64_t dirfd, uint64_t path, uint32_t flags,
@@ -199,10 +236,11 @@ long stub_create(struct area *area, uint64_t nr)
     case __NR_access:
         return (uint32_t)a[1] <= 7 ? absent(area, AT_FDCWD_, a[0]) : NOT_OURS;
     case __NR_newfstatat:
-        return (uint32_t)a[3] & ~0x100U /* AT_SYMLINK_NOFOLLOW */ ? NOT_OURS
-                                                                  : absent(area, a[0], a[1]);
+        return (uint32_t)a[3] & ~AT_SYMLINK_NOFOLLOW_ ? NOT_OURS : absent(area, a[0], a[1]);
     case __NR_unlinkat:
         return (uint32_t)a[2] & ~AT_REMOVEDIR_ ? NOT_OURS : absent(area, a[0], a[1]);
+    case __NR_utimensat:
+        return (uint32_t)a[3] & ~AT_SYMLINK_NOFOLLOW_ ? NOT_OURS : times_of(area, a[0], a[1], a[2]);
     default:
         return NOT_OURS;
     }

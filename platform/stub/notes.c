@@ -95,9 +95,8 @@ static int take_word(struct area *area, uint32_t slot, uint64_t *out)
     return 1;
 }
 
-/* word: the slot was ours. Return: 0, or NOT_OURS. */
-static long append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
-                   uint64_t word)
+long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
+                      uint64_t word)
 {
     uint64_t at = word & NOTES_LOGGED;
     if (at > NOTES_SIZE || v->size > NOTES_SIZE || at + NOTE_NEXT(v->size) > NOTES_SIZE) {
@@ -113,14 +112,18 @@ static long append(struct area *area, uint32_t slot, uint8_t kind, const struct 
         return NOT_OURS;
     }
     area->waiting = 1;
-    area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
     return 0;
 }
 
+/* Return: 0, or NOT_OURS. */
 static long note(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v)
 {
     uint64_t word;
-    return take_word(area, slot, &word) ? append(area, slot, kind, v, word) : NOT_OURS;
+    if (!take_word(area, slot, &word) || stub_note_append(area, slot, kind, v, word) != 0) {
+        return NOT_OURS;
+    }
+    area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
+    return 0;
 }
 
 static long note_close(struct area *area, uint32_t slot)
@@ -132,7 +135,7 @@ static long note_close(struct area *area, uint32_t slot)
         return NOT_OURS;
     }
     if (stub_note_is_fresh(area, slot, word)) {
-        if (append(area, slot, NOTE_CLOSE, &nothing, word) != 0) {
+        if (stub_note_append(area, slot, NOTE_CLOSE, &nothing, word) != 0) {
             return NOT_OURS;
         }
         area->fresh = 0;
@@ -155,22 +158,26 @@ static long note_words(struct area *area, uint32_t slot, uint8_t kind, const uin
     return note(area, slot, kind, &v);
 }
 
-/* times: two of seconds and nanoseconds; 0: now. What has no certain result is the sentry's. */
-static long note_times(struct area *area, uint32_t slot, uint64_t times)
+int stub_take_times(uint64_t times, int64_t t[4])
 {
-    int64_t t[4] = {0, UTIME_NOW_, 0, UTIME_NOW_};
-    if (times && guarded_copy(t, (const void *)times, sizeof(t)) != 0) {
-        return NOT_OURS;
+    t[0] = t[2] = 0;
+    t[1] = t[3] = UTIME_NOW_;
+    if (times && guarded_copy(t, (const void *)times, 4 * sizeof(*t)) != 0) {
+        return 0;
     }
     for (int i = 1; i < 4; i += 2) {
         if (t[i] != UTIME_NOW_ && t[i] != UTIME_OMIT_ && (t[i] < 0 || t[i] >= 1000000000)) {
-            return NOT_OURS;
+            return 0;
         }
     }
-    if (t[1] == UTIME_OMIT_ && t[3] == UTIME_OMIT_) {
-        return NOT_OURS;
-    }
-    return note_words(area, slot, NOTE_TIMES, (const uint64_t *)t, 4);
+    return t[1] != UTIME_OMIT_ || t[3] != UTIME_OMIT_;
+}
+
+static long note_times(struct area *area, uint32_t slot, uint64_t times)
+{
+    int64_t t[4];
+    return stub_take_times(times, t) ? note_words(area, slot, NOTE_TIMES, (const uint64_t *)t, 4)
+                                     : NOT_OURS;
 }
 
 /* --- what is known --- */

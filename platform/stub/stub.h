@@ -50,6 +50,7 @@ struct area {
     int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
     uint32_t fresh;       /* of noted: the slot whose file is known from the log only; creates.c */
     uint32_t fresh_count; /* files that were made in the log */
+    uint32_t fresh_last;  /* where the last one's note is in it, + 1; 0: none */
     uint64_t fresh_generation; /* ... which is the one of the word with that generation */
     uint32_t call_traced; /* the sentry was told of the call before it was made (CHAN_ASK_CALLS) */
     uint32_t call_over;   /* the kick at the exit tells it that the call was answered here */
@@ -268,10 +269,15 @@ void stub_notes_told(struct area *area, uint32_t told);
 void stub_notes_granted(struct area *area, uint32_t order);
 /* The sentry has served call nr, and said so in the channel: a position may have moved. */
 void stub_notes_served(struct area *area, uint64_t nr);
+/* A note behind word's log, with which the slot was ours. Return: 0, or NOT_OURS. */
+long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
+                      uint64_t word);
+/* utimensat's two times, of seconds and nanoseconds; 0: now. Return: 0 what comes of them is not certain. */
+int stub_take_times(uint64_t times, int64_t t[4]);
 /* The channel is another, or new. */
 static inline void stub_notes_reset(struct area *area)
 {
-    area->noted = area->waiting = area->fresh = area->fresh_count = 0;
+    area->noted = area->waiting = area->fresh = area->fresh_count = area->fresh_last = 0;
 }
 
 /* creates.c */

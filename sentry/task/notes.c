@@ -114,7 +114,15 @@ static int apply_to_slot(struct note_table *t, const struct platform_note *n, co
     struct noted_file *s = &t->files[n->slot % NOTE_SLOTS];
     const struct made_file *m = &t->made[n->slot % NOTE_SLOTS];
     int r = -EBADF;
-    if (m->file && m->now) {
+    if (n->slot == NOTE_LAST) {
+        struct file *last = t->creates.last_made;
+        r = last && n->kind == NOTE_TIMES
+                ? apply_one(n, bytes, last, notes_rights(t->task, last), when)
+                : -EBADF;
+        if (r == 0) {
+            last->inode->ctime_ns = when;
+        }
+    } else if (m->file && m->now) {
         r = apply_one(n, bytes, m->file, notes_rights(t->task, m->file), when);
         m->file->inode->ctime_ns = r == 0 ? when : m->file->inode->ctime_ns;
     } else if (s->out && !s->file->inode->lock.owner && !s->file->pos_lock.owner) {

@@ -120,6 +120,13 @@ bool creates_hold(const struct note_table *t, const struct task *task)
 
 /* --- applying --- */
 
+static void forget_last(struct create_grant *g)
+{
+    if (g->last_made) {
+        file_put(take(&g->last_made));
+    }
+}
+
 void creates_begin(struct note_table *t)
 {
     struct inode *dir = t->creates.out ? t->creates.dir.dentry->inode : NULL;
@@ -132,6 +139,7 @@ unsigned creates_done(struct note_table *t)
 {
     struct create_grant *g = &t->creates;
     unsigned unfit = 0;
+    forget_last(g);
     for (unsigned i = 0; i < NOTE_SLOTS; i++) {
         struct made_file *m = &t->made[i];
         if (m->file && m->now) {
@@ -200,6 +208,8 @@ int creates_apply(struct note_table *t, unsigned slot, const uint8_t *bytes, siz
         m->file = NULL;
         return r;
     }
+    forget_last(g);
+    g->last_made = file_get(m->file);
     m->fd = c.fd;
     m->cloexec = c.flags & O_CLOEXEC;
     m->now = true;

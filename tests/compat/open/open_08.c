@@ -241,6 +241,22 @@ static void own(void)
     CHECK_EQ(ftruncate(fd, 0), 0);
     CHECK_EQ(close(fd), 0);
     check_file("own/b", "", 0644);
+    const struct timespec times[2] = {{1000, 5}, {2000, 7}},
+                          later[2] = {{0, UTIME_OMIT}, {3000, 0}};
+    warm(".");
+    cool(".");
+    cool("own");
+    warm("own");
+    CHECK_EQ(close(make("own/t", "t")), 0);
+    CHECK_EQ(utimensat(AT_FDCWD, "own/t", times, 0), 0);
+    CHECK_EQ(close(make("own/u", "u")), 0);
+    CHECK_EQ(utimensat(AT_FDCWD, "own/t", later, AT_SYMLINK_NOFOLLOW), 0);
+    CHECK_EQ(utimensat(AT_FDCWD, "own/u", times, 0), 0);
+    CHECK_ERRNO(utimensat(AT_FDCWD, "own/w", times, 0), ENOENT);
+    CHECK_EQ(stat("own/t", &st), 0);
+    CHECK(st.st_atim.tv_sec == 1000 && st.st_atim.tv_nsec == 5 && st.st_mtim.tv_sec == 3000);
+    CHECK_EQ(stat("own/u", &st), 0);
+    CHECK(st.st_mtim.tv_sec == 2000 && st.st_mtim.tv_nsec == 7 && st.st_size == 1);
     CHECK_EQ(close(make("own/e", "e")), 0);
     fd = open("own/e", O_RDWR | O_CREAT | O_TRUNC, 0600);
     CHECK_EQ(fstat(fd, &st), 0);
