@@ -5,7 +5,7 @@
  *
  * A file that may be noted has a slot, and rights; the sentry says so with the reply to its open. The process appends to the log, and
  * then replaces the word by one with the new size; the sentry takes all by exchanging the word, whose generation makes
- * a process that is in the middle of appending fail.
+ * a process that is in the middle of appending fail. Until the sentry has read it all, the log stays as it is.
  *
  * Files may be made so, too, in one directory (struct platform_creates in platform/lease_page.h): the process takes one of the slots
  * that it has no file in. Until the log is taken, what it does to that file goes to the log, its close included; then the slot is as
@@ -38,6 +38,7 @@ struct platform_note_stat {
 /* The word: bytes in the log, a bit a slot for what was closed, one for what may not be noted any more; a generation. */
 #define NOTES_LOGGED        0xffffffffUL
 #define NOTES_CLOSED_SHIFT  32
+#define NOTES_BUSY          (1UL << 39) /* the sentry reads the log: nothing may be appended */
 #define NOTES_REVOKED_SHIFT 40
 #define NOTES_GENERATION    (1UL << 48)
 #define NOTES_CLOSED        (0x7fUL << NOTES_CLOSED_SHIFT)

@@ -115,7 +115,7 @@ static long note_create(struct area *area, uint32_t slot, const struct wanted *w
                         const struct platform_note_create *c)
 {
     uint64_t at = word & NOTES_LOGGED, size = sizeof(*c) + w->size;
-    if (at > NOTES_SIZE || at + NOTE_NEXT(size) > NOTES_SIZE) {
+    if (word & NOTES_BUSY || at > NOTES_SIZE || at + NOTE_NEXT(size) > NOTES_SIZE) {
         return NOT_OURS;
     }
     uint8_t *log = chan_window(area->chan) + NOTES_OFFSET + at;

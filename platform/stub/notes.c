@@ -19,8 +19,8 @@ uint32_t stub_notes_tell(struct area *area)
     uint64_t word = word_load(&area->chan->notes);
     uint32_t closed = (uint32_t)(word >> NOTES_CLOSED_SHIFT) & NOTES_TOLD_CLOSED;
     uint32_t log = word & NOTES_LOGGED ? NOTES_TOLD_LOG : 0;
-    area->waiting = closed || log;
-    return area->waiting ? NOTES_TOLD | log | closed : 0;
+    area->waiting = closed || log || word & NOTES_BUSY;
+    return closed || log ? NOTES_TOLD | log | closed : 0;
 }
 
 /* What was only closed the sentry has not taken: it has not touched the word. */
@@ -29,7 +29,7 @@ void stub_notes_told(struct area *area, uint32_t told)
     uint64_t closed = (uint64_t)(told & NOTES_TOLD_CLOSED) << NOTES_CLOSED_SHIFT;
     area->fresh = told & NOTES_TOLD_LOG ? 0 : area->fresh;
     uint64_t left = __atomic_and_fetch(&area->chan->notes, ~closed, __ATOMIC_SEQ_CST);
-    area->waiting = (left & (NOTES_LOGGED | NOTES_CLOSED)) != 0;
+    area->waiting = (left & (NOTES_LOGGED | NOTES_CLOSED | NOTES_BUSY)) != 0;
 }
 
 void stub_notes_granted(struct area *area, uint32_t order)
@@ -99,7 +99,8 @@ long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const stru
                       uint64_t word)
 {
     uint64_t at = word & NOTES_LOGGED;
-    if (at > NOTES_SIZE || v->size > NOTES_SIZE || at + NOTE_NEXT(v->size) > NOTES_SIZE) {
+    if (word & NOTES_BUSY || at > NOTES_SIZE || v->size > NOTES_SIZE ||
+        at + NOTE_NEXT(v->size) > NOTES_SIZE) {
         return NOT_OURS;
     }
     uint8_t *log = chan_window(area->chan) + NOTES_OFFSET + at;

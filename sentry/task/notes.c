@@ -187,7 +187,7 @@ void notes_take(struct note_table *t, uint64_t revoke)
 {
     t->revoked |= revoke;
     t->generation += NOTES_GENERATION;
-    uint64_t word = t->generation | t->revoked << NOTES_REVOKED_SHIFT;
+    uint64_t word = t->generation | NOTES_BUSY | t->revoked << NOTES_REVOKED_SHIFT;
     word = __atomic_exchange_n(t->notes.word, word, __ATOMIC_SEQ_CST);
     size_t logged = MIN(word & NOTES_LOGGED, (uint64_t)NOTES_SIZE);
     t->applying = true;
@@ -202,6 +202,7 @@ void notes_take(struct note_table *t, uint64_t revoke)
         }
     }
     unsigned unfit = creates_done(t);
+    __atomic_fetch_and(t->notes.word, ~NOTES_BUSY, __ATOMIC_SEQ_CST);
     g_applying--;
     t->applying = false;
     for (; unfit; unfit &= unfit - 1) {
