@@ -32,6 +32,7 @@ struct platform_stamps {
 #define NAME_HAS_BTIME  4U
 #define NAME_MOUNT_ROOT 8U
 #define NAME_AHEAD      16U /* came unasked */
+#define NAME_FIRST      32U /* the same, because other processes of the program asked for it */
 
 struct platform_name {
     uint32_t seq; /* odd while the sentry writes */
@@ -66,7 +67,8 @@ struct platform_names {
     uint32_t pad[13];
     /* Files that the process has read without telling (platform_lease.accessed): a bit each, by hash of the number. */
     uint64_t touched[NAME_TOUCHED_WORDS];
-    uint32_t pad2[32];
+    uint64_t used[NAME_SETS_MAX * NAME_WAYS / 64]; /* entries that the process used: its own word */
+    uint64_t pad2[10];
     struct platform_name kept[NAME_SETS_MAX][NAME_WAYS];
 };
 

@@ -22,6 +22,7 @@
 #include "loader/loader.h"
 #include "sentry/task/facts.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/names.h"
 #include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
@@ -116,7 +117,6 @@ static void exec_finish(struct task *t, struct exec_state *s)
     tg->dumpable = c->dumpable; /* task_set_cred may still lower it */
     task_set_cred(t, take(&c->cred));
     thread_group_set_exe(tg, &exec_plan_file(s->plan)->path);
-    fd_table_close_on_exec(t->files);
     task_exec_reset(t, s->comm);
 }
 
@@ -152,6 +152,16 @@ static void know_program(struct task *t, const struct path *exe)
     }
 }
 
+/* Rights are not gained or lost: what processes of the program ask for first is known from others of the same user. */
+static void know_names(struct task *t, struct exec_state *s)
+{
+    const struct exec_cred *c = exec_plan_cred(s->plan);
+    if (!c->secure && c->dumpable && cred_same(t->cred, c->cred)) {
+        names_program_begins(t, exec_plan_file(s->plan)->path.dentry->inode);
+        task_update_asks(t); /* its fds are its own now */
+    }
+}
+
 /*
  * What every C library asks as it starts. The program may run as soon as it is loaded, while this task still has the rest of
  * exec to do: what it asks then waits for all of that.
@@ -168,7 +178,9 @@ static int exec_load(struct task *t, struct exec_state *s, const struct platform
                      struct mm *mm_consumed)
 {
     take_mm(t, mm_consumed);
+    fd_table_close_on_exec(t->files); /* first: it may open files by itself */
     know_ahead(t, &exec_plan_file(s->plan)->path);
+    know_names(t, s);
     if (task_traced(t)) {
         platform_hold(t->pt); /* its tracer sees it before it begins */
     }
@@ -190,6 +202,7 @@ static int exec_commit(struct task *t, struct exec_state *s)
         return err;
     }
     if (!t->tg->vm_borrowed) {
+        names_program_ends(t->mm);
         lease_end_all(t->mm);
         facts_end(t->mm);
     }

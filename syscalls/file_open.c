@@ -89,19 +89,22 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
     if (fd_table_full(t->files, fd_limit(t))) {
         return -EMFILE;
     }
+    lookup.text = text;
+    lookup.dirfd = dirfd;
+    lookup.follow = !(how->flags & O_NOFOLLOW);
     r = vfs_open(&w, text, (unsigned)how->flags & ~(unsigned)O_CLOEXEC, (uint32_t)how->mode, &f);
     if (r < 0) {
+        if (r == -ENOENT && reads) {
+            names_keep(t, &lookup, r, NULL, NAME_USE_OPEN);
+        }
         return r;
     }
     r = fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
-    lookup.text = text;
-    lookup.dirfd = dirfd;
     if (r >= 0 && makes && f->created) {
         notes_created(t, &lookup, f);
     }
     if (r >= 0 && reads && S_ISREG(f->inode->mode) &&
         (f->inode->i_flags & INODE_FROZEN || f->ops->steady)) {
-        lookup.follow = !(how->flags & O_NOFOLLOW);
         names_keep(t, &lookup, 0, &f->path, NAME_USE_OPEN);
     }
     return r;

@@ -167,6 +167,10 @@ static int find_name(const struct query *q, struct platform_name *out)
             if (out->flags & NAME_AHEAD) {
                 names->ahead_uses++; /* threads may lose one: it is a hint */
             }
+            if (out->flags & NAME_FIRST) {
+                uint64_t slot = (uint64_t)(n - names->kept[0]);
+                names->used[slot / 64] |= 1UL << slot % 64;
+            }
             return 1;
         }
     }
@@ -193,7 +197,7 @@ static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
         return NOT_OURS;
     }
     __atomic_fetch_and(&page->free_fds, ~(1UL << fd), __ATOMIC_SEQ_CST);
-    page->names.ahead_opens++;
+    page->names.ahead_opens += !(n->flags & NAME_FIRST);
     __atomic_fetch_or(&page->closes, 1UL << (n->open - 1), __ATOMIC_SEQ_CST);
     return (long)fd;
 }
@@ -207,10 +211,13 @@ static long open_name(uint64_t dirfd, uint64_t path, uint32_t flags)
     struct platform_name n;
     if (!free_fds || (uint32_t)__builtin_ctzll(free_fds) >= limit || flags & ~LEASE_OPEN_FLAGS ||
         !take_query(&q, dirfd, path, flags & O_NOFOLLOW_ ? NAME_NOFOLLOW : NAME_FOLLOW) ||
-        !find_name(&q, &n) || n.open - 1U >= LEASE_MAX || n.flags & NAME_ABSENT) {
+        !find_name(&q, &n)) {
         return NOT_OURS;
     }
-    return claim(&n, q.hash, flags);
+    if (n.flags & NAME_ABSENT) {
+        return -ENOENT_; /* behind EMFILE, as natively: there is an fd free */
+    }
+    return n.open - 1U < LEASE_MAX ? claim(&n, q.hash, flags) : NOT_OURS;
 }
 
 static long stat_name(const struct query *q, uint64_t to)

@@ -79,6 +79,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     copy->leases = NULL;
     copy->facts = NULL;
     copy->names = NULL;
+    copy->program = NULL;
     copy->name_heat = 0;
     list_init(&copy->mapped_files);
     copy->files_by_host = (struct hash_table){0};

@@ -13,7 +13,9 @@
 
 struct fact_table;
 struct lease_table;
+struct name_table;
 struct platform_space;
+struct program_run;
 
 struct mm {
     struct refcount ref;
@@ -28,6 +30,7 @@ struct mm {
     struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
     struct fact_table *facts;   /* owned: sentry/task/facts.c; likewise */
     struct name_table *names;   /* owned, plain memory: sentry/task/names.c; NULL */
+    struct program_run *program; /* owned: sentry/task/names_program.c; gone before the mm is */
     uint32_t directory_keys;    /* given: sentry/task/lease_directory.c */
     unsigned name_heat;         /* lookups that could have been kept */
     bool sites_stopped;         /* call sites are as the program has them: somebody traces it */

@@ -12,6 +12,7 @@
 #include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/lease.h"
+#include "sentry/task/names.h"
 #include "sentry/task/ptrace.h"
 #include "sentry/task/robust.h"
 #include "sentry/task/usage.h"
@@ -239,6 +240,7 @@ static void leave_memory(struct task *t, bool last)
     }
     lease_call_done(t, -1, -1);
     if (last && !tg->vm_borrowed) {
+        names_program_ends(t->mm);
         lease_end_all(t->mm);
         facts_end(t->mm);
     }

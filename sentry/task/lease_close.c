@@ -153,11 +153,7 @@ void lease_end_everywhere(void)
     lease_settle_everywhere();
 }
 
-/*
- * A library that the process keeps from another one's start: it maps it by itself, so what /proc/PID/maps will say is noted now.
- * Return: its number, or 0.
- */
-static uint32_t kept_number(struct task *t, const struct file *f, const struct lease_terms *terms)
+uint32_t lease_kept_number(struct task *t, const struct file *f, const struct lease_terms *terms)
 {
     AUTO_STRBUF name = {0};
     int number = f->inode->i_flags & INODE_MAPPED ? platform_kept_file(t->pt, terms->host_fd) : -1;
@@ -186,7 +182,7 @@ void lease_consider_opened(struct task *t, struct file *f, int fd)
     struct regular_lease *l = index >= 0 ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->index = (unsigned)index;
-        l->kept = kept_number(t, f, &terms);
+        l->kept = lease_kept_number(t, f, &terms);
         l->bytes = !l->kept && table->reads_opened ? lease_copy_bytes(t, l->index, f, &terms) : 0;
         lease_install(t, f, fd, l, &terms);
         lease_publish_stat(l);

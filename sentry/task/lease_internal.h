@@ -165,6 +165,12 @@ void lease_settle(struct lease_table *table);
 /* All leases have ended; the table is about to go. */
 void lease_closes_end(struct lease_table *table);
 
+/*
+ * A library that the process keeps from another one's start: it maps it by itself, so what /proc/PID/maps will say is noted now.
+ * Return: its number, or 0.
+ */
+uint32_t lease_kept_number(struct task *t, const struct file *f, const struct lease_terms *terms);
+
 /* lease_open.c: descriptors that the process opens by itself. */
 /*
  * Puts all of a small file where the process of a lease at that place has it without asking, if that takes no waiting. Each place has

@@ -304,13 +304,16 @@ static struct regular_lease *prepare(struct task *t, struct file *f, unsigned pl
         return NULL;
     }
     bool memory = terms.host_fd < 0;
-    uint32_t bytes = (size_t)terms.size <= copy_max ? lease_copy_bytes(t, place, f, &terms) : 0;
+    uint32_t kept = memory ? 0 : lease_kept_number(t, f, &terms);
+    bool copies = !kept && (size_t)terms.size <= copy_max;
+    uint32_t bytes = copies ? lease_copy_bytes(t, place, f, &terms) : 0;
     struct regular_lease *l = bytes || !memory ? calloc(1, sizeof(*l)) : NULL;
     if (l) {
         l->index = place;
         l->prepared = l->owned = true;
         l->name_hash = hash;
         l->bytes = bytes;
+        l->kept = kept;
         l->copied = memory;
         g_prepared++;
         l->given_at.ns = memory ? ktime_realtime_ns() : 0;

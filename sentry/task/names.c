@@ -24,6 +24,7 @@
 #define WORTH_IT 8 /* lookups of a process: keeping costs pages */
 #define OPENS_WORTH_IT                                                                             \
     20 /* the same, if the last one was an open: programs open some files when they start */
+#define SETS_FEW       3           /* of a program that looks up what its loader does: one page */
 #define SETS_FIRST     12          /* a table that is hardly used stays on few pages */
 #define KEPT_FIRST     32          /* ... until so many were kept */
 #define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
@@ -64,6 +65,28 @@ static bool all_alike(const struct task *t)
     return true;
 }
 
+struct name_table *names_table_make(struct task *t, unsigned count)
+{
+    struct platform_lease_page *page = platform_lease_page(t->mm->space);
+    struct platform_stamps *stamps = platform_stamps();
+    struct name_table *table = NULL;
+    if (page && stamps && !t->mm->names && all_alike(t) && (table = calloc(1, sizeof(*table)))) {
+        stamps_start((struct stamps *)stamps);
+        table->page = &page->names;
+        table->files = t->files;
+        table->fs = t->fs;
+        table->open_credit = OPENS_FIRST;
+        table->sets = count <= SETS_FEW * 2 ? SETS_FEW : SETS_FIRST;
+        table->room = count <= SETS_FEW * 2 ? SETS_FEW * 3 : KEPT_FIRST;
+        if (count > SETS_FIRST) {
+            table->sets = MIN((unsigned)NAME_SETS_MAX, count + SETS_FIRST / 2);
+            table->room = table->sets * 3;
+        }
+        t->mm->names = table;
+    }
+    return table;
+}
+
 /* Whether something can be kept for t; opens: because it opened a file. */
 static struct name_table *table_of(struct task *t, bool opens)
 {
@@ -78,19 +101,8 @@ static struct name_table *table_of(struct task *t, bool opens)
     if (++mm->name_heat < (opens ? OPENS_WORTH_IT : WORTH_IT)) {
         return NULL;
     }
-    struct platform_lease_page *page = platform_lease_page(mm->space);
-    struct platform_stamps *stamps = platform_stamps();
-    if (!page || !stamps || !all_alike(t)) {
+    if (!names_table_make(t, SETS_FIRST)) {
         mm->name_heat = 0;
-        return NULL;
-    }
-    stamps_start((struct stamps *)stamps);
-    table = mm->names = calloc(1, sizeof(*table));
-    if (table) {
-        table->page = &page->names;
-        table->files = t->files;
-        table->fs = t->fs;
-        table->open_credit = OPENS_FIRST;
     }
     return NULL; /* the next lookup begins with stamps being given */
 }
@@ -98,6 +110,9 @@ static struct name_table *table_of(struct task *t, bool opens)
 void names_cred_changed(struct task *t)
 {
     struct name_table *table = t->mm ? t->mm->names : NULL;
+    if (t->mm) {
+        names_program_ends(t->mm);
+    }
     if (!table) {
         return;
     }
@@ -205,9 +220,15 @@ bool name_set_path(struct platform_name *n, const char *text, size_t prefix,
 }
 
 /* Publishes n. Its words are ordered by the machine; the compiler must not move them out of between the marks. */
-void name_keep(struct name_table *table, const struct platform_name *n)
+unsigned name_keep(struct name_table *table, const struct platform_name *n)
 {
-    uint32_t sets = ++table->kept > KEPT_FIRST ? NAME_SETS_MAX : SETS_FIRST;
+    if (++table->kept > table->room && table->sets < NAME_SETS_MAX) {
+        bool few = table->sets < SETS_FIRST;
+        table->sets = few ? SETS_FIRST : NAME_SETS_MAX;
+        table->room = few ? KEPT_FIRST : UINT32_MAX;
+        names_forget_told(table);
+    }
+    uint32_t sets = table->sets;
     table->page->sets = sets; /* what lies elsewhere is not found any more */
     uint32_t set = platform_name_set(n->hash, sets), way;
     uint32_t key = n->hash ^ (uint32_t)n->classes << 30;
@@ -222,6 +243,12 @@ void name_keep(struct name_table *table, const struct platform_name *n)
     __atomic_store_n(&to->seq, table->seq - 1, __ATOMIC_SEQ_CST);
     memcpy(&to->hash, &n->hash, sizeof(*n) - offsetof(struct platform_name, hash));
     __atomic_store_n(&to->seq, table->seq, __ATOMIC_SEQ_CST);
+    unsigned slot = set * NAME_WAYS + way;
+    if (table->told[slot]) {
+        table->told[slot] = 0;
+        __atomic_fetch_and(&table->page->used[slot / 64], ~(1UL << slot % 64), __ATOMIC_RELAXED);
+    }
+    return slot;
 }
 
 /* n, p's name, was opened. If that happens again and again, the process may do it by itself. */
@@ -242,66 +269,109 @@ static void open_again(struct task *t, struct name_table *table, const struct pl
     table->opened[table->next_opened++ % REOPENED] = n->hash;
 }
 
+/* Where and for whom l is an answer. */
+static struct platform_name answer_of(struct task *t, const struct name_lookup *l, int result,
+                                      const struct path *p)
+{
+    bool link = result == 0 && S_ISLNK(p->dentry->inode->mode), absolute = l->text[0] == '/';
+    struct platform_name n = {
+        .since = l->trace.since,
+        .dirfd = absolute ? (uint32_t)AT_FDCWD : lease_directory_key(t, l->dirfd),
+        .flags = (result < 0 ? NAME_ABSENT : 0) | (names_cred_is_real(t->cred) ? NAME_ACCESS : 0),
+    };
+    n.classes = link                              ? NAME_NOFOLLOW
+                : l->follow && l->trace.last_link ? NAME_FOLLOW
+                                                  : NAME_FOLLOW | NAME_NOFOLLOW;
+    n.deps[1] = absolute || name_is_keyed(&n)     ? 0
+                : n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
+                                                  : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
+    n.deps[2] = stamp_of_id(t->fs->root_stamp);
+    memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
+    return n;
+}
+
+static bool complete(struct task *t, const struct name_lookup *l, int result, const struct path *p,
+                     enum name_use use, struct platform_name *n)
+{
+    const struct name all = {l->text, strlen(l->text)};
+    if (!name_set_path(n, l->text, 0, &all) ||
+        (result == 0 && (!p->mnt || !name_describe(t, p, n)))) {
+        return false;
+    }
+    n->open = result == 0 ? (uint8_t)lease_open_known(t, p->dentry->inode, n->hash) : 0;
+    if (result == 0 && use == NAME_USE_ACCESS) {
+        for (int may = MAY_EXEC; may <= MAY_READ; may *= 2) {
+            n->may |= vfs_access(p, t->cred, may) == 0 ? (uint8_t)may : 0;
+        }
+    }
+    return true;
+}
+
+bool name_answer(struct task *t, const struct name_lookup *l, int result, const struct path *p,
+                 enum name_use use, struct platform_name *n)
+{
+    *n = answer_of(t, l, result, p);
+    return complete(t, l, result, p, use, n);
+}
+
+/* p was opened. alone: what comes next is not known from elsewhere. */
+static void opened(struct task *t, struct name_table *table, const struct name_lookup *l,
+                   const struct path *p, bool alone)
+{
+    bool frozen = p->dentry->inode->i_flags & INODE_FROZEN;
+    bool again = !frozen && table->last_opened == p->dentry;
+    table->last_opened = p->dentry;
+    if (again) {
+        return; /* that tells nothing of what comes next */
+    }
+    if (!names_opens_in_order(table) && !frozen) {
+        if (!t->mm->program) {
+            lease_open_retract(t);
+        }
+        return;
+    }
+    const struct name all = {l->text, strlen(l->text)};
+    struct platform_name n = answer_of(t, l, 0, p);
+    if (name_set_path(&n, l->text, 0, &all)) {
+        open_again(t, table, &n, p);
+    }
+    if (alone) {
+        names_look_ahead(t, table, &n, l, p, true);
+    }
+}
+
+static void keep(struct task *t, struct name_table *table, const struct name_lookup *l, int result,
+                 const struct path *p, enum name_use use, bool alone)
+{
+    table->wants_xattrs |= use == NAME_USE_XATTR;
+    if (result == 0) {
+        notes_give_way(p->dentry->inode);
+    }
+    struct platform_name n;
+    if (name_answer(t, l, result, p, use, &n)) {
+        name_keep(table, &n);
+        if (result == 0 && alone) {
+            names_look_ahead(t, table, &n, l, p, false);
+        }
+    }
+}
+
 void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
                 enum name_use use)
 {
     if (l->trace.unsteady || (result < 0 && result != -ENOENT) || t->must_exit || !t->mm) {
         return;
     }
-    struct name_table *table = table_of(t, use == NAME_USE_OPEN);
-    if (!table) {
-        return;
+    bool expected;
+    unsigned known = names_learn(t, l, use, &expected);
+    bool opens = use == NAME_USE_OPEN, failed = opens && result < 0;
+    struct name_table *table = failed ? NULL : table_of(t, opens);
+    if (table && opens) {
+        opened(t, table, l, p, !expected);
+    } else if (table) {
+        keep(t, table, l, result, p, use, !expected);
     }
-    if (use == NAME_USE_OPEN) {
-        bool frozen = p->dentry->inode->i_flags & INODE_FROZEN;
-        bool again = !frozen && table->last_opened == p->dentry;
-        table->last_opened = p->dentry;
-        if (again) {
-            return; /* that tells nothing of what comes next */
-        }
-        if (!names_opens_in_order(table) && !frozen) {
-            lease_open_retract(t);
-            return;
-        }
-    }
-    const struct name all = {l->text, strlen(l->text)};
-    bool link = result == 0 && S_ISLNK(p->dentry->inode->mode);
-    struct platform_name n = {
-        .since = l->trace.since,
-        .dirfd = l->text[0] == '/' ? (uint32_t)AT_FDCWD : lease_directory_key(t, l->dirfd),
-        .flags = (result < 0 ? NAME_ABSENT : 0) | (names_cred_is_real(t->cred) ? NAME_ACCESS : 0),
-    };
-    n.classes = link                              ? NAME_NOFOLLOW
-                : l->follow && l->trace.last_link ? NAME_FOLLOW
-                                                  : NAME_FOLLOW | NAME_NOFOLLOW;
-    n.deps[1] = n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
-                : name_is_keyed(&n)           ? 0
-                                              : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
-    n.deps[2] = stamp_of_id(t->fs->root_stamp);
-    memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
-    table->wants_xattrs |= use == NAME_USE_XATTR;
-    if (use == NAME_USE_OPEN) {
-        if (name_set_path(&n, l->text, 0, &all)) {
-            open_again(t, table, &n, p);
-        }
-        names_look_ahead(t, table, &n, l, p, true);
-        return;
-    }
-    if (result == 0) {
-        notes_give_way(p->dentry->inode);
-    }
-    if (!name_set_path(&n, l->text, 0, &all) ||
-        (result == 0 && (!p->mnt || !name_describe(t, p, &n)))) {
-        return;
-    }
-    n.open = result == 0 ? (uint8_t)lease_open_known(t, p->dentry->inode, n.hash) : 0;
-    if (result == 0 && use == NAME_USE_ACCESS) {
-        for (int may = MAY_EXEC; may <= MAY_READ; may *= 2) {
-            n.may |= vfs_access(p, t->cred, may) == 0 ? (uint8_t)may : 0;
-        }
-    }
-    name_keep(table, &n);
-    if (result == 0) {
-        names_look_ahead(t, table, &n, l, p, false);
+    if (known && !t->must_exit) {
+        names_go_on(t, known);
     }
 }

@@ -18,7 +18,7 @@ enum name_use { NAME_USE_STAT, NAME_USE_ACCESS, NAME_USE_XATTR, NAME_USE_OPEN };
 void names_begin(struct name_lookup *l);
 /**
  * names_keep - t's process may keep the answer, and those to the questions that seem to follow. NAME_USE_OPEN: p was opened, to be
- *              read; the answer is not kept, but what seems to follow is prepared (lease_open.c).
+ *              read, or was not there; the answer is not kept, but what seems to follow is prepared (lease_open.c).
  * @result: of the lookup: 0, or its error.
  * @p: what it found, if result is 0.
  *
@@ -40,6 +40,15 @@ struct dirents {
  */
 void names_list(struct task *t, const struct path *p, uint32_t key, uint64_t since,
                 const struct dirents *entries);
+/**
+ * names_program_begins - t has executed exe, which has not begun: it is told what processes of exe asked for before. To be called
+ *                        when its credentials, descriptors and directories are those of the program.
+ *
+ * Context: may block.
+ */
+void names_program_begins(struct task *t, const struct inode *exe);
+/* The process that lives in mm goes, or is not that program any more. */
+void names_program_ends(struct mm *mm);
 /* c's real user may do the same as c: access(2) asks for that one. */
 bool names_cred_is_real(const struct cred *c);
 /* What t's address space has kept is for other fds than t's, or another working directory. */

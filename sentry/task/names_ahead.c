@@ -34,8 +34,7 @@
 #define OPENS_WORTH  4  /* of the credit for opens: for fewer it is not begun */
 #define OPENS_RETRY  32 /* opens that were asked for are one more */
 
-/* None of what n depends on has changed since. */
-static bool holds_now(const struct platform_name *n)
+bool name_holds_now(const struct platform_name *n)
 {
     bool holds = g_stamps->everything <= n->since;
     for (unsigned i = 0; i < NAME_DEPS; i++) {
@@ -180,7 +179,7 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
     bool habit = table->uses_seen >= USES_HABIT, file = S_ISREG(d->inode->mode);
-    bool held = holds_now(&n);
+    bool held = name_holds_now(&n);
     if (opens && file && !n.open &&
         !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
         return TOLD_ALL;

@@ -28,6 +28,7 @@ struct name_table {
     const struct fd_table *files; /* borrowed, only compared: whose fds ... */
     const struct fs_context *fs;  /* ... root and working directory they begin at */
     uint32_t seq, kept;
+    uint32_t sets, room; /* of the page: in use; names after which all of them are */
     bool creds_differ; /* perhaps */
     unsigned retry;
     bool wants_xattrs; /* the process asks for them */
@@ -45,6 +46,7 @@ struct name_table {
     unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];
     uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
+    uint16_t told[NAME_SETS_MAX * NAME_WAYS]; /* 0, or which of its program's names: names_program.c */
 };
 
 /* p's attributes into n. Return: false when it can't be kept. */
@@ -52,13 +54,33 @@ bool name_describe(const struct task *t, const struct path *p, struct platform_n
 /* text, prefix bytes of it and then name. Return: false when it is too long. */
 bool name_set_path(struct platform_name *n, const char *text, size_t prefix,
                    const struct name *name);
-void name_keep(struct name_table *table, const struct platform_name *n);
+/* Return: where it is, NAME_WAYS * set + way. */
+unsigned name_keep(struct name_table *table, const struct platform_name *n);
+/* None of what n depends on has changed since. */
+bool name_holds_now(const struct platform_name *n);
+/* n: all that is kept of the lookup l with that result; what it opens, if that is prepared. Return: false when it can't be kept. */
+bool name_answer(struct task *t, const struct name_lookup *l, int result, const struct path *p,
+                 enum name_use use, struct platform_name *n);
+/* A table with room for so many names, for a process that has none. NULL: it can't have one. */
+struct name_table *names_table_make(struct task *t, unsigned count);
 
 /* It begins at a leased directory. */
 static inline bool name_is_keyed(const struct platform_name *n)
 {
     return n->dirfd != (uint32_t)AT_FDCWD && n->dirfd & NAME_KEY;
 }
+
+/* --- names_program.c --- */
+/*
+ * t's process asked for that. Return: for names_go_on; 0: nothing is known of it. expected: other processes of the program asked for it, too,
+ * and what they asked for then says more than what lies beside it.
+ */
+unsigned names_learn(struct task *t, const struct name_lookup *l, enum name_use use,
+                     bool *out_expected);
+/* What was told and not used is not found any more: nothing follows from that. */
+void names_forget_told(struct name_table *table);
+/* Tells what came behind it in other processes. Context: may block. */
+void names_go_on(struct task *t, unsigned known);
 
 /* --- names_ahead.c --- */
 /* Whether what it will open next may be worth telling, after it has asked for an open. */

@@ -172,8 +172,11 @@ void task_set_cred(struct task *t, struct cred *cred)
         t->tg->pdeath_signal = 0;
     }
     t->cred = cred;
-    names_cred_changed(t);
-    if (t->pt && !cred_same(old, cred)) { /* an exec's are the same, as a rule */
+    bool same = cred_same(old, cred); /* an exec's are, as a rule */
+    if (!same) {
+        names_cred_changed(t);
+    }
+    if (t->pt && !same) {
         platform_forget_answers(t->pt);
         platform_forget_files(t->pt); /* may block: the new credentials count already */
     }
