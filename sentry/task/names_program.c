@@ -30,9 +30,8 @@
 #define SCORE_TELL    2
 #define SCORE_MAX     5
 #define IDLE_STARTS   4  /* a name of little score that was not asked for in so many makes room */
-#define WINDOW        64 /* names that are told at once, */
-#define WINDOW_OPENS  24 /* ... and of them to be opened */
-#define OPENS_OUT_MAX 30 /* prepared, and not used yet: there are 32 places */
+#define WINDOW        64 /* names that are told ahead, */
+#define WINDOW_OPENS  24 /* ... and of them to be opened: there are 32 places */
 #define LOOKS_MAX     256 /* names that are passed over */
 #define COPY_MAX      (64u << 10) /* a larger file's bytes cost more to copy than a trip */
 
@@ -64,9 +63,7 @@ struct program_run {
     uint32_t start;
     uint16_t at; /* the last name that was asked for; as known_name.next */
     unsigned trips;
-    unsigned open_count; /* ever, of names that were prepared; their slots, the last ones: */
-    uint16_t open_slots[OPENS_OUT_MAX];
-    uint64_t told[NAMES_MAX / 64]; /* a bit a name */
+    uint64_t told[NAMES_MAX / 64]; /* or asked for: a bit a name */
 };
 
 static struct list g_programs = LIST_INIT(g_programs); /* what was started last comes first */
@@ -195,7 +192,6 @@ static unsigned name_add(struct program_run *run, const struct name_lookup *l, u
                                           .score = 1,
                                           .follow = l->follow};
     *link = (uint16_t)i;
-    run->told[(i - 1) / 64] &= ~(1UL << (i - 1) % 64); /* another's, that had the place */
     return i;
 }
 
@@ -224,8 +220,11 @@ unsigned names_learn(struct task *t, const struct name_lookup *l, enum name_use 
     } else if (!(run->told[(i - 1) / 64] >> (i - 1) % 64 & 1)) {
         raise_score(&p->names[i - 1], run);
     }
-    run->at = i ? (uint16_t)i : run->at;
-    *out_expected = i && p->names[i - 1].score >= SCORE_TELL;
+    if (i) {
+        run->at = (uint16_t)i;
+        run->told[(i - 1) / 64] |= 1UL << (i - 1) % 64;
+        *out_expected = p->names[i - 1].score >= SCORE_TELL;
+    }
     return i;
 }
 
@@ -287,41 +286,33 @@ static bool tell_one(struct task *t, struct program_run *run, struct name_table 
     }
     unsigned slot = name_keep(table, &n);
     table->told[slot] = (uint16_t)i;
-    if (!n.open) {
-        return false;
-    }
-    run->open_slots[run->open_count++ % OPENS_OUT_MAX] = (uint16_t)slot;
-    return true;
+    return n.open > 0;
 }
 
-/* How many more may be prepared: what was, and may still be used, keeps its place. */
-static unsigned opens_left(const struct program_run *run, const struct name_table *table)
-{
-    unsigned out = 0;
-    for (unsigned i = 0; i < MIN(run->open_count, (unsigned)OPENS_OUT_MAX); i++) {
-        out += table->told[run->open_slots[i]] && !was_used(table, run->open_slots[i]);
-    }
-    return MIN(OPENS_OUT_MAX - out, (unsigned)WINDOW_OPENS);
-}
-
-/* From name i on. Context: may block. */
+/*
+ * From name i on. The window begins where the process is, and counts what was told before, too: were it told the next ones whenever it asks,
+ * they would push out what it is yet to use. Context: may block.
+ */
 static void tell(struct task *t, struct program_run *run, struct name_table *table, unsigned i)
 {
     const struct program *p = run->program;
-    unsigned names = 0, opens = 0, looks = 0, opens_max = opens_left(run, table);
-    while (i && names < WINDOW && opens < opens_max && looks++ < LOOKS_MAX) {
+    unsigned names = 0, opens = 0, looks = 0;
+    bool prepared = false;
+    while (i && names < WINDOW && opens < WINDOW_OPENS && looks++ < LOOKS_MAX) {
+        const struct known_name *k = &p->names[i - 1];
         uint64_t *told = &run->told[(i - 1) / 64], bit = 1UL << (i - 1) % 64;
-        if (p->names[i - 1].score >= SCORE_TELL && !(*told & bit)) {
+        names += k->score >= SCORE_TELL;
+        opens += k->score >= SCORE_TELL && k->use == NAME_USE_OPEN;
+        if (k->score >= SCORE_TELL && !(*told & bit)) {
             *told |= bit;
-            names++;
-            opens += tell_one(t, run, table, i);
+            prepared |= tell_one(t, run, table, i);
             if (!goes_on(t, run, table)) {
                 return;
             }
         }
         i = p->names[i - 1].text ? p->names[i - 1].next : 0;
     }
-    if (opens > 0) {
+    if (prepared) {
         lease_open_offer(t);
     }
 }
