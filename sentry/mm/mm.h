@@ -26,14 +26,14 @@ struct mm {
     uaddr_t start_stack;          /* sp at entry */
     uaddr_t arg_start, arg_end, env_start, env_end;
     uaddr_t vdso;
-    uint64_t auxv[64];          /* as the program got it; AT_NULL-terminated */
-    struct lease_table *leases; /* owned: sentry/task/lease.c; gone before the mm is */
-    struct fact_table *facts;   /* owned: sentry/task/facts.c; likewise */
-    struct name_table *names;   /* owned, plain memory: sentry/task/names.c; NULL */
+    uint64_t auxv[64];           /* as the program got it; AT_NULL-terminated */
+    struct lease_table *leases;  /* owned: sentry/task/lease.c; gone before the mm is */
+    struct fact_table *facts;    /* owned: sentry/task/facts.c; likewise */
+    struct name_table *names;    /* owned, plain memory: sentry/task/names.c; NULL */
     struct program_run *program; /* owned: sentry/task/names_program.c; gone before the mm is */
-    uint32_t directory_keys;    /* given: sentry/task/lease_directory.c */
-    unsigned name_heat;         /* lookups that could have been kept */
-    bool sites_stopped;         /* call sites are as the program has them: somebody traces it */
+    uint32_t directory_keys;     /* given: sentry/task/lease_directory.c */
+    unsigned name_heat;          /* lookups that could have been kept */
+    bool sites_stopped;          /* call sites are as the program has them: somebody traces it */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */
     struct list mapped_files; /* owned struct mapped_file: host (dev, ino) -> the guest's name */

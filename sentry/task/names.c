@@ -282,9 +282,9 @@ static struct platform_name answer_of(struct task *t, const struct name_lookup *
     n.classes = link                              ? NAME_NOFOLLOW
                 : l->follow && l->trace.last_link ? NAME_FOLLOW
                                                   : NAME_FOLLOW | NAME_NOFOLLOW;
-    n.deps[1] = absolute || name_is_keyed(&n)     ? 0
+    n.deps[1] = absolute || name_is_keyed(&n)   ? 0
                 : n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
-                                                  : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
+                                                : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
     n.deps[2] = stamp_of_id(t->fs->root_stamp);
     memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
     return n;

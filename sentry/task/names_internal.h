@@ -29,7 +29,7 @@ struct name_table {
     const struct fs_context *fs;  /* ... root and working directory they begin at */
     uint32_t seq, kept;
     uint32_t sets, room; /* of the page: in use; names after which all of them are */
-    bool creds_differ; /* perhaps */
+    bool creds_differ;   /* perhaps */
     unsigned retry;
     bool wants_xattrs; /* the process asks for them */
     unsigned credit;
@@ -46,7 +46,8 @@ struct name_table {
     unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];
     uint32_t keys[NAME_SETS_MAX][NAME_WAYS]; /* what lies where, roughly */
-    uint16_t told[NAME_SETS_MAX * NAME_WAYS]; /* 0, or which of its program's names: names_program.c */
+    uint16_t
+        told[NAME_SETS_MAX * NAME_WAYS]; /* 0, or which of its program's names: names_program.c */
 };
 
 /* p's attributes into n. Return: false when it can't be kept. */

@@ -23,17 +23,18 @@
 #include "sentry/task/ptrace.h"
 #include "sentry/vfs/stamp.h"
 
-#define PROGRAMS_MAX  64
-#define NAMES_FIRST   32
-#define NAMES_MAX     768
-#define TRIPS_MAX     768 /* of a process, that are learned from: what comes then is its work, and not its start */
-#define SCORE_TELL    2
-#define SCORE_MAX     5
-#define IDLE_STARTS   4  /* a name of little score that was not asked for in so many makes room */
-#define WINDOW        64 /* names that are told ahead, */
-#define WINDOW_OPENS  24 /* ... and of them to be opened: there are 32 places */
-#define LOOKS_MAX     256 /* names that are passed over */
-#define COPY_MAX      (64u << 10) /* a larger file's bytes cost more to copy than a trip */
+#define PROGRAMS_MAX 64
+#define NAMES_FIRST  32
+#define NAMES_MAX    768
+#define TRIPS_MAX                                                                                  \
+    768 /* of a process, that are learned from: what comes then is its work, and not its start */
+#define SCORE_TELL   2
+#define SCORE_MAX    5
+#define IDLE_STARTS  4   /* a name of little score that was not asked for in so many makes room */
+#define WINDOW       64  /* names that are told ahead, */
+#define WINDOW_OPENS 24  /* ... and of them to be opened: there are 32 places */
+#define LOOKS_MAX    256 /* names that are passed over */
+#define COPY_MAX     (64u << 10) /* a larger file's bytes cost more to copy than a trip */
 
 struct known_name {
     char *text; /* owned; NULL: free */
@@ -138,8 +139,7 @@ static unsigned name_alloc(struct program *p)
         return ++p->count;
     }
     unsigned room = p->room ? MIN(2 * p->room, (unsigned)NAMES_MAX) : NAMES_FIRST;
-    struct known_name *names =
-        room > p->room ? realloc(p->names, room * sizeof(*names)) : NULL;
+    struct known_name *names = room > p->room ? realloc(p->names, room * sizeof(*names)) : NULL;
     if (names) {
         memset(names + p->room, 0, (room - p->room) * sizeof(*names));
         p->names = names;
