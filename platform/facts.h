@@ -22,13 +22,17 @@
 #define FACT_ACTION_FLAGS 0xdc000807U
 
 /*
- * Of each fd below FACT_FDS: FD_KNOWN, FD_CLOEXEC, and what F_GETFL says. Close-on-exec is changed here by the process, and read
+ * Of each fd below FACT_FDS: FD_KNOWN, FD_CLOEXEC, what it leads to, and what F_GETFL says. Close-on-exec is changed here by the process, and read
  * here by the sentry. 0: ask.
  */
 #define FACT_FDS       256
 #define FD_KNOWN       0x80000000U
 #define FD_CLOEXEC_BIT 0x40000000U
-#define FD_FLAGS       0x3fffffffU
+#define FD_KIND        0x30000000U /* what it leads to: FD_PLAIN ... 0: ask */
+#define FD_FLAGS       0x0fffffffU
+#define FD_PLAIN       0x10000000U /* a regular file or a directory */
+#define FD_STREAM      0x20000000U /* a pipe or a socket: it can't seek */
+#define FD_NULL        0x30000000U /* /dev/null */
 
 #define FACT_EXE_MAX 512
 
@@ -37,7 +41,8 @@ enum platform_fact {
     FACT_RLIMITS,
     FACT_CWD,
     FACT_ACTIONS,
-    FACT_EXE, /* where /proc/self/exe leads */
+    FACT_EXE,       /* where /proc/self/exe leads */
+    FACT_CHILDLESS, /* no bytes: there is nobody to wait for */
     FACT_COUNT
 };
 

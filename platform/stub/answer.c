@@ -213,17 +213,22 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_writev:
     case __NR_pwritev:
     case __NR_pwritev2:
-    case __NR_lseek:
     case __NR_fstat:
     case __NR_getdents64:
     case __NR_close:
     case __NR_fchmod:
     case __NR_fchown:
-    case __NR_ioctl:
     case __NR_fadvise64:
     case __NR_epoll_wait:
     case __NR_epoll_pwait:
         r = may(area, CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+        break;
+    case __NR_lseek:
+    case __NR_ioctl:
+        r = may(area, CHAN_ASK_FILES) ? stub_file(area, nr) : NOT_OURS;
+        if (r == NOT_OURS && may(area, CHAN_ASK_FILES)) {
+            r = stub_fd_kind(nr, area->args);
+        }
         break;
     case __NR_fcntl:
         r = may(area, CHAN_ASK_FILES) ? stub_fcntl(area->args) : NOT_OURS;
@@ -254,6 +259,8 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
         if (r != NOT_OURS) {
             break;
         }
+        __attribute__((fallthrough));
+    case __NR_wait4:
         r = may(area, CHAN_ASK_FACTS) ? stub_facts(area, nr) : NOT_OURS;
         break;
     case __NR_open:

@@ -9,7 +9,11 @@
 
 #include "platform/stub/stub.h"
 
-#define SIG_IGN_        1 /* and SIG_DFL is 0, which may ignore it, too */
+#define SIG_IGN_     1
+#define ECHILD_      10
+#define WAIT_OPTIONS 11 /* WNOHANG, WUNTRACED, WCONTINUED */
+/* SIGCHLD, SIGCONT, SIGURG, SIGWINCH: SIG_DFL (0) ignores them, too */
+#define DEFAULT_IGNORES (1UL << (17 - 1) | 1UL << (18 - 1) | 1UL << (23 - 1) | 1UL << (28 - 1))
 #define ANY_UNBLOCKABLE (1UL << (9 - 1) | 1UL << (19 - 1)) /* SIGKILL, SIGSTOP */
 
 /* [offset, offset + size) of a fact goes to the guest; size 0: all of it, if room is enough. Return: bytes, or NOT_OURS. */
@@ -50,6 +54,12 @@ static long action_now(uint64_t i, uint64_t now[4])
     return 0;
 }
 
+/* A pending signal i + 1 would be dropped. */
+static int would_drop(uint64_t i, uint64_t handler)
+{
+    return handler == SIG_IGN_ || (handler == 0 && DEFAULT_IGNORES >> i & 1);
+}
+
 static int asks_masks(const struct chan *c)
 {
     return (__atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) != 0;
@@ -71,7 +81,7 @@ static long change_action(struct chan *c, uint64_t i, const uint64_t new[4])
         ((volatile uint64_t *)f->own_actions[at - 1][i])[k] = new[k];
     }
     __atomic_store_n(&f->action_at[i], at, __ATOMIC_SEQ_CST);
-    if (new[0] <= SIG_IGN_ && asks_masks(c)) {
+    if (would_drop(i, new[0]) && asks_masks(c)) {
         __atomic_store_n(&f->action_at[i], was, __ATOMIC_SEQ_CST);
         return NOT_OURS;
     }
@@ -88,7 +98,7 @@ static long set_action(struct chan *c, uint64_t sig, uint64_t new_at, uint64_t o
     }
     if (new_at &&
         (ANY_UNBLOCKABLE >> i & 1 || guarded_copy(new, (const void *)new_at, sizeof(new)) != 0 ||
-         (asks_masks(c) && new[0] <= SIG_IGN_))) {
+         (would_drop(i, new[0]) && asks_masks(c)))) {
         return NOT_OURS;
     }
     if (old_at && guarded_copy((void *)old_at, now, sizeof(now)) != 0) {
@@ -131,6 +141,15 @@ static long own_program(uint64_t path, uint64_t to, uint32_t size)
     return tell(FACT_EXE, to, 0, 0, (int32_t)size > 0 ? size : 0);
 }
 
+/* wait4 for any child. */
+static long wait_for_nobody(uint32_t pid, uint32_t options)
+{
+    return pid == UINT32_MAX && !(options & ~(uint32_t)WAIT_OPTIONS) &&
+                   word_load(&process_facts()->words[FACT_CHILDLESS]) & FACT_VALID
+               ? -ECHILD_
+               : NOT_OURS;
+}
+
 long stub_facts(struct area *area, uint64_t nr)
 {
     const uint64_t *a = area->args;
@@ -153,6 +172,8 @@ long stub_facts(struct area *area, uint64_t nr)
         return own_program(a[1], a[2], (uint32_t)a[3]);
     case __NR_umask:
         return swap_umask((uint32_t)a[0]);
+    case __NR_wait4:
+        return wait_for_nobody((uint32_t)a[0], (uint32_t)a[2]);
     default:
         return NOT_OURS;
     }

@@ -106,6 +106,7 @@ struct stub_ucontext {
 #define AT_EMPTY_PATH_ 0x1000U
 #define CLONE_SETTLS_  0x80000UL
 #define TCGETS_        0x5401U
+#define TIOCGWINSZ_    0x5413U
 #define ENOTTY_        25
 
 static inline uint64_t base_of_fs(void)
@@ -231,6 +232,8 @@ long stub_counter(struct area *area, uint64_t fd, const struct iov *v, int write
 
 /* fds.c */
 long stub_fcntl(const uint64_t *args); /* or NOT_OURS */
+/* ioctl and lseek of what is no terminal, and can't seek. Return: NOT_OURS: it may be something else. */
+long stub_fd_kind(uint64_t nr, const uint64_t *args);
 
 /* directories.c */
 long stub_directory(uint64_t nr, const uint64_t *args); /* or NOT_OURS */

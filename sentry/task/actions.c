@@ -125,6 +125,9 @@ void signal_borrower_actions(struct task *child, struct platform_thread *pt)
 
 void signal_child_actions(struct task *t, struct task *child)
 {
+    if (t->tg->actions_page) {
+        t->tg->action_calls = ACTION_HABIT; /* how many it has made since is not known here */
+    }
     child->tg->action_calls = t->tg->action_calls;
     if (t->tg->action_calls == ACTION_HABIT) {
         give(child, true);

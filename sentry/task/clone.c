@@ -286,6 +286,7 @@ long task_clone(struct task *t, const struct clone_request *r)
     }
     int tid = task_tid(child), pidfd = -1;
     struct platform_thread *pt = NULL;
+    struct thread_group *parent = NULL;
     unsigned event = ptrace_clone_event(t, r->flags, r->exit_signal);
     bool traced = task_traced(t);
     if (r->flags & CLONE_PIDFD) {
@@ -305,6 +306,7 @@ long task_clone(struct task *t, const struct clone_request *r)
         if (traced) {
             platform_hold(t->pt);
         }
+        parent = wait_birth_begins(t, r->flags);
         error = platform_clone(t->pt, &c, &pt);
     }
     if (error < 0) {
@@ -312,6 +314,7 @@ long task_clone(struct task *t, const struct clone_request *r)
             int closed = fd_table_close(t->files, pidfd);
             (void)closed;
         }
+        wait_birth_over(parent);
         task_launch(child, NULL);
         return error;
     }
@@ -319,6 +322,7 @@ long task_clone(struct task *t, const struct clone_request *r)
         child->mm->space = platform_space(pt);
     }
     link_child(t, child, r->flags);
+    wait_birth_over(parent);
     if (!(r->flags & CLONE_VM)) {
         platform_keep_answer(pt, SYS_getpid, tid);
         platform_keep_answer(pt, SYS_gettid, tid);

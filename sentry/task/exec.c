@@ -95,6 +95,7 @@ void task_exec_reset(struct task *t, const char *comm)
     posix_timers_cancel(tg);
     tg->exit_signal = SIGCHLD;
     tg->has_execed = true;
+    tg->childless_told = false; /* its page was the old program's */
     memset(t->comm, 0, sizeof(t->comm));
     memcpy(t->comm, comm, strnlen(comm, sizeof(t->comm) - 1));
 }

@@ -39,6 +39,16 @@ static inline int exit_value_of(int status)
     return status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
 }
 
+/* --- wait.c --- */
+/* tg has a new child, or tracee. */
+void wait_somebody_came(struct thread_group *tg);
+/*
+ * t is about to make a child: the thread that does may be back before it is linked, and tell others of it, who then wait. Return: whose child it
+ * will be, with a reference, for wait_birth_over; NULL: it will be a thread.
+ */
+struct thread_group *wait_birth_begins(struct task *t, uint64_t flags);
+void wait_birth_over(struct thread_group *parent_consumed);
+
 /* --- signal queues: sigqueue.c --- */
 #define SIG_HANDLER_DFL 0UL
 #define SIG_HANDLER_IGN 1UL

@@ -15,6 +15,7 @@
  *         | the last system call that held it is done
  *      granted     or ended: an fd was closed, the bytes moved, the address space is gone ...
  */
+#include <errno.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -305,17 +306,30 @@ static bool is_open_call(long nr)
     return nr == SYS_open || nr == SYS_openat || nr == SYS_openat2 || nr == SYS_creat;
 }
 
-_Static_assert(FACT_FDS == FDS_SHOWN && FD_KNOWN == FD_SHOWN && FD_CLOEXEC_BIT == FD_SHOWN_CLOEXEC,
+_Static_assert(FACT_FDS == FDS_SHOWN && FD_KNOWN == FD_SHOWN &&
+                   FD_CLOEXEC_BIT == FD_SHOWN_CLOEXEC && FD_PLAIN == FD_SHOWN_PLAIN &&
+                   FD_STREAM == FD_SHOWN_STREAM && FD_NULL == FD_SHOWN_NULL,
                "the platform's words are the fd table's");
 
 /* A process that often asks about its fds is shown what there is to know. */
+static void asked_about_fd(struct task *t, unsigned heat)
+{
+    struct lease_table *table = lease_allowed(t) ? lease_table_of(t) : NULL;
+    if (table && table->fd_heat < FCNTL_WORTH_IT && (table->fd_heat += heat) >= FCNTL_WORTH_IT) {
+        fd_table_show(t->files, platform_facts_behind(table->page)->fds);
+    }
+}
+
+void lease_show_fds(struct task *t)
+{
+    asked_about_fd(t, FCNTL_WORTH_IT);
+}
+
 static void consider_fcntl(struct task *t)
 {
     unsigned cmd = (unsigned)t->syscall_args[1];
-    struct lease_table *table = NULL;
-    if ((cmd == F_GETFL || cmd == F_GETFD || cmd == F_SETFD) && lease_allowed(t) &&
-        (table = lease_table_of(t)) && ++table->fcntl_heat == FCNTL_WORTH_IT) {
-        fd_table_show(t->files, platform_facts_behind(table->page)->fds);
+    if (cmd == F_GETFL || cmd == F_GETFD || cmd == F_SETFD) {
+        asked_about_fd(t, 1);
     }
 }
 
@@ -367,6 +381,8 @@ void lease_call_done(struct task *t, long nr, long result)
     }
     if (result >= 0) {
         consider(t, nr, result);
+    } else if ((nr == SYS_ioctl && result == -ENOTTY) || (nr == SYS_lseek && result == -ESPIPE)) {
+        asked_about_fd(t, 1);
     }
     if (t->mm && t->mm->leases) {
         tidy(t, nr);

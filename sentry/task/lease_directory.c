@@ -23,10 +23,11 @@
 #include "sentry/vfs/stamp.h"
 #include "sentry/vfs/vfs.h"
 
-#define WORTH_IT     4     /* directories that were opened */
-#define LISTING_MAX  32768 /* bytes of entries; what C libraries make room for */
-#define LISTINGS_MAX 16
-#define LISTING_USE  2 /* one that is read pays for so many */
+#define WORTH_IT       4     /* directories that were opened */
+#define LISTING_MAX    32768 /* bytes of entries; what C libraries make room for */
+#define LISTINGS_MAX   16
+#define LISTINGS_KNOWN 4 /* for a program whose processes read directories when they start */
+#define LISTING_USE    2 /* one that is read pays for so many */
 
 struct directory_lease {
     struct regular_lease regular; /* what all leases in the page have */
@@ -318,6 +319,15 @@ void lease_consider_directory(struct task *t, struct file *f, int fd)
         if (entries.size > 0) {
             names_list(t, &f->path, key, since, &entries);
         }
+    }
+}
+
+void lease_expect_directories(struct task *t)
+{
+    struct lease_table *table = lease_open_table(t);
+    if (table) {
+        table->directories = WORTH_IT;
+        table->listings = MAX(table->listings, LISTINGS_KNOWN);
     }
 }
 

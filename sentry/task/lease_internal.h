@@ -110,7 +110,7 @@ struct lease_table {
     bool reads_opened;            /* what it opens now, it is going to read */
     unsigned next_prepared;       /* place that is used again next */
     uint32_t generation;
-    unsigned fcntl_heat;  /* questions about fds */
+    unsigned fd_heat;     /* questions about fds */
     unsigned directories; /* opened */
     bool replaying;       /* fds are closed because the process has done so */
     int listings;         /* how many may come with an open; what is used pays for more */
@@ -153,6 +153,9 @@ static inline struct platform_lease *lease_page_of(const struct regular_lease *l
 {
     return &l->table->page->leases[l->index];
 }
+
+/* t's process will ask about its fds. */
+void lease_show_fds(struct task *t);
 
 /* lease_close.c: descriptors that the process closes by itself. */
 void lease_closes_init(struct lease_table *table, struct fd_table *files);
@@ -216,6 +219,8 @@ void lease_end_kept(struct lease_table *table);
 
 /* lease_directory.c: t has just opened f, a directory, as fd. Context: may block. */
 void lease_consider_directory(struct task *t, struct file *f, int fd);
+/* t's process is going to open directories, and to read them. */
+void lease_expect_directories(struct task *t);
 /* It has read one that has no listing. */
 void lease_directory_read(struct task *t);
 /* By which names that begin at fd are kept for t's process: platform_name.dirfd. */

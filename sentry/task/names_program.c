@@ -28,13 +28,15 @@
 #define NAMES_MAX    768
 #define TRIPS_MAX                                                                                  \
     768 /* of a process, that are learned from: what comes then is its work, and not its start */
-#define SCORE_TELL   2
-#define SCORE_MAX    5
-#define IDLE_STARTS  4   /* a name of little score that was not asked for in so many makes room */
-#define WINDOW       64  /* names that are told ahead, */
-#define WINDOW_OPENS 24  /* ... and of them to be opened: there are 32 places */
-#define LOOKS_MAX    256 /* names that are passed over */
-#define COPY_MAX     (64u << 10) /* a larger file's bytes cost more to copy than a trip */
+#define SCORE_TELL        2
+#define SCORE_MAX         5
+#define IDLE_STARTS       4 /* a name of little score that was not asked for in so many makes room */
+#define WINDOW            64          /* names that are told ahead, */
+#define WINDOW_OPENS      24          /* ... and of them to be opened: there are 32 places */
+#define ASKS_FDS          4           /* questions */
+#define READS_DIRECTORIES 3           /* that were opened */
+#define LOOKS_MAX         256         /* names that are passed over */
+#define COPY_MAX          (64u << 10) /* a larger file's bytes cost more to copy than a trip */
 
 struct known_name {
     char *text; /* owned; NULL: free */
@@ -52,8 +54,10 @@ struct program {
     struct cred *cred;         /* ref */
     const struct dentry *root; /* borrowed, only compared */
     uint32_t starts;
-    uint16_t first; /* as known_name.next */
-    unsigned count; /* of names: in use, or free again */
+    bool asks_fds;          /* its processes ask what their fds are, */
+    bool reads_directories; /* ... and read several directories */
+    uint16_t first;         /* as known_name.next */
+    unsigned count;         /* of names: in use, or free again */
     unsigned room;
     struct known_name *names; /* owned */
 };
@@ -351,6 +355,12 @@ void names_program_begins(struct task *t, const struct inode *exe)
     run->program = p;
     run->start = ++p->starts;
     t->mm->program = run;
+    if (p->asks_fds) {
+        lease_show_fds(t);
+    }
+    if (p->reads_directories) {
+        lease_expect_directories(t);
+    }
     unsigned count = names_to_tell(p);
     struct name_table *table = count > 0 ? names_table_make(t, count) : NULL;
     if (table) {
@@ -366,6 +376,11 @@ void names_program_ends(struct mm *mm)
         return;
     }
     struct program *p = run->program;
+    const struct lease_table *leases = mm->leases;
+    if (leases) {
+        p->asks_fds |= leases->fd_heat >= ASKS_FDS;
+        p->reads_directories |= leases->directories >= READS_DIRECTORIES && leases->listings > 0;
+    }
     for (unsigned slot = 0; table && slot < NAME_SETS_MAX * NAME_WAYS; slot++) {
         unsigned i = table->told[slot];
         struct known_name *k = i ? &p->names[i - 1] : NULL;

@@ -49,6 +49,7 @@ static void link_tracer(struct task *tracer, struct task *t, bool seize, unsigne
     struct ptrace_state *p = t->ptrace;
     p->tracer = tracer;
     list_add_tail(&p->link, &tracer->tracees);
+    wait_somebody_came(tracer->tg);
     p->seized = seize;
     p->options = options;
     p->may_set_id = cred_capable(tracer->cred, CAP_SYS_PTRACE);

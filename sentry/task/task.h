@@ -87,7 +87,10 @@ struct thread_group {
     bool
         from_outside; /* the first program: whoever started the sandbox is its shell, so its group is no orphan */
     bool dumpable;
-    unsigned exec_closed; /* execs on their way to credentials that not everybody may look into */
+    bool childless_told;    /* FACT_CHILDLESS: wait.c */
+    uint8_t childless_heat; /* waits for nobody */
+    unsigned births;        /* children that are being made: there is somebody to wait for */
+    unsigned exec_closed;   /* execs on their way to credentials that not everybody may look into */
     struct rlimit limits[RLIM_NLIMITS];
     struct itimer real_timer;
     struct list posix_timers;     /* sentry/task/posix_timers.c */

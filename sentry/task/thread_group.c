@@ -87,6 +87,7 @@ void thread_group_set_parent(struct thread_group *tg, struct thread_group *paren
     list_del(&tg->sibling);
     tg->parent = parent;
     list_add_tail(&tg->sibling, &parent->children);
+    wait_somebody_came(parent);
     forget_answers(tg);
 }
 

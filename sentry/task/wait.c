@@ -2,12 +2,16 @@
  * Waiting for children: wait4(2) and waitid(2), analogous to do_wait in Linux's kernel/exit.c.
  * Children belong to the process, so every thread of it may wait for all of them.
  */
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "sentry/task/facts.h"
 #include "sentry/task/internal.h"
 #include "sentry/task/ptrace.h"
 #include "sentry/task/usage.h"
+
+#define CHILDLESS_WORTH_IT 2 /* waits for nobody; a shell does so after each program */
 
 struct wait_for {
     struct thread_group *tg; /* who waits */
@@ -160,7 +164,61 @@ static int look(const struct wait_for *w)
             r = 0;
         }
     }
-    return r;
+    return r < 0 && w->tg->births > 0 ? 0 : r;
+}
+
+struct thread_group *wait_birth_begins(struct task *t, uint64_t flags)
+{
+    if (flags & CLONE_THREAD) {
+        return NULL;
+    }
+    struct thread_group *parent = flags & CLONE_PARENT ? t->tg->parent : t->tg;
+    parent->births++;
+    wait_somebody_came(parent);
+    return thread_group_get(parent);
+}
+
+void wait_birth_over(struct thread_group *parent_consumed)
+{
+    if (parent_consumed) {
+        parent_consumed->births--;
+        waitq_wake(&parent_consumed->wait_children, 0);
+        thread_group_put(parent_consumed);
+    }
+}
+
+void wait_somebody_came(struct thread_group *tg)
+{
+    if (tg->childless_told) {
+        tg->childless_told = false;
+        facts_forget_of(tg, FACT_CHILDLESS);
+    }
+}
+
+static bool is_childless(const struct thread_group *tg)
+{
+    const struct task *t;
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (!list_empty(&t->tracees)) {
+            return false;
+        }
+    }
+    return list_empty(&tg->children);
+}
+
+/*
+ * Who looks for more children when the last one is gone, as shells do, knows then that there is none. With several threads, one
+ * might be about to make some. r: of this wait.
+ */
+static void tell_childless(struct task *t, int r)
+{
+    struct thread_group *tg = t->tg;
+    if (t->must_exit || tg->live_threads != 1 || tg->childless_told || !is_childless(tg)) {
+        return;
+    }
+    tg->childless_heat += r == -ECHILD && tg->childless_heat < CHILDLESS_WORTH_IT;
+    tg->childless_told =
+        tg->childless_heat == CHILDLESS_WORTH_IT && facts_know(t, FACT_CHILDLESS, "", 0);
 }
 
 /**
@@ -186,5 +244,6 @@ long task_wait(struct task *t, int idtype, int id, int options, struct wait_resu
     int r = 0;
     int interrupted = waitq_wait(&t->tg->wait_children, (r = look(&w)) != 0 || (options & WNOHANG));
     pid_put(w.pgrp);
+    tell_childless(t, r);
     return interrupted < 0 ? interrupted : r;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "sentry/vfs/lease.h"
 #include "sentry/vfs/locks.h"
@@ -99,9 +100,21 @@ static void set_bit(uint64_t *bits, int i, bool on)
     bits[i / WORD_BITS] = on ? bits[i / WORD_BITS] | bit : bits[i / WORD_BITS] & ~bit;
 }
 
+static uint32_t shown_kind(const struct file *f)
+{
+    uint32_t mode = f->inode->mode;
+    return f->flags & O_PATH                                  ? 0
+           : S_ISREG(mode) || S_ISDIR(mode)                   ? FD_SHOWN_PLAIN
+           : S_ISFIFO(mode) || S_ISSOCK(mode)                 ? FD_SHOWN_STREAM
+           : S_ISCHR(mode) && f->inode->rdev == makedev(1, 3) ? FD_SHOWN_NULL
+                                                              : 0;
+}
+
 static uint32_t shown_word(const struct file *f, bool cloexec)
 {
-    return f ? FD_SHOWN | (f->flags & ~FD_HIDDEN_FLAGS) | (cloexec ? FD_SHOWN_CLOEXEC : 0) : 0;
+    return f ? FD_SHOWN | shown_kind(f) | (f->flags & ~FD_HIDDEN_FLAGS) |
+                   (cloexec ? FD_SHOWN_CLOEXEC : 0)
+             : 0;
 }
 
 static void show_fd(struct fd_table *t, int fd)

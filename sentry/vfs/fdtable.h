@@ -69,6 +69,9 @@ void fd_table_set_cloexec_range(struct fd_table *t, unsigned first, unsigned las
 #define FDS_SHOWN        256
 #define FD_SHOWN         0x80000000U
 #define FD_SHOWN_CLOEXEC 0x40000000U
+#define FD_SHOWN_PLAIN   0x10000000U /* what it leads to: a regular file or a directory, */
+#define FD_SHOWN_STREAM  0x20000000U /* ... a pipe or a socket, */
+#define FD_SHOWN_NULL    0x30000000U /* ... /dev/null; neither: something else */
 #define FD_HIDDEN_FLAGS  ((unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC))
 /* words: borrowed until fd_table_hide, or t's end. A table that is shown already stays as it is. */
 void fd_table_show(struct fd_table *t, uint32_t *words);
