@@ -42,7 +42,7 @@
 #define SLICE_START   UL_(0x700000000000)
 #define STUB_BLOCK    UL_(0x700008000000)
 #define STUB_DATA     (STUB_BLOCK + 0x10000)
-#define STUB_TEXT     UL_(0x700008020000)
+#define STUB_TEXT     UL_(0x70000801c000)
 #define STUB_TEXT_END (STUB_BLOCK + 0x30000)
 #define STUB_RO       (STUB_BLOCK + 0x30000) /* one mapping a sandbox, read-only to guests */
 #define STUB_RO_SIZE  UL_(0xa000)

@@ -80,7 +80,7 @@ int main(void)
     CHECK_ERRNO(ptrace(PTRACE_PEEKDATA, pid, 8, 0), EIO);
     CHECK_ERRNO(ptrace(PTRACE_POKEDATA, pid, 8, 0), EIO);
     CHECK_ERRNO(ptrace(PTRACE_PEEKDATA, pid, -16L, 0), EIO);
-    CHECK_ERRNO(ptrace(PTRACE_POKEDATA, pid, 0x700008020000, 0), EIO);
+    CHECK_ERRNO(ptrace(PTRACE_POKEDATA, pid, 0x70000801c000, 0), EIO);
     goes_and_exits(pid, 20);
     return 0;
 }
