@@ -325,7 +325,7 @@ static void opened(struct task *t, struct name_table *table, const struct name_l
         return; /* that tells nothing of what comes next */
     }
     if (!names_opens_in_order(table) && !frozen) {
-        if (!t->mm->program) {
+        if (!names_program_starts(t->mm)) {
             lease_open_retract(t);
         }
         return;

@@ -82,6 +82,8 @@ unsigned names_learn(struct task *t, const struct name_lookup *l, enum name_use 
 void names_forget_told(struct name_table *table);
 /* Tells what came behind it in other processes. Context: may block. */
 void names_go_on(struct task *t, unsigned known);
+/* Its process is yet to do what it was started for. */
+bool names_program_starts(const struct mm *mm);
 
 /* --- names_ahead.c --- */
 /* Whether what it will open next may be worth telling, after it has asked for an open. */

@@ -28,6 +28,8 @@
 #define NAMES_MAX    768
 #define TRIPS_MAX                                                                                  \
     768 /* of a process, that are learned from: what comes then is its work, and not its start */
+#define TRIPS_START                                                                                \
+    64 /* so many trips a start takes, about: its files are opened ahead, whatever it opened so far */
 #define SCORE_TELL        2
 #define SCORE_MAX         5
 #define IDLE_STARTS       4 /* a name of little score that was not asked for in so many makes room */
@@ -211,7 +213,7 @@ unsigned names_learn(struct task *t, const struct name_lookup *l, enum name_use 
     *out_expected = false;
     struct program_run *run = t->mm->program;
     size_t size = strlen(l->text);
-    if (!run || size >= NAME_WORDS * 8UL || (l->dirfd != AT_FDCWD && l->text[0] != '/') ||
+    if (!run || size >= NAME_WORDS * 8UL || l->text[0] != '/' ||
         run->program->root != t->fs->root.dentry || use == NAME_USE_XATTR ||
         run->trips++ >= TRIPS_MAX) {
         return 0;
@@ -366,6 +368,11 @@ void names_program_begins(struct task *t, const struct inode *exe)
     if (table) {
         tell(t, run, table, p->first);
     }
+}
+
+bool names_program_starts(const struct mm *mm)
+{
+    return mm->program && mm->program->trips < TRIPS_START;
 }
 
 void names_program_ends(struct mm *mm)
