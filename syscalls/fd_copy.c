@@ -115,14 +115,15 @@ static int sendfile_check_in(struct task *t, struct copy_end *in)
     return r == 0 && in->pos < 0 ? -EINVAL : r;
 }
 
-static int sendfile_check(struct task *t, const struct copy_end *in, struct copy_end *out)
+static int sendfile_check(struct task *t, const struct copy_end *in, struct copy_end *out,
+                          size_t count)
 {
     if (!file_writable(out->file)) {
         return -EBADF;
     }
     /* Data that can't be read again may not be taken before it is known to fit. */
-    if (in->file->ops->llseek == no_llseek || !in->file->ops->read ||
-        S_ISDIR(in->file->inode->mode)) {
+    bool reads = in->file->ops->read && !S_ISDIR(in->file->inode->mode);
+    if (in->file->ops->llseek == no_llseek || (count > 0 && !reads)) {
         return -EINVAL;
     }
     bool appends = out->file->flags & O_APPEND && !file_is_pipe(out->file);
@@ -149,7 +150,7 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
         r = copy_end_init(t, &out, out_fd, 0);
     }
     if (r == 0) {
-        r = sendfile_check(t, &in, &out);
+        r = sendfile_check(t, &in, &out, count);
     }
     if (r < 0) {
         return r;

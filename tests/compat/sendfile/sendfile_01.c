@@ -37,6 +37,11 @@ int main(void)
     CHECK_ERRNO(sendfile(out, in, (off_t *)8, 1), EFAULT);
     int append = open("out", O_WRONLY | O_APPEND);
     CHECK_ERRNO(sendfile(append, in, &off, 1), EINVAL);
+    int dir = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK_ERRNO(sendfile(out, dir, NULL, 1), EINVAL);
+    CHECK_EQ(sendfile(out, dir, NULL, 0), 0); /* it is only found out by reading */
+    CHECK_ERRNO(sendfile(append, dir, NULL, 0), EINVAL);
+    close(dir);
     CHECK(mkfifo("fifo", 0600) == 0);
     int fifo = open("fifo", O_RDWR | O_APPEND); /* a pipe always appends */
     CHECK(sendfile(fifo, in, &off, 1) == 1 && sendfile(fifo, in, &off, 0) == 0);
