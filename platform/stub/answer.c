@@ -134,8 +134,8 @@ static long stub_default_action(struct area *area)
     }
     long r = 0;
     if (a[1]) {
-        int known = guarded_copy(&new, (const void *)a[1], sizeof(new)) == 0 && !new.handler &&
-                    !new.mask &&new.flags == SA_RESTORER_ &&
+        int known = guarded_copy(&new, (const void *)a[1], sizeof(new)) == 0 &&
+                    new.flags == SA_RESTORER_ && !new.handler && !new.mask &&
                     (!area->restored || new.restorer == area->restorer);
         if (!known || bit & NEVER_BLOCKED ||
             __atomic_load_n(&c->ask, __ATOMIC_SEQ_CST) & CHAN_ASK_MASK) {

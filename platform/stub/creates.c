@@ -47,20 +47,6 @@ static int may_be_there(const struct area *area, const struct wanted *w, uint64_
     return has || *out_word >> NOTES_REVOKED_SHIFT & NOTES_NO_CREATES;
 }
 
-static int way_holds(const volatile struct platform_creates *c)
-{
-    const volatile struct platform_stamps *s = &RO->stamps;
-    if (s->everything > c->since) {
-        return 0;
-    }
-    for (unsigned i = 0; i < NAME_DEPS; i++) {
-        if (s->of[c->deps[i] % STAMP_COUNT] > c->since) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* A name in the directory. Return: 0 it is elsewhere, or unusual. */
 static int take_wanted(struct wanted *w, uint64_t dirfd, uint64_t path)
 {
@@ -91,7 +77,7 @@ static int take_wanted(struct wanted *w, uint64_t dirfd, uint64_t path)
         return 0;
     }
     w->hash = platform_create_hash(w->name, w->size);
-    return way_holds(c);
+    return stub_stamps_hold(c->since, c->deps, NAME_DEPS);
 }
 
 static long absent(const struct area *area, uint64_t dirfd, uint64_t path)
@@ -129,19 +115,10 @@ static long note_create(struct area *area, uint32_t slot, const struct wanted *w
     return word_replace(&area->chan->notes, word, word + NOTE_NEXT(size)) ? 0 : NOT_OURS;
 }
 
-/* The lowest fd that is free; LEASE_OPEN_FDS: not known. */
-static uint64_t free_fd(const struct platform_lease_page *page)
-{
-    uint32_t limit = *(const volatile uint32_t *)&page->open_limit;
-    uint64_t all = limit ? word_load(&page->free_fds) : 0;
-    uint64_t fd = all ? (uint64_t)__builtin_ctzll(all) : LEASE_OPEN_FDS;
-    return fd < limit ? fd : LEASE_OPEN_FDS;
-}
-
 static long create(struct area *area, uint64_t dirfd, uint64_t path, uint32_t flags, uint32_t mode)
 {
     struct platform_lease_page *page = lease_page();
-    uint64_t word, umask = word_load(&process_facts()->umask), fd = free_fd(page);
+    uint64_t word, umask = word_load(&process_facts()->umask), fd = stub_free_fd();
     uint32_t access = flags & O_ACCMODE_, slot;
     struct wanted w;
     if (flags & ~NOTE_CREATE_FLAGS || access == 0 || access > O_RDWR_ || mode & 07000 ||

@@ -24,9 +24,7 @@ static struct platform_lease *directory(uint64_t fd, uint64_t *word)
 
 static int still_holds(const struct platform_lease *l, uint64_t word)
 {
-    const volatile struct platform_stamps *s = &RO->stamps;
-    return s->everything <= l->since && s->of[l->deps[0] % STAMP_COUNT] <= l->since &&
-           s->of[l->deps[1] % STAMP_COUNT] <= l->since && word_load(&l->position) == word;
+    return stub_stamps_hold(l->since, l->deps, 2) && word_load(&l->position) == word;
 }
 
 static long attributes(const struct platform_lease *l, uint64_t word, uint64_t to)

@@ -292,6 +292,15 @@ long stub_file_map(const uint64_t *a)
     return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
 }
 
+uint64_t stub_free_fd(void)
+{
+    const struct platform_lease_page *page = lease_page();
+    uint32_t limit = *(const volatile uint32_t *)&page->open_limit;
+    uint64_t all = limit ? word_load(&page->free_fds) : 0;
+    uint64_t fd = all ? (uint64_t)__builtin_ctzll(all) : LEASE_OPEN_FDS;
+    return fd < limit ? fd : LEASE_OPEN_FDS;
+}
+
 void stub_fd_is_free(uint64_t fd)
 {
     struct platform_lease_page *page = lease_page();

@@ -103,21 +103,6 @@ static int is_asked_for(const volatile struct platform_name *n, const struct que
     return 1;
 }
 
-/* The stamps are newer than the entry's words: both are read in this order. */
-static int still_holds(const struct platform_name *n)
-{
-    const volatile struct platform_stamps *s = &RO->stamps;
-    if (s->everything > n->since) {
-        return 0;
-    }
-    for (unsigned i = 0; i < NAME_DEPS; i++) {
-        if (s->of[n->deps[i] % STAMP_COUNT] > n->since) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /*
  * n's file, or one that shares its mark, was read here, which the sentry has not been told. If it was read as what this name opens, that
  * one's attributes have the time. Return: n is right.
@@ -163,7 +148,7 @@ static int find_name(const struct query *q, struct platform_name *out)
             !add_touch(out, q->hash)) {
             return 0;
         }
-        if (still_holds(out)) {
+        if (stub_stamps_hold(out->since, out->deps, NAME_DEPS)) { /* read after the entry's words */
             if (out->flags & NAME_AHEAD) {
                 names->ahead_uses++; /* threads may lose one: it is a hint */
             }
@@ -177,11 +162,10 @@ static int find_name(const struct query *q, struct platform_name *out)
     return 0;
 }
 
-/* The fd is the lowest that is free: nobody else takes or frees one meanwhile (page->open_limit says so). */
-static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
+/* Nobody else takes or frees an fd meanwhile (page->open_limit says so). */
+static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags, uint64_t fd)
 {
     struct platform_lease_page *page = lease_page();
-    uint64_t fd = (uint64_t)__builtin_ctzll(word_load(&page->free_fds));
     struct platform_lease *l = &page->leases[n->open - 1];
     const struct stat_out *s = (const void *)l->stat;
     uint64_t word = word_load(&l->position);
@@ -204,12 +188,10 @@ static long claim(const struct platform_name *n, uint32_t hash, uint32_t flags)
 
 static long open_name(uint64_t dirfd, uint64_t path, uint32_t flags)
 {
-    const struct platform_lease_page *page = lease_page();
-    uint32_t limit = *(const volatile uint32_t *)&page->open_limit;
-    uint64_t free_fds = limit ? word_load(&page->free_fds) : 0;
+    uint64_t fd = stub_free_fd();
     struct query q;
     struct platform_name n;
-    if (!free_fds || (uint32_t)__builtin_ctzll(free_fds) >= limit || flags & ~LEASE_OPEN_FLAGS ||
+    if (fd >= LEASE_OPEN_FDS || flags & ~LEASE_OPEN_FLAGS ||
         !take_query(&q, dirfd, path, flags & O_NOFOLLOW_ ? NAME_NOFOLLOW : NAME_FOLLOW) ||
         !find_name(&q, &n)) {
         return NOT_OURS;
@@ -217,7 +199,7 @@ static long open_name(uint64_t dirfd, uint64_t path, uint32_t flags)
     if (n.flags & NAME_ABSENT) {
         return -ENOENT_; /* behind EMFILE, as natively: there is an fd free */
     }
-    return n.open - 1U < LEASE_MAX ? claim(&n, q.hash, flags) : NOT_OURS;
+    return n.open - 1U < LEASE_MAX ? claim(&n, q.hash, flags, fd) : NOT_OURS;
 }
 
 static long stat_name(const struct query *q, uint64_t to)

@@ -261,6 +261,8 @@ long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
 /* The process has closed fd by itself: it may open something as that. */
 void stub_fd_is_free(uint64_t fd);
+/* The lowest fd that is free; LEASE_OPEN_FDS: not known, or it may not open any. */
+uint64_t stub_free_fd(void);
 /* A path that is there, and empty? */
 int stub_is_empty_string(uint64_t addr);
 
@@ -289,6 +291,16 @@ long stub_create(struct area *area, uint64_t nr); /* or NOT_OURS */
 int stub_note_is_fresh(struct area *area, uint32_t slot, uint64_t word);
 
 /* names.c */
+/* Nothing at these places has changed after stamp since. */
+static inline int stub_stamps_hold(uint64_t since, const uint16_t *places, unsigned count)
+{
+    const volatile struct platform_stamps *s = &RO->stamps;
+    int hold = s->everything <= since;
+    for (unsigned i = 0; hold && i < count; i++) {
+        hold = s->of[places[i] % STAMP_COUNT] <= since;
+    }
+    return hold;
+}
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */
 /* A string, in max words of 8 bytes, padded with zeroes. Return: words; 0: it is too long, or can't be read. */
 unsigned stub_take_string(uint64_t addr, uint64_t *words, unsigned max);

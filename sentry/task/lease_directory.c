@@ -48,19 +48,13 @@ static struct directory_lease *directory(struct file_lease *base)
 
 /* --- granting and taking back --- */
 
-static bool holds(const struct directory_lease *l)
-{
-    return g_stamps->everything <= l->since && g_stamps->of[l->deps[0]] <= l->since &&
-           g_stamps->of[l->deps[1]] <= l->since;
-}
-
 static void publish(struct directory_lease *l)
 {
     struct regular_lease *r = &l->regular;
     struct platform_lease *p = lease_page_of(r);
     uint64_t generation = ++r->table->generation % LEASE_GENERATIONS;
     int64_t pos = r->file->pos;
-    bool good = holds(l), listed = good && l->listed > 0;
+    bool good = stamps_hold(l->since, l->deps, 2), listed = good && l->listed > 0;
     p->flags = LEASE_DIRECTORY;
     p->capacity = 0;
     p->kept = 0;

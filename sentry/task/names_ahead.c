@@ -34,13 +34,12 @@
 #define OPENS_WORTH  4  /* of the credit for opens: for fewer it is not begun */
 #define OPENS_RETRY  32 /* opens that were asked for are one more */
 
-bool name_holds_now(const struct platform_name *n)
+bool name_prepare(struct task *t, const struct path *p, size_t copy_max, struct platform_name *n)
 {
-    bool holds = g_stamps->everything <= n->since;
-    for (unsigned i = 0; i < NAME_DEPS; i++) {
-        holds &= g_stamps->of[n->deps[i]] <= n->since;
-    }
-    return holds;
+    bool held = stamps_hold(n->since, n->deps, NAME_DEPS);
+    n->open = (uint8_t)lease_open_prepare(t, p, n->hash, copy_max);
+    n->since = held ? g_last_stamp : n->since; /* preparing stamps, but changes nothing of this */
+    return n->open > 0;
 }
 
 /* --- what comes next --- */
@@ -179,12 +178,9 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
     }
     n.open = (uint8_t)lease_open_known(t, d->inode, n.hash);
     bool habit = table->uses_seen >= USES_HABIT, file = S_ISREG(d->inode->mode);
-    bool held = name_holds_now(&n);
-    if (opens && file && !n.open &&
-        !(n.open = (uint8_t)lease_open_prepare(t, &p, n.hash, habit ? COPY_NEXT : 0))) {
+    if (opens && file && !n.open && !name_prepare(t, &p, habit ? COPY_NEXT : 0, &n)) {
         return TOLD_ALL;
     }
-    n.since = held ? g_last_stamp : n.since; /* preparing stamps, but changes nothing of this */
     name_keep(table, &n);
     return opens && !file ? PASSED
                           : TOLD; /* who walks a tree asks for a directory's attributes first */

@@ -57,8 +57,8 @@ bool name_set_path(struct platform_name *n, const char *text, size_t prefix,
                    const struct name *name);
 /* Return: where it is, NAME_WAYS * set + way. */
 unsigned name_keep(struct name_table *table, const struct platform_name *n);
-/* None of what n depends on has changed since. */
-bool name_holds_now(const struct platform_name *n);
+/* Prepares p, which n names, to be opened by t's process (lease_open_prepare), and n goes on holding. Return: false when it can't be. */
+bool name_prepare(struct task *t, const struct path *p, size_t copy_max, struct platform_name *n);
 /* n: all that is kept of the lookup l with that result; what it opens, if that is prepared. Return: false when it can't be kept. */
 bool name_answer(struct task *t, const struct name_lookup *l, int result, const struct path *p,
                  enum name_use use, struct platform_name *n);

@@ -282,13 +282,8 @@ static bool tell_one(struct task *t, struct program_run *run, struct name_table 
         return false;
     }
     n.flags |= NAME_FIRST;
-    if (r == 0 && use == NAME_USE_OPEN && !n.open) {
-        bool held = name_holds_now(&n);
-        n.open = (uint8_t)lease_open_prepare(t, &found, n.hash, COPY_MAX);
-        n.since = held ? g_last_stamp : n.since; /* preparing stamps, but changes nothing of this */
-        if (!n.open) {
-            return false;
-        }
+    if (r == 0 && use == NAME_USE_OPEN && !n.open && !name_prepare(t, &found, COPY_MAX, &n)) {
+        return false;
     }
     unsigned slot = name_keep(table, &n);
     table->told[slot] = (uint16_t)i;

@@ -260,20 +260,6 @@ void creates_adopt(struct note_table *t)
 
 /* --- granting --- */
 
-/* The way there is as it was. */
-static bool way_holds(const struct create_grant *g)
-{
-    if (g_stamps->everything > g->since) {
-        return false;
-    }
-    for (unsigned i = 0; i < NAME_DEPS; i++) {
-        if (g_stamps->of[g->deps[i]] > g->since) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void put_name(void *to, const struct name *name)
 {
     platform_creates_add(to, platform_create_hash(name->text, name->size));
@@ -361,7 +347,7 @@ void notes_created(struct task *task, const struct name_lookup *l, struct file *
     }
     struct create_grant *g = &t->creates;
     if (g->out && g->dir.dentry == dir && g->dir.mnt == f->path.mnt && g->cred == task->cred &&
-        way_holds(g)) {
+        stamps_hold(g->since, g->deps, NAME_DEPS)) {
         const struct name name = {f->path.dentry->name, f->path.dentry->name_size};
         put_name(page_of(t), &name);
         g->mark = inode_mark(dir->inode);

@@ -56,6 +56,16 @@ static inline uint16_t stamp_of_id(uint32_t id)
     return stamp_place(id, 0, 3);
 }
 
+/* Nothing at these places has changed after stamp since. Stamps are given. */
+static inline bool stamps_hold(uint64_t since, const uint16_t *places, unsigned count)
+{
+    bool hold = g_stamps->everything <= since;
+    for (unsigned i = 0; i < count; i++) {
+        hold &= g_stamps->of[places[i]] <= since;
+    }
+    return hold;
+}
+
 static inline void stamp_at(uint16_t place)
 {
     if (likely(g_stamps != NULL)) {
