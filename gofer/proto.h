@@ -46,6 +46,7 @@ struct gofer_attr {
     int64_t btime_ns; /* 0 if unknown */
     uint32_t blksize;
     uint32_t flags; /* GOFER_ATTR_* */
+    uint64_t asked; /* the sentry's: gofer_client_change()'s count when it asked for them */
 };
 /* What the gofer itself may do with the file by its mode bits: bits of MAY_* (read 4, write 2, exec 1). */
 #define GOFER_ATTR_MAY      7u
@@ -137,7 +138,7 @@ enum gofer_type {
 
 _Static_assert(sizeof(struct gofer_request) == 16 && sizeof(struct gofer_reply) == 16,
                "fields after the header are 8-aligned");
-_Static_assert(sizeof(struct gofer_attr) == 104 && sizeof(struct gofer_dirent) == 24 &&
+_Static_assert(sizeof(struct gofer_attr) == 112 && sizeof(struct gofer_dirent) == 24 &&
                    sizeof(struct gofer_listed) == 32,
                "no padding: nothing of the sender's memory travels with a message");
 

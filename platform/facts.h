@@ -43,6 +43,7 @@ enum platform_fact {
     FACT_ACTIONS,
     FACT_EXE,       /* where /proc/self/exe leads */
     FACT_CHILDLESS, /* no bytes: there is nobody to wait for */
+    FACT_CHILDREN,  /* children_time */
     FACT_COUNT
 };
 
@@ -62,6 +63,8 @@ struct platform_facts {
     uint32_t actions_own, pad;
     uint8_t action_at[FACT_ACTIONS_OWN];
     uint64_t own_actions[2][FACT_ACTIONS_OWN][4];
+    uint64_t children_time
+        [2]; /* user and system time of children that were waited for, as times(2) has them */
     uint8_t uname[FACT_UNAME_SIZE + 2];
     uint8_t cwd[FACT_CWD_MAX]; /* with its NUL */
 };
@@ -82,6 +85,9 @@ static inline uint8_t *platform_fact_bytes(struct platform_facts *f, enum platfo
     case FACT_RLIMITS:
         *out_room = sizeof(f->limits);
         return (uint8_t *)f->limits;
+    case FACT_CHILDREN:
+        *out_room = sizeof(f->children_time);
+        return (uint8_t *)f->children_time;
     case FACT_EXE:
         *out_room = sizeof(f->exe);
         return f->exe;

@@ -80,8 +80,9 @@ _Static_assert(sizeof(struct platform_ring) == 4096 + RING_DATA, "whole pages");
 #define LEASE_APPEND 4U
 /* close is served, too: it puts LEASE_CLOSED into the position word, and the lease's bit into closes. */
 #define LEASE_CLOSABLE 8U
-#define LEASE_EXEC     16U /* it may be mapped to be executed */
-#define LEASE_FILLED   32U /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
+#define LEASE_EXEC     16U  /* it may be mapped to be executed */
+#define LEASE_FILLED   32U  /* the process fills it: by STUB_FD_WRITE where it has no pages yet */
+#define LEASE_COPIES   128U /* a private mapping to be read may be a copy of the bytes */
 /*
  * A directory: of its position only so much is known; at DIRECTORY_START all of it, if bytes is not 0, are size bytes of what
  * getdents64 gives. That, and stat, hold while the stamps of deps, and the one of everything, are not newer than since.

@@ -16,6 +16,8 @@
 
 #define STRING_AHEAD 256  /* most path names; longer ones are fetched */
 #define VECTOR_AHEAD 8192 /* most environments */
+#define MAYBE_AHEAD  64   /* struct flock, termios */
+#define FD_SET_AHEAD 128  /* all that most programs have */
 
 static bool output_may_wait(unsigned nr)
 {
@@ -36,13 +38,49 @@ static bool output_may_wait(unsigned nr)
     return false;
 }
 
+/* Calls with up to five arguments that write a little, and might fail with EFAULT afterwards, in Linux too or without harm. */
+#define POKES_ARGUMENT 5
+#define POKES_ROOM     256
+static bool output_is_small(unsigned nr)
+{
+    static const unsigned calls[] = {
+        SYS_poll,          SYS_ppoll,           SYS_select,          SYS_sched_getaffinity,
+        SYS_rt_sigpending, SYS_prctl,           SYS_ioctl,           SYS_fcntl,
+        SYS_capget,        SYS_getsockopt,      SYS_sendfile,        SYS_mincore,
+        SYS_setitimer,     SYS_timerfd_gettime, SYS_timerfd_settime, SYS_getsockname,
+        SYS_getpeername,   SYS_sched_getparam,  SYS_sigaltstack,     SYS_sched_rr_get_interval,
+        SYS_timer_gettime, SYS_timer_settime,   SYS_get_robust_list,
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        if (calls[i] == nr) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *arg)
 {
     const struct arg_detail *d = &arg->detail;
     bool out =
         arg->kind == KIND_OUT_BUF || arg->kind == KIND_OUT_STR || arg->kind == KIND_OUT_STRUCT;
-    if (d->form == FORM_FCNTL) {
-        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_MAYBE, sizeof(struct flock));
+    if (d->form == FORM_FCNTL || d->form == FORM_IOCTL) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_MAYBE, MAYBE_AHEAD);
+    }
+    if (arg->kind == KIND_INOUT_STRUCT && d->form == FORM_ARRAY) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_ARRAY,
+                                  PLATFORM_COPY_ARRAY(layout_size((enum arg_layout)d->what), d->n));
+    }
+    if (d->form == FORM_FDSET) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_FIXED, FD_SET_AHEAD);
+    }
+    if (d->form == FORM_RET_ARRAY && (info->nr == SYS_epoll_wait || info->nr == SYS_getgroups)) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_OUT_ARRAY,
+                                  PLATFORM_COPY_ARRAY(layout_size((enum arg_layout)d->what), d->n));
+    }
+    if (arg->kind == KIND_INOUT_STRUCT && d->form == FORM_OF) {
+        return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_FIXED,
+                                  (unsigned)layout_size((enum arg_layout)d->what));
     }
     if (arg->kind == KIND_IN_STR) {
         return PLATFORM_COPY_PLAN(PLATFORM_COPY_IN_STR, STRING_AHEAD);
@@ -81,6 +119,10 @@ const uint16_t (*syscall_copy_plan(void))[6]
         for (unsigned a = 0; a < info->arg_count; a++) {
             plan[info->nr][a] = plan_of(info, &info->args[a]);
         }
+        if (output_is_small(info->nr)) {
+            BUG_ON(info->arg_count > POKES_ARGUMENT);
+            plan[info->nr][POKES_ARGUMENT] = PLATFORM_COPY_PLAN(PLATFORM_COPY_POKES, POKES_ROOM);
+        }
     }
     return (const uint16_t(*)[6])plan;
 }
@@ -92,7 +134,7 @@ const uint8_t *syscall_kept_answers(void)
     for (size_t i = 0; i < g_syscalls_in_stub_count && !kept[g_syscalls_in_stub[i].nr]; i++) {
         const struct syscall_in_stub *s = &g_syscalls_in_stub[i];
         if (s->how == IN_STUB_KEPT || s->how == IN_STUB_SELF) {
-            BUG_ON(slots == PLATFORM_ANSWER_MAX || s->nr >= PLATFORM_COPY_NR_COUNT);
+            BUG_ON(slots == PLATFORM_ANSWER_CALLS || s->nr >= PLATFORM_COPY_NR_COUNT);
             kept[s->nr] =
                 (uint8_t)(++slots | (s->how == IN_STUB_SELF ? PLATFORM_ANSWER_OF_SELF : 0u));
         }

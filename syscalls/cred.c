@@ -6,6 +6,9 @@
  */
 #include "sentry/base/errno.h"
 
+#include <sys/syscall.h>
+
+#include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/task.h"
 #include "syscalls/cred_caps.h"
@@ -47,12 +50,18 @@ static long store_three(struct task *t, const uaddr_t to[3], const uint32_t id[3
 long sys_getresuid(struct task *t, uaddr_t ruid, uaddr_t euid, uaddr_t suid)
 {
     const struct cred *c = t->cred;
+    platform_keep_answer(t->pt, SYS_getuid, c->uid);
+    platform_keep_answer(t->pt, SYS_geteuid, c->euid);
+    platform_keep_answer(t->pt, PLATFORM_ANSWER_SUID, c->suid);
     return store_three(t, (uaddr_t[]){ruid, euid, suid}, (uint32_t[]){c->uid, c->euid, c->suid});
 }
 
 long sys_getresgid(struct task *t, uaddr_t rgid, uaddr_t egid, uaddr_t sgid)
 {
     const struct cred *c = t->cred;
+    platform_keep_answer(t->pt, SYS_getgid, c->gid);
+    platform_keep_answer(t->pt, SYS_getegid, c->egid);
+    platform_keep_answer(t->pt, PLATFORM_ANSWER_SGID, c->sgid);
     return store_three(t, (uaddr_t[]){rgid, egid, sgid}, (uint32_t[]){c->gid, c->egid, c->sgid});
 }
 

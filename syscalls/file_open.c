@@ -99,12 +99,16 @@ static long open_how_at(struct task *t, int dirfd, uaddr_t name, const struct op
         }
         return r;
     }
+    bool by_name =
+        reads && S_ISREG(f->inode->mode) && (f->inode->i_flags & INODE_FROZEN || f->ops->steady);
+    if (by_name && names_prepare_open(t, &lookup, &f->path)) {
+        return -ERESTARTNOINTR;
+    }
     r = fd_table_install(t->files, f, 0, fd_limit(t), how->flags & O_CLOEXEC);
     if (r >= 0 && makes && f->created) {
         notes_created(t, &lookup, f);
     }
-    if (r >= 0 && reads && S_ISREG(f->inode->mode) &&
-        (f->inode->i_flags & INODE_FROZEN || f->ops->steady)) {
+    if (r >= 0 && by_name) {
         names_keep(t, &lookup, 0, &f->path, NAME_USE_OPEN);
     }
     return r;

@@ -79,7 +79,7 @@ static long poke_data(struct ptrace_state *p, uaddr_t addr, uint64_t word)
     if (copy_out(mm, addr, &word, sizeof(word)) == 0) {
         return 0;
     }
-    return ptrace_write(p, addr, &word, sizeof(word));
+    return ptrace_write(p, addr, &word, sizeof(word)) < 0 ? -EIO : 0;
 }
 
 /* --- registers --- */

@@ -9,6 +9,7 @@
 
 #include "sentry/mm/usercopy.h"
 #include "sentry/task/clock.h"
+#include "sentry/task/facts.h"
 #include "sentry/task/task.h"
 #include "sentry/task/usage.h"
 #include "syscalls/syscalls.h"
@@ -90,6 +91,8 @@ long sys_times(struct task *t, uaddr_t buf)
                                 .tms_stime = usage_ticks(&self.ru_stime),
                                 .tms_cutime = usage_ticks(&t->tg->children_usage.ru_utime),
                                 .tms_cstime = usage_ticks(&t->tg->children_usage.ru_stime)};
+        const uint64_t children[2] = {(uint64_t)tms.tms_cutime, (uint64_t)tms.tms_cstime};
+        facts_know(t, FACT_CHILDREN, children, sizeof(children));
         if (put_user(t->mm, buf, &tms) < 0) {
             return -EFAULT;
         }

@@ -29,7 +29,7 @@ static int child_new(struct platform_thread *th, uint64_t flags, struct platform
 static void store_tid(struct platform_thread *th, uaddr_t addr, int tid)
 {
     uint32_t value = (uint32_t)tid;
-    size_t copied = engine_vm_write(th->proc->pid, addr, &value, sizeof(value));
+    size_t copied = engine_vm_write(th->tid, addr, &value, sizeof(value));
     (void)copied; /* Linux ignores a bad address here, too */
 }
 
@@ -83,14 +83,13 @@ int ptrace_clone(struct platform_thread *th, const struct platform_clone *c,
     uint64_t flags = engine_clone_flags(c->flags);
     uint32_t old_tid = 0;
     if (c->flags & CLONE_PARENT_SETTID) {
-        engine_vm_read(th->proc->pid, &old_tid, c->parent_tid, sizeof(old_tid));
+        engine_vm_read(th->tid, &old_tid, c->parent_tid, sizeof(old_tid));
         store_tid(th, c->parent_tid, c->guest_tid);
     }
     long result = -ESRCH;
-    bool interrupted;
     r = tracee_call_begin(th, SYS_clone, (uint64_t[6]){flags, c->stack, 0, c->child_tid, c->tls});
     if (r == 0) {
-        r = tracee_call_end(th, &result, &interrupted);
+        r = tracee_call_end(th, &result, NULL);
     }
     if (r <= 0) { /* it died, or clone returned without a child */
         if (r == 0 && (c->flags & CLONE_PARENT_SETTID)) {
@@ -124,36 +123,18 @@ int ptrace_exec(struct platform_thread *th, struct platform_boot *out_boot)
         return r;
     }
     long result;
-    bool interrupted;
-    int pid = th->proc->pid;
     struct platform_space *old = ptrace_space_get(th->space); /* the task's until we return */
     r = tracee_call_begin(th, SYS_execveat,
                           (uint64_t[6]){TRACEE_FD_IMAGE, info->exec_path, info->exec_argv,
                                         info->exec_envp, 0x1000 /* AT_EMPTY_PATH */});
     if (r == 0) {
-        th->regs_dirty = false;
-        if (th->tid == pid) {
-            r = tracee_call_end(th, &result, &interrupted);
-        } else {
-            /* the host gives an exec'ing thread the number of its leader */
-            r = tracee_resume(th, PTRACE_SYSCALL, 0);
-            tracee_unbind(th);
-            int status;
-            if (r == 0) {
-                r = tracee_bind(th, pid, pid);
-            }
-            if (r == 0 && tracee_take_early_stop(pid)) {
-                th->stopped = true;
-            } else if (r == 0) {
-                r = tracee_wait(th, &status);
-            }
-            r = r == 0 ? PTRACE_EVENT_EXEC : r;
-        }
+        th->proc->executes = th;
+        r = tracee_call_end(th, &result, NULL);
+        th->proc->executes = NULL;
     }
     if (r == PTRACE_EVENT_EXEC) {
         tracee_move(th, fresh);
-        th->regs_dirty = false;
-        r = tracee_call_end(th, &result, &interrupted); /* execveat's own return */
+        r = tracee_call_end(th, &result, NULL); /* execveat's own return */
         th->regs_dirty = false;
     } else if (r == 0) {
         r = result < 0 ? (int)result : -EIO;
@@ -216,11 +197,10 @@ void ptrace_thread_exit(struct platform_thread *th)
 {
     if (!th->dead && th->stopped && th->clone_returning) {
         long result;
-        bool interrupted;
         th->clone_returning = false;
-        int r = tracee_call_end(th, &result,
-                                &interrupted); /* its return would spoil the next call's number */
-        (void)r;                               /* dead already */
+        int r =
+            tracee_call_end(th, &result, NULL); /* its return would spoil the next call's number */
+        (void)r;                                /* dead already */
     }
     if (!th->dead && th->stopped && tracee_call_begin(th, SYS_exit, (uint64_t[6]){0}) == 0) {
         th->regs_dirty = false; /* the call's own registers stand */

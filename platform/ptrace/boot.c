@@ -23,18 +23,21 @@
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |        \
      PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 
+#define CALL_STOP (SIGTRAP | 0x80)
+
 /*
  * Behind ptrace stands a host filter all the same: a tracee that somehow ran a system call of its own would
- * die of it. Only the gate's instruction may call, and only what the tracer orders.
+ * die of it. Only the gate's instruction may call, and only what the tracer orders. restart_syscall goes on with a call of its own
+ * that a host's stop broke off; the host makes it by itself.
  */
 static size_t filter_build(struct sock_filter *f)
 {
     static const uint16_t calls[] = {
-        SYS_mmap,     SYS_munmap,      SYS_mprotect,   SYS_mremap,          SYS_madvise,
-        SYS_msync,    SYS_mincore,     SYS_mlock,      SYS_mlock2,          SYS_munlock,
-        SYS_mlockall, SYS_munlockall,  SYS_clone,      SYS_execveat,        SYS_futex,
-        SYS_exit,     SYS_sched_yield, SYS_membarrier, SYS_set_tid_address, SYS_close,
-        SYS_recvmsg,
+        SYS_mmap,     SYS_munmap,          SYS_mprotect,   SYS_mremap,          SYS_madvise,
+        SYS_msync,    SYS_mincore,         SYS_mlock,      SYS_mlock2,          SYS_munlock,
+        SYS_mlockall, SYS_munlockall,      SYS_clone,      SYS_execveat,        SYS_futex,
+        SYS_exit,     SYS_sched_yield,     SYS_membarrier, SYS_set_tid_address, SYS_close,
+        SYS_recvmsg,  SYS_restart_syscall,
     };
     size_t n = 0;
     uint64_t ip = g_ptrace.info->gate_syscall + 2;
@@ -79,7 +82,10 @@ static NORETURN void first_tracee(int sock, size_t max_tasks)
     syscall(SYS_close_range, TRACEE_FD_SOCK + 1, ~0U, 0);
     char *const argv[] = {(char *)(uintptr_t) "stub", NULL};
     char *const envp[] = {NULL};
-    ptrace(PTRACE_TRACEME, 0, 0, 0);
+    char go;
+    if (host_read(TRACEE_FD_SOCK, &go, 1) != 1) { /* we are traced now */
+        _exit(126);
+    }
     syscall(SYS_execveat, TRACEE_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
     _exit(126);
 }
@@ -87,15 +93,41 @@ static NORETURN void first_tracee(int sock, size_t max_tasks)
 /*
  * Before the kernel runs, stops are waited for synchronously: there is no events loop yet. The same waits
  * serve tracee_call here, through a kthread-less loop in first_call.
+ *
+ * Waits for this stop (what wait(2) says of it, without the low byte). Others come if somebody stops or continues us just now.
  */
-static int sync_stop(struct platform_thread *th)
+static int sync_stop(struct platform_thread *th, int wanted)
 {
-    int status;
-    if (waitpid(th->tid, &status, __WALL) != th->tid || !WIFSTOPPED(status)) {
+    for (;;) {
+        int status;
+        if (waitpid(th->tid, &status, __WALL) != th->tid || !WIFSTOPPED(status)) {
+            return -EIO;
+        }
+        th->stopped = true;
+        if (status >> 8 == wanted) {
+            return 0;
+        }
+        if (tracee_resume(th, PTRACE_SYSCALL, 0) < 0) {
+            return -EIO;
+        }
+    }
+}
+
+/*
+ * PTRACE_SEIZE, since what a tracee makes is traced in the same way: the first stop of such a child is nobody's signal then, which a SIGCONT from
+ * outside could take back before the child has seen it.
+ */
+static int seize(struct platform_thread *th)
+{
+    if (ptrace(PTRACE_SEIZE, th->tid, 0, OPTIONS) < 0 ||
+        host_write(g_ptrace.give_fd, "g", 1) != 1) {
         return -EIO;
     }
-    th->stopped = true;
-    return 0;
+    int r = sync_stop(th, SIGTRAP | PTRACE_EVENT_EXEC << 8);
+    if (r == 0) {
+        r = tracee_resume(th, PTRACE_SYSCALL, 0);
+    }
+    return r == 0 ? sync_stop(th, CALL_STOP) : r; /* the exec's return */
 }
 
 static long first_call(struct platform_thread *th, uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
@@ -109,7 +141,7 @@ static long first_call(struct platform_thread *th, uint64_t nr, uint64_t a, uint
     th->regs.rdx = c;
     th->regs_dirty = true;
     for (int stop = 0; stop < 2; stop++) { /* the call's entry, and its exit */
-        if (tracee_resume(th, PTRACE_SYSCALL, 0) < 0 || sync_stop(th) < 0) {
+        if (tracee_resume(th, PTRACE_SYSCALL, 0) < 0 || sync_stop(th, CALL_STOP) < 0) {
             return -EIO;
         }
     }
@@ -219,10 +251,10 @@ int ptrace_start(const struct platform_config *config, struct platform_thread **
     struct platform_thread *th = *out;
     r = tracee_bind(th, pid, pid);
     if (r == 0) {
-        r = sync_stop(th); /* the exec's SIGTRAP */
+        r = seize(th);
     }
-    if (r == 0 && (ptrace(PTRACE_SETOPTIONS, pid, 0, OPTIONS) < 0 || tracee_read_regs(th) < 0)) {
-        r = -EIO;
+    if (r == 0) {
+        r = tracee_read_regs(th);
     }
     if (r == 0) {
         r = tracee_boot(th, out_boot);

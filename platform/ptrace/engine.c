@@ -266,6 +266,21 @@ static void early_stop(int tid)
     log_warn("tracee %d stopped early, and there is no room to remember it", tid);
 }
 
+/* The host gives an exec'ing thread the number of its leader, by which it reports the exec. */
+static struct platform_thread *becomes_leader(struct tracee_process *p, int status)
+{
+    struct platform_thread *th = p ? p->executes : NULL;
+    if (!th || status >> 8 != (SIGTRAP | PTRACE_EVENT_EXEC << 8)) {
+        return NULL;
+    }
+    tracee_unbind(th);
+    if (tracee_bind(th, p->pid, p->pid) < 0) {
+        ptrace_kill(th);
+        return NULL;
+    }
+    return th;
+}
+
 void ptrace_children(void)
 {
     int status, tid;
@@ -273,6 +288,7 @@ void ptrace_children(void)
         struct platform_thread *th = tracee_find(tid);
         struct tracee_process *p = process_of(tid);
         if (WIFSTOPPED(status)) {
+            th = th ? th : becomes_leader(p, status);
             if (!th) {
                 early_stop(tid);
                 continue;
@@ -346,20 +362,23 @@ static void ptrace_mem_tail(struct platform_thread *th, const struct mem_call *m
     th->has_tail = true;
 }
 
-/* A thread by which the space can be reached: a leader that has exited has no memory any more. */
+/* A thread by which the space can be reached: a leader that has exited has no memory any more, nor has a process that was killed. */
 static int ptrace_space_pid(const struct platform_space *s)
 {
-    const struct tracee_process *p = list_first_entry(&s->procs, struct tracee_process, space_link);
+    const struct tracee_process *p;
     const struct platform_thread *th;
-    if (!p) {
-        return 0;
-    }
-    list_for_each_entry (th, &p->threads, proc_link) {
-        if (!th->dead && th->tid) {
-            return th->tid;
+    list_for_each_entry (p, &s->procs, space_link) {
+        if (p->killed) {
+            continue;
+        }
+        list_for_each_entry (th, &p->threads, proc_link) {
+            if (!th->dead && th->tid) {
+                return th->tid;
+            }
         }
     }
-    return p->pid;
+    p = list_first_entry(&s->procs, struct tracee_process, space_link);
+    return p ? p->pid : 0;
 }
 
 static size_t ptrace_copy_in(struct platform_space *s, void *dst, uaddr_t src, size_t size)

@@ -13,6 +13,10 @@
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
+/* What a tracer sees of a call that is to be made again: the first and the last of Linux's codes. */
+#define ERESTARTSYS_HOST           512
+#define ERESTART_RESTARTBLOCK_HOST 516
+
 /*
  * Resumes to the entry or exit of a system call (PTRACE_SYSCALL_INFO_*): a guest call that SYSEMU skipped still has an exit of its
  * own to pass. Kicks that come in between are remembered for the guest's return.
@@ -31,6 +35,9 @@ static int to_call_stop(struct platform_thread *th, uint8_t op)
                 return 0;
             }
             continue;
+        }
+        if (status >> 16 == PTRACE_EVENT_STOP) {
+            continue; /* somebody continued the process, which we never let stop */
         }
         if (status >> 16) {
             return status >> 16; /* a ptrace event: clone, exec */
@@ -64,33 +71,67 @@ int tracee_call_begin(struct platform_thread *th, uint64_t nr, const uint64_t ar
     return r;
 }
 
+/*
+ * A kick that came before the call has begun to sleep would be forgotten over it. th stands at its entry: another call is
+ * made in its place, and the guest makes its own again. Nothing sleeps between this and the resumption, from which on a kick
+ * is a signal that ends the sleep.
+ */
+static bool skip_call(struct platform_thread *th)
+{
+    if (!th->interrupt_wanted) {
+        return false;
+    }
+    th->interrupt_wanted = false;
+    return ptrace(PTRACE_POKEUSER, th->tid, offsetof(struct user_regs_struct, orig_rax),
+                  SYS_sched_yield) == 0;
+}
+
+static bool is_restart(long result)
+{
+    return result <= -ERESTARTSYS_HOST && result >= -ERESTART_RESTARTBLOCK_HOST;
+}
+
+/*
+ * Signals that are not for the guest (the sandbox is stopped, or continued) break calls off, too. So whatever is to be restarted is left to the
+ * host to restart, which knows what is left of a timeout; a kick is remembered, and takes effect at the new entry.
+ */
 int tracee_call_end(struct platform_thread *th, long *out_result, bool *out_interrupted)
 {
     struct user_regs_struct guest = th->regs;
-    th->regs_dirty = false; /* the call's own registers stand while it runs */
-    int r = to_call_stop(th, PTRACE_SYSCALL_INFO_EXIT);
-    if (r != 0) {
-        th->regs = guest;
-        th->regs_dirty = true;
-        return r;
+    long again = -ERESTARTSYS_HOST;
+    int r;
+    bool skipped;
+    for (;;) {
+        skipped = out_interrupted && skip_call(th);
+        th->regs_dirty = false; /* the call's own registers stand while it runs */
+        r = to_call_stop(th, PTRACE_SYSCALL_INFO_EXIT);
+        if (r == 0) {
+            r = tracee_read_regs(th);
+        }
+        if (r != 0 || skipped || !is_restart((long)th->regs.rax)) {
+            break;
+        }
+        again = (long)th->regs.rax;
+        r = to_call_stop(th, PTRACE_SYSCALL_INFO_ENTRY);
+        if (r != 0) {
+            break;
+        }
     }
-    if (tracee_read_regs(th) < 0) {
-        return -ESRCH;
+    *out_result = skipped ? again : (long)th->regs.rax;
+    if (out_interrupted) {
+        *out_interrupted = skipped;
     }
-    *out_result = (long)th->regs.rax;
-    *out_interrupted = *out_result == -512 || *out_result == -516;
     th->regs = guest;
     th->regs_dirty = true;
-    return 0;
+    return r;
 }
 
 long tracee_call(struct platform_thread *th, uint64_t nr, const uint64_t args[6])
 {
     long result;
-    bool interrupted;
     int r = tracee_call_begin(th, nr, args);
     if (r == 0) {
-        r = tracee_call_end(th, &result, &interrupted);
+        r = tracee_call_end(th, &result, NULL);
     }
     return r == 0 ? result : -ESRCH;
 }
@@ -128,7 +169,7 @@ int tracee_give_fd(struct platform_thread *th, int fd)
     f.message.msg_control = (void *)(at + offsetof(struct give_frame, control));
     f.message.msg_controllen = sizeof(f.control);
     f.vector = (struct iovec){(void *)(at + offsetof(struct give_frame, byte)), 1};
-    int pid = th->proc->pid;
+    int pid = th->tid; /* the process's leader may have ended */
     long r = -EFAULT;
     drain();
     if (engine_vm_write(pid, at, &f, sizeof(f)) == sizeof(f)) {

@@ -29,6 +29,7 @@ struct tracee_process {
     int pid;
     struct platform_space *space; /* ref */
     struct list space_link, all_link, threads;
+    struct platform_thread *executes; /* borrowed: gets the process's number, or NULL */
     bool killed, reaped;
 };
 
@@ -105,7 +106,7 @@ MUST_CHECK int tracee_boot(struct platform_thread *th, struct platform_boot *out
 long tracee_call(struct platform_thread *th, uint64_t nr, const uint64_t args[6]);
 /* Begins such a call, up to its entry. */
 MUST_CHECK int tracee_call_begin(struct platform_thread *th, uint64_t nr, const uint64_t args[6]);
-/* Lets a begun call run to its end. interrupted: a kick ended it (its result is -ERESTART*). */
+/* Lets a begun call run to its end. interrupted: a kick ended it (its result is -ERESTART*); NULL: no kick does. */
 MUST_CHECK int tracee_call_end(struct platform_thread *th, long *out_result, bool *out_interrupted);
 /* Copies our fd into the tracee. Return: its number there. Context: may block. */
 MUST_CHECK int tracee_give_fd(struct platform_thread *th, int fd);

@@ -43,21 +43,6 @@ static bool is_native(const struct user_regs_struct *r)
            (r->orig_rax == SYS_futex && futex_allowed(r->rsi));
 }
 
-/*
- * A kick that came before the call has begun to sleep would be forgotten over it. th stands at its entry: another call is
- * made in its place, and the guest makes its own again. Nothing sleeps between this and the resumption, from which on a kick
- * is a signal that ends the sleep.
- */
-static bool skip_futex(struct platform_thread *th, uint64_t nr)
-{
-    if (nr != SYS_futex || !th->interrupt_wanted) {
-        return false;
-    }
-    th->interrupt_wanted = false;
-    return ptrace(PTRACE_POKEUSER, th->tid, offsetof(struct user_regs_struct, orig_rax),
-                  SYS_sched_yield) == 0;
-}
-
 /* Return: true when out is an event (it was interrupted). */
 static bool run_native(struct platform_thread *th, struct platform_event *out)
 {
@@ -65,18 +50,13 @@ static bool run_native(struct platform_thread *th, struct platform_event *out)
     const uint64_t args[6] = {th->regs.rdi, th->regs.rsi, th->regs.rdx,
                               th->regs.r10, th->regs.r8,  th->regs.r9};
     long result = -EINTR;
-    bool interrupted = false, skipped = false;
+    bool interrupted = false;
     int r = tracee_call_begin(th, nr, args);
     if (r == 0) {
-        skipped = skip_futex(th, nr);
-        r = tracee_call_end(th, &result, &interrupted);
+        r = tracee_call_end(th, &result, nr == SYS_futex ? &interrupted : NULL);
     }
     if (r != 0) {
         return false;
-    }
-    if (skipped) {
-        interrupted = true;
-        result = -512; /* ERESTARTSYS */
     }
     th->regs.rax = (uint64_t)result;
     th->regs.orig_rax = UINT64_MAX;
@@ -230,10 +210,9 @@ static bool decode(struct platform_thread *th, int status, struct platform_event
 static void before_resume(struct platform_thread *th)
 {
     long result;
-    bool interrupted;
     if (th->clone_returning) {
         th->clone_returning = false;
-        int r = tracee_call_end(th, &result, &interrupted);
+        int r = tracee_call_end(th, &result, NULL);
         (void)r; /* -ESRCH: the caller sees that it is dead */
     }
     if (th->has_tail) {

@@ -11,7 +11,11 @@ _Static_assert(sizeof(struct rusage) == sizeof(((struct stub_exit_info *)0)->usa
 
 void seccomp_keep_answer(struct platform_thread *th, uint64_t nr, long result)
 {
-    unsigned kept = nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->kept[nr] : 0, slot = kept & 0x7f;
+    unsigned kept = nr == PLATFORM_ANSWER_SUID || nr == PLATFORM_ANSWER_SGID
+                        ? PLATFORM_ANSWER_SLOT((unsigned)nr) + 1
+                    : nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->kept[nr]
+                                                  : 0;
+    unsigned slot = kept & 0x7f;
     if (!kept || ((kept & PLATFORM_ANSWER_OF_SELF) && (uint32_t)th->args[0])) {
         return;
     }

@@ -94,6 +94,7 @@ void thread_destroy(struct platform_thread *th)
     list_del(&th->pending_link);
     space_put(th->space);
     free(th->inherited);
+    sites_of_children_put(th->forked);
     preload_put(th->preload);
     free(th);
 }
@@ -108,7 +109,11 @@ static void accept_copies(struct platform_thread *th, bool sizes)
     for (int i = 0; plan && i < 6 && used < WINDOW_SIZE; i++) {
         uint64_t wanted = sizes ? said[i] : copy_planned(plan[i], th->args, i);
         uint32_t size = (uint32_t)MIN(wanted, (uint64_t)WINDOW_SIZE - used);
-        if (plan[i] && size && !platform_range_reserved(th->args[i], size)) {
+        if (plan[i] >> 12 == PLATFORM_COPY_POKES) {
+            th->poke_room = size;
+            th->poke_offset = used;
+            th->poke_arg = i;
+        } else if (plan[i] && size && !platform_range_reserved(th->args[i], size)) {
             th->ranges[th->range_count++] =
                 (struct copy_range){.addr = th->args[i],
                                     .size = size,
@@ -123,15 +128,29 @@ static void accept_copies(struct platform_thread *th, bool sizes)
     }
 }
 
+void channel_flush_pokes(struct platform_thread *th)
+{
+    for (uint32_t i = 0; i < th->poke_count; i++) {
+        const struct poke *p = &th->pokes[i];
+        if (engine_vm_write(th->tid, p->addr, (char *)th->chan + WINDOW_OFFSET + p->offset,
+                            p->size) != p->size) {
+            th->result = -EFAULT;
+        }
+    }
+    th->poke_count = th->poke_used = 0;
+}
+
 void channel_flush(struct platform_thread *th)
 {
     uint32_t count = th->range_count;
     th->range_count = 0; /* first: the writes below must not find them */
+    channel_flush_pokes(th);
+    th->poke_room = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct copy_range *r = &th->ranges[i];
         if (r->is_out && r->filled) {
             size_t copied = engine_vm_write(
-                th->proc->pid, r->addr, (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
+                th->tid, r->addr, (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
             if (copied != r->filled) {
                 th->result = -EFAULT;
             }
@@ -168,7 +187,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     th->told = told & NOTES_TOLD ? told : th->told;
     c->order =
         ORDER_RETURN; /* the line starts to come over for the reply, while the call is served */
-    th->range_count = 0;
+    channel_no_copies(th);
     if (state & CHAN_COPY) {
         accept_copies(th, state & CHAN_SIZES);
     }
@@ -176,6 +195,7 @@ bool channel_accept(struct platform_thread *th, uint64_t notify_id)
     th->event = true;
     th->has_channels = false;
     th->notify_id = notify_id;
+    th->at_clone = false;
     th->expect = EXPECT_NONE;
     if (th->owner) {
         kthread_wake(th->owner);
@@ -209,8 +229,13 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
         for (uint32_t i = 0; i < th->range_count; i++) {
             c->copy_filled[th->ranges[i].arg] = th->ranges[i].filled;
         }
+        if (th->poke_count) {
+            c->copy_filled[th->poke_arg] = th->poke_used;
+        }
+    } else {
+        channel_flush_pokes(th);
     }
-    th->range_count = 0;
+    channel_no_copies(th);
     c->order = order | th->grant;
     th->grant = 0;
     th->in_request = false;
@@ -223,7 +248,14 @@ void channel_reply(struct platform_thread *th, enum stub_order order)
         return;
     }
     th->notify_id = 0;
-    if (id && (order == ORDER_RETURN || order == ORDER_LOAD)) {
+    if (id && th->at_clone) {
+        th->at_clone = false;
+        if (order == ORDER_FORKS) {
+            notify_continue(id);
+        } else {
+            notify_answer(id, -ECANCELED);
+        }
+    } else if (id && (order == ORDER_RETURN || order == ORDER_LOAD)) {
         notify_answer_later(id);
     } else if (id) {
         notify_answer(id, 0); /* it has something to do, and we may have, too: at the same time */

@@ -1,5 +1,5 @@
 /*
- * Birth and death: fork, threads, exec; host processes and their reaping.
+ * Births: fork, threads, exec; host processes. Their ends are in ends.c.
  *
  * A new process is known to the sentry by its order's nonce until it says hello (notify.c); from then on by the host
  * tid that the kernel gave with that notification. A new thread says no hello: the number that it wrote counts if the host knows
@@ -8,15 +8,11 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/host.h"
 #include "lib/log.h"
-#include "lib/strbuf.h"
 #include "platform/seccomp/seccomp.h"
 
 struct host_process *process_find(int pid)
@@ -61,14 +57,33 @@ static int process_new(int pid, struct platform_space *s, struct host_process **
     return 0;
 }
 
-/* Freed when it is reaped and no thread points to it any more. */
-static void process_maybe_free(struct host_process *p)
+/*
+ * The host gives an exec'ing thread the number of its leader, when the exec can't fail any more. Until it says so itself it keeps its own here,
+ * since it makes its call again if it is stopped on the way.
+ */
+static bool takes_leaders_number(struct platform_thread *th)
 {
-    if (p->reaped && list_empty(&p->threads)) {
-        list_del(&p->all_link);
-        list_del(&p->kill_link);
-        free(p);
+    int pid = th->proc->pid;
+    if (!th->booting || th->tid == pid) {
+        return false;
     }
+    thread_unbind(th);
+    return thread_bind(th, pid, pid) == 0;
+}
+
+struct platform_thread *thread_executed(int pid)
+{
+    struct host_process *p = process_find(pid);
+    struct platform_thread *th;
+    if (!p) {
+        return NULL;
+    }
+    list_for_each_entry (th, &p->threads, proc_link) {
+        if (takes_leaders_number(th)) {
+            return th;
+        }
+    }
+    return NULL;
 }
 
 /* Ties th to the host task tid of process pid (made when it is new). */
@@ -83,9 +98,11 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
         if (th->inherited) {
             p->given = *th->inherited;
         }
+        p->forked = th->forked;
+        th->forked = NULL;
     }
     struct platform_thread *stale = thread_find(tid);
-    if (stale) {
+    if (stale && !takes_leaders_number(stale)) {
         /* it ended behind our back, and the host gave its number away again */
         thread_unbind(stale);
         thread_mark_dead(stale, SIGKILL);
@@ -165,6 +182,22 @@ struct platform_thread *pending_find(uint32_t nonce)
     return NULL;
 }
 
+/* Not 0, and no pending child's. */
+static uint32_t nonce_new(void)
+{
+    static uint32_t random[64]; /* many at a time: a host call each would be a microsecond */
+    static size_t left;
+    uint32_t nonce;
+    do {
+        if (left == 0) {
+            host_random(random, sizeof(random));
+            left = ARRAY_COUNT(random);
+        }
+        nonce = random[--left];
+    } while (nonce == 0 || pending_find(nonce));
+    return nonce;
+}
+
 static int child_new(struct platform_thread *th, const struct platform_clone *c,
                      struct platform_thread **out)
 {
@@ -184,9 +217,7 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
         return r;
     }
     handoff_inherit(child, th);
-    do {
-        host_random(&child->nonce, sizeof(child->nonce));
-    } while (child->nonce == 0 || pending_find(child->nonce));
+    child->nonce = nonce_new();
     if (!(c->flags & CLONE_VM)) {
         thread_set_slot(child, th->slot);
         child->notify_fd = space->region->fd;
@@ -224,6 +255,44 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
     return child->tid ? 0 : -ESRCH;
 }
 
+void clone_goes(struct platform_thread *th)
+{
+    const struct stub_order_clone *o = &th->expect_clone;
+    th->expect_met = true;
+    if (!(o->flags & CLONE_THREAD)) {
+        th->space->region->tainted = true;
+        if (!(o->flags & CLONE_VM)) {
+            memcpy(th->child->space->region->base + STUB_PROCESS_OFFSET,
+                   th->space->region->base + STUB_PROCESS_OFFSET, sizeof(struct stub_process));
+            seccomp_set_cpu_before(th->child->space, 0);
+        }
+        if (th->child->inherited) {
+            *th->child->inherited = th->proc->given;
+        }
+    }
+    list_del(&th->child->pending_link);
+    list_add_tail(&th->child->pending_link, &g_seccomp.pending);
+}
+
+/*
+ * What only forks have: call sites for the parent to rewrite, and the number by which the next child will introduce itself, if that fork
+ * is asked for by the host call itself. Return: the order that makes th fork now.
+ */
+static enum stub_order fork_order(struct platform_thread *th, struct platform_thread *child,
+                                  struct stub_order_clone *o)
+{
+    child->forked = sites_of_children(th->proc);
+    size_t sites = sites_for_children(th->proc, (void *)((char *)th->chan + WINDOW_OFFSET));
+    th->chan->reply_args[0] = sites;
+    bool goes = th->at_clone && sites == 0 && th->next_nonce && !pending_find(th->next_nonce) &&
+                th->clone_args[1] == 0 && clone_is_ordered(th->clone_args, o);
+    if (goes) {
+        o->nonce = child->nonce = th->next_nonce;
+    }
+    th->chan->next_nonce = th->next_nonce = nonce_new();
+    return goes ? ORDER_FORKS : ORDER_CLONE;
+}
+
 int clone_order(struct platform_thread *th, const struct platform_clone *c, enum stub_order order,
                 struct platform_thread **out)
 {
@@ -242,8 +311,12 @@ int clone_order(struct platform_thread *th, const struct platform_clone *c, enum
                                  .guest_flags = c->flags,
                                  .guest_tid = (uint32_t)c->guest_tid,
                                  .nonce = child->nonce};
-    th->expect_clone = o;
     channel_flush(th);
+    th->chan->reply_args[0] = 0;
+    if (order == ORDER_CLONE && !(c->flags & CLONE_VM)) {
+        order = fork_order(th, child, &o);
+    }
+    th->expect_clone = o;
     *out = child;
     if (child->lazy && !(c->flags & CLONE_VFORK) && park_begin(th, child)) {
         return 0;
@@ -254,7 +327,13 @@ int clone_order(struct platform_thread *th, const struct platform_clone *c, enum
     th->strangers_reaped = strangers_reaped();
     th->expect = EXPECT_CLONE;
     th->chan->clone = o;
+    if (!(c->flags & CLONE_VM)) {
+        child->chan->clone = o;
+    }
     th->chan->ret = (uint64_t)c->guest_tid;
+    if (order == ORDER_FORKS) {
+        clone_goes(th);
+    }
     channel_reply(th, order);
     return 0;
 }
@@ -313,6 +392,7 @@ void boot_result(const struct platform_thread *th, struct platform_boot *out)
 static void process_move(struct host_process *p, struct platform_space *s)
 {
     park_forget(p); /* the host has ended them */
+    sites_of_children_forget(p);
     list_del(&p->space_link);
     space_put(p->space);
     p->space = space_get(s);
@@ -341,7 +421,7 @@ void thread_move(struct platform_thread *th, struct platform_thread *other)
     th->in_request = true;
     th->event = th->has_context = th->started = th->kicked = th->start_kick = false;
     th->nr = STUB_REQ_BOOT;
-    th->range_count = 0;
+    channel_no_copies(th);
     th->expect = EXPECT_NONE;
     thread_set_slot(th, 0);
     thread_destroy(other);
@@ -382,137 +462,4 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     }
     space_put(old);
     return r;
-}
-
-/* --- ends --- */
-
-void seccomp_thread_exit(struct platform_thread *th)
-{
-    if (!th->dead && th->in_request && !park_thread(th)) {
-        th->has_tail = false;
-        channel_reply(th, ORDER_EXIT);
-    }
-    seccomp_thread_free(th);
-}
-
-void seccomp_thread_free(struct platform_thread *th)
-{
-    struct host_process *p = th->proc;
-    thread_unbind(th);
-    thread_destroy(th);
-    if (p) {
-        process_maybe_free(p);
-    }
-}
-
-/* When so many are dying or not reaped yet, more are not moved out of the way: they would queue up for one CPU. */
-#define DYING_AWAY 64
-
-static struct list g_kills = LIST_INIT(g_kills);
-static size_t g_dying; /* processes that were told to, and are not reaped */
-
-static void process_kill(struct host_process *p)
-{
-    if (g_seccomp.dying) {
-        g_seccomp.dying();
-    }
-    int r = host_kill(p->pid, SIGKILL);
-    if (r < 0) {
-        log_warn("kill of host process %d: error %d", p->pid, -r);
-    }
-    p->dying = true;
-    g_dying++;
-}
-
-/*
- * Nobody need wait until the host has taken the memory of a killed process down (milliseconds): its threads that were guests, or slept
- * at the gate, run no guest code any more. The host has interrupted those that ran before kill returned, and
- * whoever hears of the end is woken after that. Those in a request are their owners' to end.
- */
-static void runners_are_dead(struct host_process *p)
-{
-    struct platform_thread *th;
-    list_for_each_entry (th, &p->threads, proc_link) {
-        if (!th->in_request) {
-            thread_mark_dead(th, SIGKILL);
-        }
-    }
-}
-
-void seccomp_kill(struct platform_thread *th)
-{
-    struct host_process *p = th->proc;
-    if (!p || p->killed || p->reaped) {
-        return;
-    }
-    p->killed = true;
-    sites_learn(p);
-    /*
-     * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
-     * don't wait for the CPU until its memory is taken down.
-     */
-    if (th->in_request && !th->event && th->proc_link.next == &p->threads &&
-        th->proc_link.prev == &p->threads) {
-        list_add_tail(&p->kill_link, &g_kills);
-    } else {
-        process_kill(p);
-        runners_are_dead(p);
-    }
-}
-
-void seccomp_kill_flush(void)
-{
-    struct host_process *p;
-    if (!list_empty(&g_kills)) {
-        baton_deferred_now(); /* a kill takes long */
-    }
-    while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
-        list_del(&p->kill_link);
-        if (g_dying < DYING_AWAY) {
-            handoff_keep_away(p->pid);
-        }
-        process_kill(p);
-    }
-}
-
-static void process_reaped(struct host_process *p, int status)
-{
-    struct platform_thread *th;
-    p->reaped = true;
-    g_dying -= p->dying;
-    park_forget(p);
-    list_del(&p->kill_link);
-    hash_remove(&g_seccomp.processes, &p->hash);
-    list_del(&p->space_link);
-    space_put(p->space);
-    p->space = NULL;
-    list_for_each_entry (th, &p->threads, proc_link) {
-        thread_unbind(th);
-        thread_mark_dead(th, status);
-    }
-    if (p->suspicious) {
-        g_seccomp.sweep_wanted = true;
-        sweep_strangers();
-    }
-    process_maybe_free(p);
-}
-
-void seccomp_children(void)
-{
-    for (;;) {
-        int status;
-        int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
-        if (pid <= 0) {
-            space_clean_regions();
-            return;
-        }
-        struct host_process *p = process_find(pid);
-        if (p) {
-            log_debug("host process %d ended with %#x", pid, status);
-            process_reaped(p, status);
-        } else {
-            stranger_reaped();
-        }
-        baton_lend(); /* there may be many, of 4 us each */
-    }
 }

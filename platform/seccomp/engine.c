@@ -2,6 +2,7 @@
  * The seccomp engine's start: the first stub is forked, drops what it has, and executes the stub image;
  * it installs the filter, whose listener we take out of it. Runs before the sentry locks itself down.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -169,6 +170,12 @@ static void guest_will_wait(void *guest)
     channel_park(guest);
 }
 
+static bool has_rdpid(void)
+{
+    unsigned a, b, c = 0, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_RDPID);
+}
+
 static int seccomp_start(const struct platform_config *config, struct platform_thread **out,
                          struct platform_boot *out_boot)
 {
@@ -185,6 +192,8 @@ static int seccomp_start(const struct platform_config *config, struct platform_t
     if (g_seccomp.ro_fd < 0) {
         return g_seccomp.ro_fd;
     }
+    g_seccomp.ro->rdpid = has_rdpid();
+    g_seccomp.ro->vdso_clock = vdso_offset("__vdso_clock_gettime");
     if (config->copy_plan) {
         copy_plan_publish(config->copy_plan);
     }

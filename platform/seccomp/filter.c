@@ -12,7 +12,7 @@
  *   restart_syscall: goes on with a futex wait of its own that a host's stop broke off
  *   arch_prctl(ARCH_SET_CPUID): does cpuid fault?                       its own thread
  *   clock_gettime of the clocks that have a name of their own           no other process's
- *   munmap mprotect madvise mmap, outside the slice                     its own memory
+ *   munmap mprotect madvise msync mincore mmap, outside the slice       its own memory
  *     mmap: private anonymous, or of an fd that STUB_FD_IS_MAPPABLE (read-only files that it was given);
  *     its own channels and the read-only page at their places
  *   pwrite64 of STUB_FD_WRITE                                           a file that it may write
@@ -225,6 +225,18 @@ static void filter_membarrier(struct builder *b)
     block_end(b, block);
 }
 
+/* What flushes its mappings, or tells what of them is in memory. */
+static void filter_mapped(struct builder *b)
+{
+    static const uint32_t calls[] = {SYS_msync, SYS_mincore};
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        size_t block = block_if_equal(b, calls[i]);
+        require_outside_slice(b);
+        ret(b, SECCOMP_RET_ALLOW);
+        block_end(b, block);
+    }
+}
+
 /* Allows mmap(addr, size, prot, MAP_SHARED|MAP_FIXED, fd, 0) exactly. */
 static void allow_mapping(struct builder *b, uint64_t addr, uint64_t size, uint32_t prot,
                           uint32_t fd)
@@ -308,6 +320,7 @@ size_t stub_filter_build(struct sock_filter out[STUB_FILTER_MAX])
     filter_first(&b, SYS_arch_prctl,
                  ARCH_SET_CPUID); /* whether cpuid faults is a thread's own affair */
     filter_harmless(&b);
+    filter_mapped(&b);
     filter_membarrier(&b);
     ret(&b, SECCOMP_RET_USER_NOTIF);
     return b.count;

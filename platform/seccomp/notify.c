@@ -104,6 +104,7 @@ static bool waits_again(const struct seccomp_notif *n, struct platform_thread *t
         return false;
     }
     th->notify_id = n->id;
+    th->at_clone = false;
     if (th->owner) {
         kthread_wake(th->owner); /* it may be here, in channel_install */
     }
@@ -222,7 +223,7 @@ static void boot(const struct seccomp_notif *n, struct platform_thread *th)
         th->args[i] = n->data.args[i + 1];
     }
     th->expect = EXPECT_NONE;
-    th->range_count = 0;
+    channel_no_copies(th);
     th->notify_id = n->id;
     th->notify_fd = th->space->region->fd;
     th->in_request = th->event = true;
@@ -233,6 +234,7 @@ static void boot(const struct seccomp_notif *n, struct platform_thread *th)
 
 static void process_hello(const struct seccomp_notif *n, struct platform_thread *th)
 {
+    th = th ? th : thread_executed((int)n->pid);
     if (th && !th->booting && thread_stale(th)) {
         th = NULL;
     }
@@ -303,7 +305,7 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     const struct stub_order_clone *o = &th->expect_clone;
-    if (a[0] != o->flags || a[2] != 0 || a[3] != o->child_tid || a[4] != o->tls) {
+    if (!clone_is_ordered(a, o)) {
         return false;
     }
     if (o->flags & CLONE_VM) {
@@ -319,21 +321,30 @@ static bool expected_clone(const struct seccomp_notif *n, struct platform_thread
         return false;
     }
     th->expect_again += th->expect_met;
-    th->expect_met = true;
-    if (!(o->flags & CLONE_THREAD)) {
-        th->space->region->tainted = true;
-        if (!(o->flags & CLONE_VM)) {
-            memcpy(th->child->space->region->base + STUB_PROCESS_OFFSET,
-                   th->space->region->base + STUB_PROCESS_OFFSET, sizeof(struct stub_process));
-            seccomp_set_cpu_before(th->child->space, 0);
-        }
-        if (th->child->inherited) {
-            *th->child->inherited = th->proc->given;
+    clone_goes(th);
+    notify_continue(n->id);
+    return true;
+}
+
+/*
+ * A fork without an order: the host call comes instead of a doorbell, with the request for it in the channel. If it is granted as it
+ * is, it goes on; else it fails, and the stub looks at the reply. Return: th is known, and this is how it rings.
+ */
+static bool fork_request(const struct seccomp_notif *n, struct platform_thread *th)
+{
+    if (!th || th->expect == EXPECT_CLONE) {
+        return false;
+    }
+    bool again = waits_again(n, th);
+    if (!again) {
+        handoff_rang(th);
+        if (!channel_accept(th, n->id)) {
+            notify_answer(n->id, -ECANCELED);
+            return true;
         }
     }
-    list_del(&th->child->pending_link);
-    list_add_tail(&th->child->pending_link, &g_seccomp.pending);
-    notify_continue(n->id);
+    th->at_clone = true;
+    memcpy(th->clone_args, n->data.args, sizeof(th->clone_args));
     return true;
 }
 
@@ -348,14 +359,6 @@ static bool expected_exec(const struct seccomp_notif *n, struct platform_thread 
     }
     th->expect_met = true;
     th->booting = true;
-    if (th->tid != th->proc->pid) {
-        /* the host gives an exec'ing thread the number of its leader */
-        thread_unbind(th);
-        int r = thread_bind(th, th->proc->pid, th->proc->pid);
-        if (r < 0) {
-            return false;
-        }
-    }
     notify_continue(n->id);
     return true;
 }
@@ -372,7 +375,7 @@ void notify_handle(const struct seccomp_notif *n)
         process_hello(n, th);
         return;
     case SYS_clone:
-        served = expected_clone(n, th);
+        served = expected_clone(n, th) || fork_request(n, th);
         break;
     case SYS_execveat:
         served = expected_exec(n, th);

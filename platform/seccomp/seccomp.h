@@ -2,7 +2,7 @@
  * Inside the seccomp engine. Files, in reading order: engine.c (start), space.c (address spaces and
  * channel memory), channel.c (hand-off: requests in, replies out), handoff.c (poller and doorbell threads, the policy),
  * notify.c (what stubs ask at the gate), thread.c (switch, memory calls), context.c (registers, signal handlers),
- * load.c (programs), clone.c (fork, threads, exec, death), strangers.c (children that deny themselves).
+ * load.c (programs), clone.c (fork, threads, exec), ends.c, strangers.c (children that deny themselves).
  *
  * Trust: struct chan is written by the guest at any time. A request is copied once when it is accepted
  * (channel_accept), and in_request, not the channel's state, says whether one is being served.
@@ -53,6 +53,19 @@ struct text_map {
     uint64_t addr, size, offset;
 };
 
+/* Where the forked children of a process trapped. */
+#define FORK_SITES 32
+struct fork_sites {
+    struct refcount ref; /* the process, and its children */
+    uint64_t class;      /* of both: given_table.class */
+    uint32_t count;
+    struct {
+        struct stub_seen seen;
+        unsigned children;
+        bool told; /* the process has rewritten it */
+    } sites[FORK_SITES];
+};
+
 struct host_process {
     struct hash_node hash; /* by pid */
     int pid;
@@ -66,8 +79,10 @@ struct host_process {
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
-    uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
-    bool suspicious; /* it was told to clone, and the child did not show itself */
+    struct fork_sites *children; /* ref; NULL: it has not forked in this program */
+    struct fork_sites *forked;   /* ref; its parent's; NULL: it runs another program */
+    uint64_t parked;             /* slots of threads that have ended, and wait (park.c) */
+    bool suspicious;             /* it was told to clone, and the child did not show itself */
 };
 
 /* What the gate may ask for next; set with an order, cleared with the next request. */
@@ -83,6 +98,13 @@ struct copy_range {
     bool is_out;
     bool is_string; /* ends with its zero byte, which was not looked for yet */
     bool is_vector; /* not the bytes at addr, but those of strings (seccomp_vector) */
+};
+
+/* A small output that the stub writes with the reply (PLATFORM_COPY_POKES); what is in the window is the guest's, too. */
+#define POKE_MAX 16
+struct poke {
+    uaddr_t addr;
+    uint32_t size, offset; /* in the window */
 };
 
 /* An interpreter, or a program without one, that a process has from its birth (preload.c). */
@@ -108,6 +130,7 @@ struct platform_thread {
     int tid;              /* host tid; 0 until hello */
     uint32_t slot, index; /* in its space; among all threads */
     uint32_t nonce;
+    uint32_t next_nonce; /* of the child that it makes next, if that is a fork's; 0: not told */
     bool dead, started;
     bool lazy; /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
     bool stillborn;  /* the host did not make it */
@@ -119,10 +142,12 @@ struct platform_thread {
     bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
     int status;      /* of a dead one: wait(2) */
 
-    bool in_request;      /* a request was taken and not answered */
-    bool event;           /* ... and its owner has not looked at it yet */
-    uint64_t notify_id;   /* the notification in which the guest waits; 0: it does not */
-    int notify_fd;        /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
+    bool in_request;    /* a request was taken and not answered */
+    bool event;         /* ... and its owner has not looked at it yet */
+    uint64_t notify_id; /* the notification in which the guest waits; 0: it does not */
+    int notify_fd;      /* what the answer to GATE_HELLO installs as STUB_FD_CHAN; -1: none */
+    bool at_clone;      /* ... and that is a clone's, with clone_args: it goes on, or fails */
+    uint64_t clone_args[6];
     bool has_channels;    /* that was answered, and there has been no request yet */
     bool kicked;          /* a kick is on its way */
     bool kick_at_start;   /* platform_interrupt came before it first ran, or could run on */
@@ -142,6 +167,9 @@ struct platform_thread {
     uint32_t fpstate_size, fpstate_reply;
     uint32_t range_count; /* what came ahead, and may go back, in the window; checked copies */
     struct copy_range ranges[6];
+    uint32_t poke_room, poke_offset, poke_used, poke_count; /* room 0: none can be */
+    int poke_arg;
+    struct poke pokes[POKE_MAX];
     long result;
     bool redo;       /* the call is made again, as number result */
     bool has_signal; /* chan->signal is to be carried out */
@@ -164,6 +192,7 @@ struct platform_thread {
         *child; /* being cloned; of a lazy one: until our next request tells how it went */
     struct given_table
         *inherited; /* owned; of a process that has not said hello: what its parent had */
+    struct fork_sites *forked;      /* ref; the same */
     struct platform_thread *cloner; /* the other way, of a lazy one */
     struct preload *preload;        /* ref; from exec to load; NULL: none */
 };
@@ -212,6 +241,9 @@ int seccomp_space_pid(const struct platform_space *s);
 MUST_CHECK int thread_new(struct platform_space *s, struct platform_thread **out);
 void thread_set_slot(struct platform_thread *th, uint32_t slot);
 void thread_destroy(struct platform_thread *th);
+/* vdso.c: where the host's vDSO, which all processes have, has that function; 0: it has none. */
+uint32_t vdso_offset(const char *name);
+
 /* Takes the request in th's channel if there is one. notify_id 0: seen by the poller. Return: taken. */
 bool channel_accept(struct platform_thread *th, uint64_t notify_id);
 /* th (or NULL) has not been answered at once: its guest may sleep. */
@@ -222,6 +254,11 @@ void channel_reply(struct platform_thread *th, enum stub_order order);
 MUST_CHECK int channel_wait(struct platform_thread *th);
 /* Writes deferred output to the guest now, and forgets the ranges: the window is needed for something else. */
 void channel_flush(struct platform_thread *th);
+void channel_flush_pokes(struct platform_thread *th);
+static inline void channel_no_copies(struct platform_thread *th)
+{
+    th->range_count = th->poke_room = th->poke_used = th->poke_count = 0;
+}
 /* Makes sure that th waits in a notification, so that fds can be installed. Context: may block. */
 MUST_CHECK int channel_need_notify(struct platform_thread *th);
 /* notify_install for th, which waits in a notification, or will again. Context: may block. */
@@ -321,6 +358,8 @@ uint64_t strangers_reaped(void);
 struct host_process *process_find(int pid);
 struct platform_thread *thread_find(int tid);
 MUST_CHECK int thread_bind(struct platform_thread *th, int tid, int pid);
+/* The thread of process pid that was told to execute, if it may have the number pid now; or NULL. It has it then. */
+struct platform_thread *thread_executed(int pid);
 void thread_unbind(struct platform_thread *th);
 struct platform_thread *pending_find(uint32_t nonce);
 /* Is th's host task known? A new thread's is looked up where it left it. */
@@ -331,6 +370,13 @@ bool thread_stale(struct platform_thread *th);
 bool clone_failed(struct platform_thread *th);
 /* The same, when it is the first. */
 bool clone_over(struct platform_thread *th);
+/* Are a host clone's arguments what o says? The stack is not looked at. */
+static inline bool clone_is_ordered(const uint64_t a[6], const struct stub_order_clone *o)
+{
+    return a[0] == o->flags && a[2] == 0 && a[3] == o->child_tid && a[4] == o->tls;
+}
+/* The host is about to be told to make th's child. */
+void clone_goes(struct platform_thread *th);
 /* Tells th to clone. Return: the child, which has not said hello. */
 MUST_CHECK int clone_order(struct platform_thread *th, const struct platform_clone *c,
                            enum stub_order order, struct platform_thread **out);
@@ -339,13 +385,17 @@ void thread_move(struct platform_thread *th, struct platform_thread *other);
 int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
                   struct platform_thread **out);
 int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
+void boot_result(const struct platform_thread *th, struct platform_boot *out);
+
+/* --- ends.c --- */
+/* Frees p when it is reaped and no thread points to it any more. */
+void process_maybe_free(struct host_process *p);
 void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
 void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
 /* Kills who was told to die. Context: baton held. */
 void seccomp_kill_flush(void);
-void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
 /* --- thread.c --- */
 void seccomp_switch(struct platform_thread *th, struct platform_event *out);
@@ -435,6 +485,13 @@ bool sites_unsettled(const struct host_process *p);
  * many.
  */
 size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *out, size_t max);
+/* p is about to make a process of its own; what that will tell of its traps goes there. Return: NULL: nowhere. */
+struct fork_sites *sites_of_children(struct host_process *p);
+void sites_of_children_put(struct fork_sites *f); /* may be NULL */
+/* p begins another program. */
+void sites_of_children_forget(struct host_process *p);
+/* What p is to rewrite now, before it forks. out: FORK_SITES. Return: how many. */
+size_t sites_for_children(struct host_process *p, struct stub_seen *out);
 /* p, which keeps a file by that number, has opened it, and may be about to map its code. */
 void sites_offer(const struct host_process *p, uint32_t number);
 

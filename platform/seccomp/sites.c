@@ -6,22 +6,28 @@
  * by itself: which of the C library's calls are made often depends on who makes them. When a process opens a library that it keeps
  * (given.c), it gets the sites of that, and rewrites them while it maps the code.
  *
+ * A process that forks has no use of what its children rewrite, and they end before they get to it: so what they trapped at is rewritten
+ * in the parent, before a later fork, and all children have it.
+ *
  * What processes say of their traps is their word. A lie is believed by processes of the same class only (given_table.class),
- * which the liar could kill as well, and their stubs rewrite nothing but `mov $nr, %eax; syscall` with the number that was said,
- * and, in what a template shares, bytes that read as cpuid, and as a move right before it.
+ * which the liar could kill as well, and their stubs rewrite nothing but `mov $nr, %eax; syscall` with the number that was said;
+ * for children also `syscall; cmp $-4096, %rax`, eight bytes; and, in what a template shares, bytes that read as cpuid, and as a move
+ * right before it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "platform/seccomp/seccomp.h"
 
-#define FILES      32 /* remembered at a time */
-#define SITES_MAX  48 /* of a file */
-#define LEARN      3  /* processes, before something is rewritten */
-#define PAYS       6  /* traps that a page must save in each process */
-#define PAYS_ALL   12 /* and all of them together: there is a page of trampolines, too */
-#define PAYS_LIB   2  /* both in a library, whose text is not changed page by page */
-#define PAYS_CPUID 4  /* executions of a cpuid, before it may have a page to itself in all spares */
-#define TRAPS_MAX  32 /* that are believed of a site and process */
+#define FILES          32 /* remembered at a time */
+#define SITES_MAX      48 /* of a file */
+#define LEARN          3  /* processes, before something is rewritten */
+#define LEARN_CHILDREN 2  /* of one process, before that rewrites what they trap at */
+#define PAYS           6  /* traps that a page must save in each process */
+#define PAYS_ALL       12 /* and all of them together: there is a page of trampolines, too */
+#define PAYS_LIB       2  /* both in a library, whose text is not changed page by page */
+#define PAYS_CPUID     4 /* executions of a cpuid, before it may have a page to itself in all spares */
+#define TRAPS_MAX      32 /* that are believed of a site and process */
 
 struct known_site {
     uint64_t offset; /* in the file, of what is behind the syscall */
@@ -117,14 +123,20 @@ static uint32_t nr_of(const struct known_site *s)
                                                                   : s->nr;
 }
 
+static struct stub_seen seen_copy(const volatile struct stub_seen *seen)
+{
+    uint64_t word = *(const volatile uint64_t *)(const volatile void *)seen;
+    struct stub_seen s;
+    memcpy(&s, &word, sizeof(s));
+    return s;
+}
+
 static void learn_from(struct known_file *f, const struct text_map *m,
                        const volatile struct stub_seen *seen, const volatile uint8_t *traps,
                        size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t word = *(const volatile uint64_t *)(const volatile void *)&seen[i];
-        struct stub_seen s;
-        memcpy(&s, &word, sizeof(s));
+        struct stub_seen s = seen_copy(&seen[i]);
         uint64_t at = s.address - m->addr;
         if (s.address && at >= SITE_REACH && at <= m->size &&
             (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CPUID ||
@@ -184,8 +196,86 @@ static void learn_libraries(const struct host_process *p)
     }
 }
 
+struct fork_sites *sites_of_children(struct host_process *p)
+{
+    if (p->children && p->children->class != p->given.class) {
+        sites_of_children_put(p->children);
+        p->children = NULL;
+    }
+    if (!p->children && g_seccomp.patch) {
+        p->children = calloc(1, sizeof(*p->children));
+        if (p->children) {
+            refcount_init(&p->children->ref);
+            p->children->class = p->given.class;
+        }
+    }
+    if (p->children) {
+        refcount_get(&p->children->ref);
+    }
+    return p->children;
+}
+
+void sites_of_children_put(struct fork_sites *f)
+{
+    if (f && refcount_put(&f->ref)) {
+        free(f);
+    }
+}
+
+void sites_of_children_forget(struct host_process *p)
+{
+    sites_of_children_put(p->children);
+    sites_of_children_put(p->forked);
+    p->children = p->forked = NULL;
+}
+
+static void fork_site_add(struct fork_sites *f, const struct stub_seen *s)
+{
+    uint32_t i = 0;
+    while (i < f->count && f->sites[i].seen.address != s->address) {
+        i++;
+    }
+    if (i == FORK_SITES) {
+        return;
+    }
+    if (i == f->count) {
+        f->sites[f->count++].seen = *s;
+    }
+    f->sites[i].children += f->sites[i].seen.nr == s->nr;
+}
+
+static void learn_from_child(const struct host_process *p)
+{
+    const struct stub_seen_sites *seen = (void *)(p->space->region->base + STUB_SEEN_OFFSET);
+    for (size_t i = 0; i < SEEN_SITES; i++) {
+        struct stub_seen s = seen_copy(&seen->sites[i]);
+        if (!s.address) {
+            return;
+        }
+        if (s.nr < PLATFORM_COPY_NR_COUNT || s.nr == SEEN_CHECKED) {
+            fork_site_add(p->forked, &s);
+        }
+    }
+}
+
+size_t sites_for_children(struct host_process *p, struct stub_seen *out)
+{
+    struct fork_sites *f = p->children;
+    size_t count = 0;
+    for (uint32_t i = 0; f && i < f->count; i++) {
+        if (f->sites[i].children >= LEARN_CHILDREN && !f->sites[i].told) {
+            f->sites[i].told = true;
+            out[count++] = f->sites[i].seen;
+        }
+    }
+    return count;
+}
+
 void sites_learn(const struct host_process *p)
 {
+    if (p->space && p->forked && p->forked->class == p->given.class) {
+        learn_from_child(p);
+    }
     for (size_t i = 0; p->space && i < p->text_count; i++) {
         bool last = i + 1 == p->text_count || !same_file(&p->texts[i], &p->texts[i + 1]);
         learn_text(p, &p->texts[i], NULL, last);

@@ -191,20 +191,26 @@ struct chan *space_chan(struct platform_space *s, uint32_t slot)
     return (struct chan *)(void *)(s->region->base + slot * CHAN_STRIDE);
 }
 
-/* A thread by which the space can be reached: a leader that has exited has no memory any more. */
+/*
+ * A thread by which the space can be reached: a leader that has exited has no memory any more, nor has a process that was killed, and others may
+ * never have made a request.
+ */
 int seccomp_space_pid(const struct platform_space *s)
 {
-    const struct host_process *p = list_first_entry(&s->procs, struct host_process, space_link);
-    const struct platform_thread *th;
-    if (!p) {
-        return 0;
-    }
-    list_for_each_entry (th, &p->threads, proc_link) {
-        if (!th->dead && th->tid) {
-            return th->tid;
+    const struct host_process *p;
+    struct platform_thread *th;
+    list_for_each_entry (p, &s->procs, space_link) {
+        if (p->killed) {
+            continue;
+        }
+        list_for_each_entry (th, &p->threads, proc_link) {
+            if (!th->dead && thread_identify(th)) {
+                return th->tid;
+            }
         }
     }
-    return p->pid;
+    p = list_first_entry(&s->procs, struct host_process, space_link);
+    return p ? p->pid : 0;
 }
 
 /* The running task's own guest thread, if its request's ranges speak of s. */
@@ -295,6 +301,37 @@ static size_t copy_to_window(struct platform_space *s, uaddr_t addr, const void 
     return n;
 }
 
+/* A small output that the stub will write. Return: whether it will. */
+static bool poke(const struct platform_space *s, uaddr_t addr, const void *src, size_t size)
+{
+    struct kthread *k = kthread_current();
+    struct platform_thread *th = k ? k->guest : NULL;
+    size_t needed = sizeof(struct copy_poke) + ALIGN_UP(size, (size_t)8);
+    if (!th || th->space != s || th->poke_count == POKE_MAX || size > th->poke_room ||
+        th->poke_used + needed > th->poke_room || addr < PLATFORM_ADDRESS_MIN) {
+        return false;
+    }
+    uint32_t at = th->poke_offset + th->poke_used;
+    char *window = (char *)th->chan + WINDOW_OFFSET;
+    const struct copy_poke record = {.addr = addr, .size = size};
+    memcpy(window + at, &record, sizeof(record));
+    memcpy(window + at + sizeof(record), src, size);
+    th->pokes[th->poke_count++] = (struct poke){
+        .addr = addr, .size = (uint32_t)size, .offset = at + (uint32_t)sizeof(record)};
+    th->poke_used += (uint32_t)needed;
+    return true;
+}
+
+/* What is read of the guest's memory from now on has what was written to it. */
+static void pokes_done(const struct platform_space *s)
+{
+    struct kthread *k = kthread_current();
+    struct platform_thread *th = k ? k->guest : NULL;
+    if (th && th->space == s && th->poke_count) {
+        channel_flush_pokes(th);
+    }
+}
+
 struct stub_process *space_process(const struct platform_space *s)
 {
     return (void *)(s->region->base + STUB_PROCESS_OFFSET);
@@ -343,6 +380,7 @@ static void show_original(struct platform_space *s, int pid, void *copy, uaddr_t
 static size_t copy_rest(struct platform_space *s, void *dst, uaddr_t src, size_t done, size_t size)
 {
     int pid = done < size ? seccomp_space_pid(s) : 0;
+    pokes_done(s);
     size_t rest = pid ? engine_vm_read(pid, (char *)dst + done, src + done, size - done) : 0;
     if (rest) {
         show_original(s, pid, (char *)dst + done, src + done, rest);
@@ -363,9 +401,24 @@ size_t seccomp_copy_in_str(struct platform_space *s, char *dst, uaddr_t src, siz
     return memchr(dst, '\0', done) ? done : copy_rest(s, dst, src, done, size);
 }
 
+/* Inputs that came ahead are not what they were. */
+static void inputs_change(struct platform_thread *th, uaddr_t addr, size_t size)
+{
+    for (uint32_t i = 0; th && i < th->range_count; i++) {
+        struct copy_range *r = &th->ranges[i];
+        if (!r->is_out && addr < r->addr + r->size && r->addr < addr + size) {
+            r->size = 0;
+        }
+    }
+}
+
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size)
 {
+    inputs_change(request_of(s), dst, size);
     size_t done = copy_to_window(s, dst, src, size);
+    if (done < size && poke(s, dst + done, (const char *)src + done, size - done)) {
+        return size;
+    }
     int pid = done < size ? seccomp_space_pid(s) : 0;
     return pid ? done + engine_vm_write(pid, dst + done, (const char *)src + done, size - done)
                : done;

@@ -262,7 +262,7 @@ void seccomp_mem_tail(struct platform_thread *th, const struct mem_call *m)
 
 void *seccomp_copy_room(struct platform_thread *th, size_t size)
 {
-    return th->in_request && !th->range_count && size <= WINDOW_SIZE
+    return th->in_request && !th->range_count && !th->poke_room && size <= WINDOW_SIZE
                ? (char *)th->chan + WINDOW_OFFSET
                : NULL;
 }
@@ -281,7 +281,7 @@ static long copy_now(struct platform_thread *th, const struct mem_call *m)
     if (addr < 0 || th->dead) {
         return addr;
     }
-    engine_vm_write(th->proc->pid, (uaddr_t)addr, data, m->copy_size);
+    engine_vm_write(th->tid, (uaddr_t)addr, data, m->copy_size);
     const struct mem_call protect = {
         .nr = SYS_mprotect, .args = {(uint64_t)addr, m->args[1], m->args[2]}, .host_fd = -1};
     long r = seccomp_mem(th, &protect);

@@ -98,16 +98,22 @@ static void chan_wait(struct area *area, struct chan *c, uint8_t *patience)
     }
 }
 
-void chan_call(struct area *area, uint32_t flags)
+/* The request in the channel counts from now on. Return: what chan_replied needs. */
+static uint32_t chan_publish(struct area *area, uint32_t flags)
 {
     struct chan *c = area->chan;
     flags |= (uint32_t)area->mask_changed;
     area->mask_changed = 0;
-    uint8_t *patience = &area->patience[c->nr % PATIENCE_KINDS];
     uint32_t told = area->waiting ? stub_notes_tell(area) : 0;
     c->order = told;
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
-    chan_wait(area, c, patience);
+    return told;
+}
+
+/* The reply is there. */
+static void chan_replied(struct area *area, uint32_t told, uint8_t *patience)
+{
+    struct chan *c = area->chan;
     if (told) {
         stub_notes_told(area, told);
     }
@@ -120,6 +126,29 @@ void chan_call(struct area *area, uint32_t flags)
         __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
         chan_wait(area, c, patience);
     }
+}
+
+void chan_call(struct area *area, uint32_t flags)
+{
+    struct chan *c = area->chan;
+    uint8_t *patience = &area->patience[c->nr % PATIENCE_KINDS];
+    uint32_t told = chan_publish(area, flags);
+    chan_wait(area, c, patience);
+    chan_replied(area, told, patience);
+}
+
+/* The same for a request to fork, in which the fork itself is the doorbell. Return: 0 in the child; else what the host said. */
+static long chan_fork(struct area *area, uint32_t flags, const struct stub_order_clone *o)
+{
+    uint8_t *patience = &area->patience[area->chan->nr % PATIENCE_KINDS];
+    uint32_t told = chan_publish(area, flags | CHAN_NO_POLL);
+    long r = stub_fork(area, o);
+    if (r != 0) {
+        chan_wait(area, area->chan,
+                  patience); /* there already, unless the sentry did not know us */
+        chan_replied(area, told, patience);
+    }
+    return r;
 }
 
 void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
@@ -135,6 +164,8 @@ long stub_mem(const struct stub_mem_call *m)
 {
     if (m->nr == __NR_munmap) {
         stub_sites_unmapped(m->args[0], m->args[1]);
+    } else if (m->nr == __NR_mremap) {
+        stub_vdso_unmapped(m->args[0], m->args[1]);
     }
     long r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
     if (m->nr == __NR_mmap && r >= 0 && m->args[3] & MAP_FIXED_) {
@@ -172,131 +203,6 @@ static void stub_exec(void)
                  stub_info.exec_envp, 0x1000 /* AT_EMPTY_PATH */, 0);
     } while (r == -EINTR_);
     stub_die();
-}
-
-#define OUT_CHECKED_MAX 0x10000UL
-
-/* How many bytes from addr on can be written, looking at most OUT_CHECKED_MAX far. */
-static uint64_t writable_size(uint64_t addr, uint64_t size)
-{
-    uint64_t end = addr + (size < OUT_CHECKED_MAX ? size : OUT_CHECKED_MAX);
-    for (uint64_t p = addr; p < end; p = (p & ~4095UL) + 4096) {
-        if (guarded_touch((void *)p) != 0) {
-            return p - addr;
-        }
-    }
-    return end - addr;
-}
-
-/* Up to and with its zero byte, or all of size. Return: 0, or -EFAULT. */
-static long copy_string(uint8_t *to, uint64_t from, uint64_t size)
-{
-    uint64_t n = 0;
-    for (; n + 8 <= size; n += 8) {
-        if (guarded_copy8(to + n, (const void *)(from + n)) != 0) {
-            return -14; /* EFAULT */
-        }
-        if (zero_bytes(*(const uint64_t *)(const void *)(to + n))) {
-            return 0;
-        }
-    }
-    return guarded_copy(to + n, (const void *)(from + n), size - n);
-}
-
-/* The string at from, if it has no more than size bytes with its zero byte. Return: how many; 0: more, or it can't be read. */
-static uint64_t copy_whole(uint8_t *to, uint64_t from, uint64_t size)
-{
-    uint64_t n = 0;
-    while (n + 8 <= size && guarded_copy8(to + n, (const void *)(from + n)) == 0) {
-        uint64_t word = *(const uint64_t *)(const void *)(to + n), zero = zero_bytes(word);
-        if (zero) {
-            n += (uint64_t)__builtin_ctzl(zero) / 8 + 1;
-            stub_show_original(to, from, n);
-            return n;
-        }
-        n += 8;
-    }
-    return 0;
-}
-
-/* The strings of execve's vectors, one behind the other. Return: how many bytes; 0: the sentry is to look for itself. */
-static uint64_t copy_vector(uint8_t *to, uint64_t from, uint64_t size)
-{
-    uint64_t used = 0, string;
-    for (; guarded_copy8(&string, (const void *)from) == 0; from += sizeof(string)) {
-        uint64_t n = 0;
-        if (string == 0) {
-            return used;
-        }
-        if (string >> 32 != SLICE_HI) {
-            n = copy_whole(to + used, string, size - used);
-        }
-        if (n == 0) {
-            return 0;
-        }
-        used += n;
-    }
-    return 0;
-}
-
-/* Puts argument i, or the room for it, at to. Return: how many bytes of it are there. */
-static uint64_t copy_one(const struct area *area, uint32_t plan, int i, uint8_t *to, uint64_t size)
-{
-    uint64_t from = area->args[i];
-    if (plan >> 12 >= PLATFORM_COPY_OUT_FIXED) {
-        uint64_t limit = area->out_limit ? area->out_limit : ~0UL;
-        return writable_size(from, size < limit ? size : limit);
-    }
-    if (plan >> 12 == PLATFORM_COPY_IN_VECTOR) {
-        return copy_vector(to, from, size);
-    }
-    long r = plan >> 12 == PLATFORM_COPY_IN_STR ? copy_string(to, from, size)
-                                                : guarded_copy(to, (const void *)from, size);
-    if (r != 0) {
-        return 0;
-    }
-    stub_show_original(to, from, size);
-    return size;
-}
-
-/*
- * Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks.
- * Return: flags for the request.
- */
-static uint32_t copy_ahead(struct area *area, const volatile uint16_t *plan)
-{
-    struct chan *c = area->chan;
-    uint32_t used = 0, flags = CHAN_COPY, sizes[6];
-    const uint32_t end = area->waiting ? NOTES_OFFSET : WINDOW_SIZE;
-    for (int i = 0; i < 6; i++) {
-        uint64_t room = WINDOW_SIZE - used, planned = copy_planned(plan[i], area->args, i);
-        planned = planned < room ? planned : room;
-        uint64_t left = used < end ? end - used : 0, wanted = planned < left ? planned : left;
-        uint64_t size = wanted ? copy_one(area, plan[i], i, chan_window(c) + used, wanted) : 0;
-        flags |= size != planned ? CHAN_SIZES : 0;
-        sizes[i] = (uint32_t)size;
-        area->copy_at[i] = used;
-        used = copy_next(used, sizes[i]);
-    }
-    for (int i = 0; flags & CHAN_SIZES && i < 6; i++) {
-        c->copy_size[i] = sizes[i];
-    }
-    return flags;
-}
-
-/* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
-static long copy_back(const struct area *area)
-{
-    struct chan *c = area->chan;
-    long result = (long)c->ret;
-    for (int i = 0; area->copied && i < 6; i++) {
-        uint32_t filled = c->copy_filled[i];
-        if (filled &&
-            guarded_copy((void *)area->args[i], chan_window(c) + area->copy_at[i], filled) != 0) {
-            result = -14; /* EFAULT */
-        }
-    }
-    return result;
 }
 
 /* The registers with which Linux starts a program: all zero but the stack pointer. */
@@ -395,22 +301,24 @@ int stub_obey_within(struct area *area)
     }
 }
 
-/* Carries out orders until one of them is the result of the call. */
-static long stub_obey(struct area *area)
+/* Carries out orders until one of them is the result of the call. forked: what the host said if it was a fork already. */
+static long stub_obey(struct area *area, long forked)
 {
     struct chan *c = area->chan;
     for (;;) {
         switch (c->order) {
         case ORDER_RETURN:
-            return copy_back(area);
+            return stub_copy_back(area);
         case ORDER_UPCALL:
             area->kick = 1;
-            return copy_back(area);
-        case ORDER_REDO:
-            area->rip -= SYSCALL_SIZE;
-            return (long)c->ret;
+            return stub_copy_back(area);
+        case ORDER_REDO: {
+            long r = stub_redo(area, c->ret);
+            area->rip -= r == NOT_OURS ? SYSCALL_SIZE : 0;
+            return r == NOT_OURS ? (long)c->ret : r;
+        }
         case ORDER_SIGNAL: {
-            long r = copy_back(area);
+            long r = stub_copy_back(area);
             area->rip -= c->signal.flags & SIGNAL_REDO ? SYSCALL_SIZE : 0;
             return stub_signal_call(area, r);
         }
@@ -430,6 +338,16 @@ static long stub_obey(struct area *area)
                 return r == 0 ? 0 : tid;
             }
             chan_request(area, STUB_REQ_RESULT, (uint64_t)r, 0);
+            break;
+        }
+        case ORDER_FORKS: {
+            long tid = (long)c->ret;
+            stub_hold(area);
+            if (forked > 0) {
+                c->clone.child_pid = (uint32_t)forked;
+                return tid;
+            }
+            chan_request(area, STUB_REQ_RESULT, (uint64_t)forked, 0);
             break;
         }
         case ORDER_SPARE: {
@@ -457,7 +375,7 @@ static long stub_obey(struct area *area)
 
 __attribute__((noreturn)) void stub_load(struct area *area)
 {
-    stub_obey(area);
+    stub_obey(area, 0);
     stub_die();
 }
 
@@ -484,7 +402,8 @@ static long ask(struct area *area, uint64_t nr)
     struct chan *c = area->chan;
     area->copied = 0;
     if (nr < PLATFORM_COPY_NR_COUNT && RO->has_copy[nr]) {
-        area->copied = copy_ahead(area, RO->copy_plan[nr]);
+        area->copied = stub_copy_ahead(area, RO->copy_plan[nr]);
+        area->asked = nr;
     }
     area->out_limit = 0;
     c->sp = area->rsp;
@@ -498,11 +417,17 @@ static long ask(struct area *area, uint64_t nr)
     for (int i = 0; i < 6; i++) {
         c->args[i] = area->args[i];
     }
-    chan_call(area, flags);
+    struct stub_order_clone o;
+    long forked = 0;
+    if (!stub_forks_at_once(area, nr, &o)) {
+        chan_call(area, flags);
+    } else if ((forked = chan_fork(area, flags, &o)) == 0) {
+        return 0;
+    }
     if (area->noted) {
         stub_notes_served(area, nr);
     }
-    return stub_obey(area);
+    return stub_obey(area, forked);
 }
 
 long stub_ask(struct area *area, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)

@@ -2,6 +2,9 @@
  * New threads and processes. The sentry decides (it sends the exact flags); the guest's own thread
  * makes the host call at the gate, where the sentry checks it against its order.
  *
+ * A fork, which most programs ask for in the same words, comes to the sentry as the host call itself, and is let go on: there and back once
+ * less than with an order. For that the parent has the next child's nonce beforehand.
+ *
  * A child that is a process of its own introduces itself with the order's nonce before it runs guest code, by a notification, so
  * that the sentry has from the host which task it is: vfork's rings the doorbell, fork's asks for its own
  * channels. A thread only leaves its host tid in its channel: it can't name a task that is not of its process, whose other
@@ -18,10 +21,12 @@
 
 #define CLONE_VM_             0x100UL
 #define CLONE_VFORK_          0x4000UL
+#define CLONE_PARENT_         0x8000UL
 #define CLONE_THREAD_         0x10000UL
 #define CLONE_PARENT_SETTID_  0x100000UL
 #define CLONE_CHILD_CLEARTID_ 0x200000UL
 #define CLONE_CHILD_SETTID_   0x1000000UL
+#define SIGCHLD_              17UL
 #define EAGAIN_               11
 
 uint64_t *stub_slot_word(uint64_t slot)
@@ -73,15 +78,16 @@ static void store_tid(uint64_t addr, uint32_t tid)
 }
 
 /* In the forked child, on its copy of the stack: nothing shared may be touched before the channels are its own. */
-static void fork_child(struct area *area, const struct stub_order_clone *o)
+static void fork_child(struct area *area, uint32_t nonce)
 {
     stub_slots_reset(area->slot);
     area->kick = 0;
     area->kick_came = 0;
     stub_notes_reset(area);
     static const uint64_t none[5];
-    stub_hello(o->nonce, none);
+    stub_hello(nonce, none);
     stub_hold(area);
+    const struct stub_order_clone *o = &area->chan->clone; /* the same that its parent has */
     if (o->guest_flags & CLONE_CHILD_SETTID_) {
         store_tid(o->child_tid, o->guest_tid);
     }
@@ -118,7 +124,7 @@ static void let_child_be_heard(void)
     HOT->yields = penalty << 16 | penalty;
 }
 
-static long stub_fork(struct area *area, const struct stub_order_clone *o)
+long stub_fork(struct area *area, const struct stub_order_clone *o)
 {
     long r;
     stub_patch_lock();
@@ -129,11 +135,28 @@ static long stub_fork(struct area *area, const struct stub_order_clone *o)
     stub_brk_unlock();
     stub_patch_unlock();
     if (r == 0) {
-        fork_child(area, o);
+        fork_child(area, o->nonce);
     } else if (r > 0) {
         let_child_be_heard();
     }
     return r;
+}
+
+int stub_forks_at_once(const struct area *area, uint64_t nr, struct stub_order_clone *out)
+{
+    const uint64_t flags = nr == __NR_fork ? SIGCHLD_ : area->args[0];
+    const uint64_t may_be = CLONE_CHILD_SETTID_ | CLONE_CHILD_CLEARTID_;
+    if ((nr != __NR_fork && (nr != __NR_clone || area->args[1])) || (flags & ~may_be) != SIGCHLD_ ||
+        !area->chan->next_nonce || (area->chan->ask & (CHAN_ASK_CALLS | CHAN_ASK_SITES)) ||
+        !stub_single_threaded()) {
+        return 0;
+    }
+    *out = (struct stub_order_clone){.flags =
+                                         CLONE_PARENT_ | SIGCHLD_ | (flags & CLONE_CHILD_CLEARTID_),
+                                     .child_tid = nr == __NR_fork ? 0 : area->args[3],
+                                     .tls = nr == __NR_fork ? 0 : area->args[4],
+                                     .nonce = area->chan->next_nonce};
+    return 1;
 }
 
 /* A thread, or a vfork child: it shares our memory, and gets a slot of its own. */
@@ -150,6 +173,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->kick_came = 0;
     stub_notes_reset(n);
     n->frame_waits = 0;
+    n->vdso_sp = 0;
     n->call_traced = n->call_over = 0;
     n->fault[0] = n->fault[1] = n->fault[2] = 0;
     n->restart = 0;
@@ -193,6 +217,9 @@ long stub_clone(struct area *area)
     if (o.guest_flags & CLONE_PARENT_SETTID_) {
         guarded_copy(&old_tid, (void *)o.parent_tid, sizeof(old_tid));
         store_tid(o.parent_tid, o.guest_tid);
+    }
+    if (area->chan->reply_args[0]) {
+        stub_patch_for_children((const void *)chan_window(area->chan), area->chan->reply_args[0]);
     }
     long r = o.flags & CLONE_VM_ ? stub_thread(area, &o) : stub_fork(area, &o);
     if (r > 0) {

@@ -40,6 +40,11 @@ static long one_limit(uint32_t resource, uint64_t to)
     return r == NOT_OURS ? r : 0;
 }
 
+long stub_children_time(uint64_t out[2])
+{
+    return tell(FACT_CHILDREN, ptr(out), 0, 16, 16) == NOT_OURS ? NOT_OURS : 0;
+}
+
 /* What the process does with signal i + 1; its own word for it is where it stands. Return: 0, or NOT_OURS. */
 static long action_now(uint64_t i, uint64_t now[4])
 {

@@ -284,12 +284,36 @@ static long lease_stat(uint64_t fd, uint64_t out)
     return is_still(l, word) ? 0 : NOT_OURS;
 }
 
+/* What the sentry does with a small file that is mapped to be read: may_copy in syscalls/mm_map.c. */
+static long map_copy(struct platform_lease *l, uint64_t word, uint64_t map, const uint64_t *a)
+{
+    uint64_t file = word_load(&l->size), capacity = l->capacity, at = a[5],
+             n = (a[1] + 4095) & ~4095UL;
+    if (file > capacity || capacity > LEASE_ROOM || at & 4095 || at >= file || n > LEASE_ROOM ||
+        at + n > ((file + 4095) & ~4095UL)) {
+        return NOT_OURS;
+    }
+    uint64_t size = file - at < n ? file - at : n;
+    long r = stub_map_bytes(a, map + at, size);
+    if (r < 0 && r >= -4095) {
+        return r; /* or NOT_OURS */
+    }
+    if (touch(l) && is_still(l, word)) {
+        return r;
+    }
+    gate(__NR_munmap, (uint64_t)r, n, 0, 0, 0, 0);
+    return NOT_OURS;
+}
+
 long stub_file_map(const uint64_t *a)
 {
     uint64_t word, map;
     struct platform_lease *l = lease_of((uint32_t)a[4], LEASE_READ, &word, &map);
     uint32_t kept = l ? l->kept : 0;
-    return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
+    if (kept || !l) {
+        return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
+    }
+    return l->flags & LEASE_COPIES ? map_copy(l, word, map, a) : NOT_OURS;
 }
 
 uint64_t stub_free_fd(void)

@@ -291,21 +291,46 @@ static void on_fault(struct area *area, struct stub_ucontext *u, int sig, const 
     upcall(area, u, STUB_REQ_FAULT);
 }
 
+/*
+ * In the vDSO, which the stub has called: there is nothing of the guest's to be shown. A kick waits for the exit. Return: 0: we were not.
+ */
+static int in_vdso(struct area *area, struct stub_ucontext *u, int sig, uint64_t ip)
+{
+    if (!area->vdso_sp || (ip >= STUB_TEXT && ip < STUB_TEXT_END && ip != ptr(stub_entry_slow))) {
+        return 0;
+    }
+    if (sig == STUB_KICK) {
+        area->kick_came = 1;
+        area->kick = 1;
+    } else {
+        HOT->vdso_left = 1;
+        u->regs[REG_RIP_] = ptr(vdso_abort);
+        u->regs[REG_RSP_] = area->vdso_sp;
+        u->regs[REG_RBX_] = ptr(area);
+        u->regs[REG_EFLAGS_] &= ~0x500UL; /* neither a step nor a direction */
+    }
+    return 1;
+}
+
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
     struct area *area =
         (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
     uint64_t ip = u->regs[REG_RIP_];
 
+    if (in_vdso(area, u, sig, ip)) {
+        return;
+    }
     if (sig == STUB_KICK) {
         on_kick(area, u, ip);
     } else if (sig == SIGSYS_) {
         on_sigsys(area, u, ip, info[7]);
     } else if (ip == ptr(exit_kick) || ip == ptr(exit_kick_fast)) {
         on_exit_kick(area, u);
-    } else if (ip == ptr(stub_entry_slow)) {
+    } else if (ip == ptr(stub_entry_slow) || ip == ptr(stub_entry_patched)) {
         go_to_entry(area, u, u->regs[REG_RCX_]); /* the guest uses GS itself */
-    } else if (ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) ||
+    } else if ((ip >= ptr(guarded_words) && ip < ptr(guarded_words_end)) ||
+               ip == ptr(guarded_copy_insn) || ip == ptr(guarded_zero_insn) ||
                ip == ptr(guarded_touch_insn) || ip == ptr(guarded_probe_insn) ||
                ip == ptr(guarded_copy8_load) || ip == ptr(guarded_copy8_store) ||
                ip == ptr(guarded_xsave_insn)) {

@@ -111,6 +111,7 @@
 #define AREA_CALLEE      96
 #define AREA_FLAGS       144
 #define AREA_REGS_END    152
+#define AREA_VDSO_SP     152
 #define EFLAGS_DIRECTION 0x400
 /* And into struct chan and struct stub_ro. */
 #define CHAN_ANSWERS 352
@@ -167,16 +168,17 @@ enum stub_request {
 enum stub_order {
     ORDER_RETURN, /* ret is the system call's result */
     ORDER_UPCALL, /* the same, but come back with the full context first */
-    ORDER_REDO,   /* the system call is made again, as number ret */
+    ORDER_REDO, /* the system call is made again, as number ret; an open perhaps without leaving the stub */
     ORDER_SIGNAL, /* run a handler: signal. To a context, args[0]: regs changed; else ret as for RETURN */
     ORDER_CONTEXT, /* (to CONTEXT, FAULT, CALL) resume; args[0]: regs changed, args[1]: fpstate size or 0; to CALL, args[2]: make the
                       call, else it is over */
     ORDER_FPSTATE, /* (to CONTEXT, FAULT) put the fpstate into the window, and come back with RESULT */
     ORDER_MEM,     /* do one memory call: mem[0]; its result is the system call's */
     ORDER_MEM_LIST, /* do args[0] calls, listed in the window, up to the first failure; report it */
-    ORDER_CLONE,    /* clone: see struct order_clone; ret is what the parent returns */
-    ORDER_EXEC,     /* execveat of the stub image */
-    ORDER_EXIT,     /* this thread ends */
+    ORDER_CLONE, /* clone: see struct order_clone; ret is what the parent returns. Of a fork, args[0] call sites, listed in the
+                       window, are to be rewritten first */
+    ORDER_EXEC,  /* execveat of the stub image */
+    ORDER_EXIT,  /* this thread ends */
     ORDER_COMEBACK, /* ring the doorbell with STUB_REQ_COMEBACK */
     ORDER_START,    /* args: entry, sp: jump there with clean registers */
     ORDER_LOAD, /* the same after the memory calls (args[2]) and copies (args[3]) listed in the window; args[4] call sites are to be
@@ -186,7 +188,8 @@ enum stub_order {
     ORDER_PRELOAD,  /* what ORDER_LOAD does before the program starts; comes back with RESULT */
     ORDER_SITES, /* (in a call or a context) args[0]: give call sites their own code back, and leave them alone; else go on with
                     rewriting; report it */
-    ORDER_LAST = ORDER_SITES,
+    ORDER_FORKS, /* (to a fork that came as the host call itself, by the name of next_nonce) it has been let go on: see ORDER_CLONE */
+    ORDER_LAST = ORDER_FORKS,
 };
 
 #define LOAD_WATCH (1UL << 32)
@@ -323,7 +326,8 @@ struct chan {
     uint64_t handlers; /* a set: bit sig-1 */
     uint64_t
         default_actions; /* the same, of a child of vfork: signals with which nothing is done, no flags, no mask */
-    uint32_t self_pid, self_tid, self_uid, pad2;
+    uint32_t self_pid, self_tid, self_uid;
+    uint32_t next_nonce; /* see ORDER_FORKS; 0: not told */
     struct stub_action actions[64];
     struct stub_order_signal signal;
     uint64_t bases[2]; /* with regs, both ways: of FS and GS; a GS that is the stub's is 0 */
@@ -373,10 +377,17 @@ static inline uint64_t lease_addr(unsigned index)
 static inline uint64_t copy_planned(uint32_t plan, const uint64_t *args, int i)
 {
     uint64_t number = plan & 0xfff, to_page_end = 4096 - (args[i] & 4095);
+    if (plan >> 12 == PLATFORM_COPY_POKES) {
+        return number;
+    }
     if (!plan || !args[i]) {
         return 0;
     }
     switch (plan >> 12) {
+    case PLATFORM_COPY_IN_ARRAY:
+    case PLATFORM_COPY_OUT_ARRAY:
+        number = (uint32_t)args[(number & 7) % 6] * (number >> 3);
+        return number < PLATFORM_COPY_ARRAY_MAX ? number : PLATFORM_COPY_ARRAY_MAX;
     case PLATFORM_COPY_IN_LEN:
     case PLATFORM_COPY_OUT_LEN:
         return args[number % 6];
@@ -391,13 +402,19 @@ static inline uint64_t copy_planned(uint32_t plan, const uint64_t *args, int i)
     }
 }
 
+/* Small outputs one behind the other, each with its bytes behind it, which end at a multiple of 8. */
+struct copy_poke {
+    uint64_t addr, size;
+};
+
 /* Where the next argument's bytes begin in the window. */
 static inline uint32_t copy_next(uint32_t offset, uint32_t size)
 {
     return offset + ((size + COPY_ALIGN - 1) & ~(COPY_ALIGN - 1U));
 }
 
-#define WAKE_COUNT 4096
+#define WAKE_COUNT    4096
+#define VDSO_TEXT_MAX 0x2000U
 struct stub_ro {           /* read-only to guests */
     uint32_t awake;        /* the poller is scanning */
     uint32_t poll_cpu;     /* on this CPU: spinning there would keep it from running */
@@ -407,7 +424,9 @@ struct stub_ro {           /* read-only to guests */
     uint32_t spin_pipe;    /* loops before a full or empty pipe is slept on */
     uint32_t cpu_count;    /* as guests see it */
     uint32_t park;         /* threads that end may wait for another life */
-    uint32_t pad[1016];
+    uint32_t rdpid;        /* the CPU has that instruction */
+    uint32_t vdso_clock; /* where clock_gettime is in the vDSO, below VDSO_TEXT_MAX; 0: not known */
+    uint32_t pad[1014];
     uint32_t wake[WAKE_COUNT];
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */
@@ -442,10 +461,11 @@ struct stub_lead {
 };
 
 /*
- * Where the process trapped, in the order of STUB_HOT's sites; behind struct chan in the first slot's control page. Only sites with a
- * mov $nr, %eax before the syscall, that trapped with that number; and cpuid instructions, with SEEN_CPUID and its flags. ORDER_LOAD may have a
- * list of such sites to rewrite.
+ * Where the process trapped, in the order in which it did; behind struct chan in the first slot's control page. Sites with a
+ * mov $nr, %eax before the syscall, that trapped with that number; with SEEN_CHECKED those with the C library's look at the result
+ * behind it; and cpuid instructions, with SEEN_CPUID and its flags. ORDER_LOAD may have a list of such sites to rewrite, and ORDER_CLONE.
  */
+#define SEEN_CHECKED     0xfffbU
 #define SEEN_CPUID       0xfffcU
 #define SEEN_CPUID_LED   1U /* the moves before it had done what they seem to do */
 #define SEEN_CPUID_OFTEN 2U /* from the sentry: its trampoline may take a page of its own */
@@ -466,8 +486,8 @@ _Static_assert(STUB_STATS_OFFSET + NOTE_PLACES * sizeof(struct platform_note_sta
                    STUB_EXIT_OFFSET,
                "one page for all");
 #define SEEN_SITES                                                                                 \
-    48 /* those behind them are in the lease page: a process with so many opens files, too */
-#define SEEN_MORE (HOT_SITES - SEEN_SITES)
+    48 /* those after them are in the lease page: a process with so many opens files, too */
+#define SEEN_MORE 24
 struct stub_seen_sites {
     struct stub_seen sites[SEEN_SITES];
     uint8_t traps[SEEN_SITES];

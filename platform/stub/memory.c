@@ -12,12 +12,16 @@
 #define MAP_ANON_       0x20UL
 #define MAP_NOREPLACE   0x100000UL
 #define MAP_DENYWRITE_  0x800UL
+#define MAP_NORESERVE_  0x4000UL
+#define MAP_POPULATE_   0x8000UL
 #define MAP_EXECUTABLE_ 0x1000UL
 #define EPERM_          1
 #define EBADF_          9
 #define EACCES_         13
 /* FIXED, NORESERVE, POPULATE, STACK, FIXED_NOREPLACE */
 #define MAP_PLAIN (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
+#define MS_BOTH   5UL /* MS_ASYNC, MS_SYNC */
+#define MS_ANY    7UL
 #define TASK_SIZE 0x7ffffffff000UL
 
 /* Whole pages that the filter knows to be outside the slice. */
@@ -87,6 +91,22 @@ long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
     return r;
 }
 
+long stub_map_bytes(const uint64_t *a, uint64_t from, uint64_t n)
+{
+    uint64_t size = (a[1] + 4095) & ~4095UL;
+    if ((a[3] & ~(MAP_NORESERVE_ | MAP_POPULATE_ | MAP_DENYWRITE_)) != MAP_PRIVATE_ ||
+        a[2] != PROT_READ_ || !is_plain_range(a[0] & ~4095UL, size)) {
+        return NOT_OURS;
+    }
+    long r = gate(__NR_mmap, a[0], size, PROT_READ_ | PROT_WRITE_, MAP_PRIVATE_ | MAP_ANON_,
+                  (uint64_t)-1, 0);
+    if (r < 0 && r >= -4095) {
+        return r;
+    }
+    guarded_copy((void *)r, (const void *)from, n);
+    return protect_again(r, size, PROT_READ_);
+}
+
 long stub_memory(uint64_t nr, const uint64_t *a)
 {
     uint64_t size = (a[1] + 4095) & ~4095UL;
@@ -105,6 +125,13 @@ long stub_memory(uint64_t nr, const uint64_t *a)
     case __NR_madvise:
         return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1
                    ? gate(nr, a[0], size, a[2], 0, 0, 0)
+                   : NOT_OURS;
+    case __NR_msync:
+        return a[2] & ~MS_ANY || (a[2] & MS_BOTH) == MS_BOTH ? NOT_OURS
+                                                             : gate(nr, a[0], size, a[2], 0, 0, 0);
+    case __NR_mincore: /* a byte a page */
+        return is_plain_range(a[2] & ~4095UL, (size >> 12) + 4096)
+                   ? gate(nr, a[0], a[1], a[2], 0, 0, 0)
                    : NOT_OURS;
     default:
         return NOT_OURS;

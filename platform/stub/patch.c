@@ -110,7 +110,7 @@ static void site_restore(struct stub_site *s)
 void stub_sites_stop(int stop)
 {
     stub_patch_lock();
-    HOT->sites_stopped = (uint32_t)stop;
+    HOT->sites_stopped = (uint16_t)stop;
     for (int i = 0; stop && i < HOT_SITES; i++) {
         site_restore(&HOT->sites[i]);
     }
@@ -166,6 +166,7 @@ static void sites_forget(struct stub_site *sites, int count, uint64_t addr, uint
 
 void stub_sites_unmapped(uint64_t addr, uint64_t size)
 {
+    stub_vdso_unmapped(addr, size);
     if (HOT->site_low < addr + size && HOT->site_high >= addr) {
         sites_forget(HOT->sites, HOT_SITES, addr, size);
         sites_forget(stub_sites, SITE_COUNT, addr, size);
@@ -254,20 +255,42 @@ static struct stub_libraries *libraries(void)
     return (struct stub_libraries *)lease_page()->libraries;
 }
 
-/* For the sentry, that has it rewritten in other processes from the start. nr: of the call, or SEEN_CPUID with flags. */
-static void site_seen(const struct stub_site *s, uint64_t ip, uint64_t nr)
+/* Is it syscall; cmp $-4096, %rax (or -4095), with ip between them? Nothing else has these eight bytes. */
+static int is_checked_site(uint64_t ip)
+{
+    uint8_t b[8];
+    return guarded_copy(b, (const void *)(ip - 2), sizeof(b)) == 0 && b[0] == 0x0f &&
+           b[1] == 0x05 && b[2] == 0x48 && b[3] == 0x3d && b[4] <= 1 && b[5] == 0xf0 &&
+           b[6] == 0xff && b[7] == 0xff;
+}
+
+/*
+ * For the sentry, that has it rewritten in other processes from the start, or in the parent. nr: of the call, or SEEN_CPUID with
+ * flags.
+ */
+static void site_seen(uint64_t ip, uint64_t nr)
 {
     struct stub_seen_sites *first = (struct stub_seen_sites *)(CHAN_BASE + STUB_SEEN_OFFSET);
-    struct stub_libraries *rest = libraries();
-    long i = s - HOT->sites;
-    if (i < 0 || i >= HOT_SITES) {
+    struct stub_libraries *rest = 0; /* not touched without need: its page would be a new one */
+    struct stub_seen *seen = 0;
+    int i = 0;
+    for (; i < SEEN_SITES + SEEN_MORE; i++) {
+        rest = i < SEEN_SITES ? 0 : libraries();
+        seen = rest ? &rest->more[i - SEEN_SITES] : &first->sites[i];
+        if (seen->address == 0 || seen->address == ip) {
+            break;
+        }
+    }
+    if (i == SEEN_SITES + SEEN_MORE) {
         return;
     }
-    struct stub_seen *seen = i < SEEN_SITES ? &first->sites[i] : &rest->more[i - SEEN_SITES];
-    uint8_t *traps = i < SEEN_SITES ? &first->traps[i] : &rest->more_traps[i - SEEN_SITES];
-    if (seen->address != ip) {
+    uint8_t *traps = rest ? &rest->more_traps[i - SEEN_SITES] : &first->traps[i];
+    if (seen->address == 0) {
         if (!seen_is_cpuid(nr) && !is_mov_site(ip, nr)) {
-            return;
+            if (!is_checked_site(ip)) {
+                return;
+            }
+            nr = SEEN_CHECKED;
         }
         *seen = (struct stub_seen){.address = ip, .nr = nr};
     }
@@ -288,7 +311,7 @@ void stub_note_cpuid(uint64_t ip, int led)
 {
     struct stub_site *s = site_record(ip);
     if (s) {
-        site_seen(s, ip, SEEN_CPUID | (led ? SEEN_CPUID_LED : 0));
+        site_seen(ip, SEEN_CPUID | (led ? SEEN_CPUID_LED : 0));
     }
 }
 
@@ -354,6 +377,23 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
     mem_protect(text, size, PROT_RX);
 }
 
+/* What trapped in children: a child's own rewriting ends with it. */
+void stub_patch_for_children(const struct stub_seen *list, uint64_t count)
+{
+    stub_patch_lock();
+    for (uint64_t i = 0; i < count && !HOT->sites_stopped; i++) {
+        uint64_t ip = list[i].address, nr = list[i].nr;
+        struct stub_site *s = nr == SEEN_CHECKED    ? is_checked_site(ip) ? site_record(ip) : 0
+                              : is_mov_site(ip, nr) ? site_record(ip)
+                                                    : 0;
+        if (s && s->state >= 0) {
+            sites_extend(ip);
+            s->state = patch_site(ip, nr);
+        }
+    }
+    stub_patch_unlock();
+}
+
 /* --- libraries --- */
 
 int stub_library_has_sites(uint32_t number)
@@ -394,7 +434,7 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (!s) {
         return; /* unwinders know a signal frame by rt_sigreturn's bytes */
     }
-    site_seen(s, ip, rax);
+    site_seen(ip, rax);
     if (s->state < 0 || ++s->state < PATCH_AFTER) {
         return;
     }

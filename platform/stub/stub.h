@@ -17,8 +17,9 @@ struct area {
     uint32_t pad;
     uint64_t rip, rsp, nr; /* of the guest, during a system call */
     uint64_t args[6];
-    uint64_t callee[6]; /* rbx rbp r12-r15 */
-    uint64_t flags;     /* of which the direction goes back to the guest */
+    uint64_t callee[6];        /* rbx rbp r12-r15 */
+    uint64_t flags;            /* of which the direction goes back to the guest */
+    volatile uint64_t vdso_sp; /* where vdso_abort goes on; 0: we are not in the vDSO */
     uint64_t slot;
     uint64_t restart; /* 0, or how an interrupted in-stub call is restarted: 512, 516 (ERESTART*) */
     uint64_t nonce;
@@ -30,6 +31,7 @@ struct area {
         sigreturn;   /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t done;   /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY and more if the request has copies, or 0 */
+    uint64_t asked;  /* the call that has them */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
     uint64_t is_thread;
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
@@ -63,6 +65,7 @@ _Static_assert(offsetof(struct area, nr) == AREA_NR, "assembly offset");
 _Static_assert(offsetof(struct area, args) == AREA_ARGS, "assembly offset");
 _Static_assert(offsetof(struct area, callee) == AREA_CALLEE, "assembly offset");
 _Static_assert(offsetof(struct area, flags) == AREA_FLAGS, "assembly offset");
+_Static_assert(offsetof(struct area, vdso_sp) == AREA_VDSO_SP, "assembly offset");
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
@@ -76,7 +79,8 @@ struct stub_hot {
     volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
     uint32_t range_count;            /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
-    uint32_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
+    uint16_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
+    uint16_t vdso_left;     /* it could not say the time, or is not where it was */
     uint32_t
         yields; /* forks without a yield that are still to come, and above bit 16 how many those were at first */
     struct stub_site sites[HOT_SITES];
@@ -173,12 +177,14 @@ long guarded_touch(void *byte);
 long guarded_xsave(void *dst, uint32_t mask_low, uint32_t mask_high);
 void fp_load(const void *src, uint32_t mask_low, uint32_t mask_high);
 long guarded_probe(const void *byte);
+long vdso_call(struct area *area, uint64_t function, uint32_t clock, uint64_t *time);
 extern const char stub_start[], stub_entry[], stub_entry_patched[], stub_entry_slow[],
     guarded_touch_insn[], guarded_copy8_load[], guarded_copy8_store[], guarded_probe_insn[],
     guarded_zero_insn[], gate_insn[], gate_ret[], gate_wait_check[], gate_wait_insn[],
     gate_wait_ret[], gate_wait_interrupted[], gate_sigreturn[], gate_sigreturn_ret[],
     gate_clone_ret[], exit_thread_ret[], exit_check[], exit_kick[], fast_check[], fast_end[],
-    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[], guarded_copy_fault[];
+    exit_kick_fast[], guarded_copy_insn[], guarded_xsave_insn[], guarded_copy_fault[],
+    guarded_words[], guarded_words_end[], vdso_abort[];
 
 /* call.c */
 void chan_call(struct area *area, uint32_t flags);
@@ -222,6 +228,8 @@ long stub_pipe(struct area *area, uint64_t fd, const struct iov *v, uint64_t cou
 
 /* facts.c */
 long stub_facts(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* In clock ticks: user, system. Return: 0, or NOT_OURS. */
+long stub_children_time(uint64_t out[2]);
 
 /* Does a read (write) of the ring behind fd not wait? Return: 0, 1, or -1: the sentry knows. */
 int stub_pipe_ready(uint64_t fd, int write);
@@ -251,14 +259,19 @@ long stub_poll(uint64_t nr, const uint64_t *args); /* or NOT_OURS */
 
 /* clock.c */
 long stub_clock(const struct area *area, uint64_t nr); /* or NOT_OURS */
+long stub_times(uint64_t to);                          /* or NOT_OURS */
 /* CPU time of this host thread, in all its lives. Return: 0, or NOT_OURS. */
 long stub_thread_time(uint64_t *out_ns);
+/* Nothing is there any more: if that was the vDSO, it is not called again. */
+void stub_vdso_unmapped(uint64_t addr, uint64_t size);
 /* CLOCK_REALTIME: seconds and nanoseconds. Return: 0, or NOT_OURS. */
 long stub_wall_time(uint64_t time[2]);
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
+/* The same as a copy of n bytes, if such a mapping may be one. */
+long stub_map_bytes(const uint64_t *args, uint64_t from, uint64_t n);
 /* The process has closed fd by itself: it may open something as that. */
 void stub_fd_is_free(uint64_t fd);
 /* The lowest fd that is free; LEASE_OPEN_FDS: not known, or it may not open any. */
@@ -302,6 +315,8 @@ static inline int stub_stamps_hold(uint64_t since, const uint16_t *places, unsig
     return hold;
 }
 long stub_name(struct area *area, uint64_t nr); /* or NOT_OURS */
+/* The sentry says that nr is to be made again. Return: its result, or NOT_OURS: by the guest. */
+long stub_redo(struct area *area, uint64_t nr);
 /* A string, in max words of 8 bytes, padded with zeroes. Return: words; 0: it is too long, or can't be read. */
 unsigned stub_take_string(uint64_t addr, uint64_t *words, unsigned max);
 
@@ -316,10 +331,26 @@ void stub_hello(uint64_t nonce, const uint64_t *boot);
 __attribute__((noreturn)) void stub_main(const uint64_t *sp);
 extern const struct stub_info stub_info;
 
+/* copies.c */
+/*
+ * Fills the window by the plan. A bad pointer is left out, so that the handler finds it itself, in Linux's order of checks.
+ * Return: flags for the request.
+ */
+uint32_t stub_copy_ahead(struct area *area, const volatile uint16_t *plan);
+/* Puts the sentry's output where it belongs. Return: the call's result, or -EFAULT. */
+long stub_copy_back(const struct area *area);
+
 /* clone.c */
 void stub_slots_reset(uint64_t slot);
 uint64_t *stub_slot_word(uint64_t slot);
 long stub_clone(struct area *area);
+/*
+ * May call nr, a fork, be asked for by the host call itself? *out: that, and by which name the child introduces itself. It needs the
+ * other threads' silence, and nobody who looks at each call.
+ */
+int stub_forks_at_once(const struct area *area, uint64_t nr, struct stub_order_clone *out);
+/* What the host's clone says; 0 in the child, which has its channels. */
+long stub_fork(struct area *area, const struct stub_order_clone *o);
 void stub_child(struct area *area);
 
 int stub_single_threaded(void);
@@ -341,6 +372,7 @@ void stub_count_trap(uint64_t ip, uint64_t rax);
  * one mapping; a text's sites follow each other.
  */
 void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count);
+void stub_patch_for_children(const struct stub_seen *list, uint64_t count);
 /* The code of a kept file: it has sites that are known; rewrites them in writable text that nobody runs yet; is mapped. */
 int stub_library_has_sites(uint32_t number);
 void stub_library_patch(uint64_t addr, uint64_t size, uint64_t offset);
@@ -460,12 +492,17 @@ static inline uint64_t ptr(const volatile void *p)
 {
     return (uint64_t)p;
 }
-/* The limit of the segment that Linux keeps per CPU for its vDSO's getcpu: needs no RDPID. */
+/* As Linux's vDSO has it: RDPID, else the limit of a segment that Linux keeps per CPU, which costs 14 ns. */
 static inline uint32_t this_cpu(void)
 {
-    uint32_t v;
-    __asm__ volatile("lsl %1, %0" : "=r"(v) : "r"(0x7b));
-    return v & 0xfff;
+    uint64_t id;
+    uint32_t limit;
+    if (RO->rdpid) {
+        __asm__ volatile("rdpid %0" : "=r"(id));
+        return (uint32_t)id & 0xfff;
+    }
+    __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b));
+    return limit & 0xfff;
 }
 /* The shared words of leases: files.c, pipe.c. */
 static inline uint64_t word_load(const uint64_t *word)

@@ -5,7 +5,7 @@
  * The next ones are those that a walk of the tree comes to: the rest of the directory in the order of its listing, and what was passed
  * over in it; once that has paid off for a while, also what is in the directories below that have been listed already, and
  * what follows this one in those above it. What comes has to earn its keep, see open_credit. If it does, more is fetched before it
- * is wanted, by a kthread of its own: the gofer works while the process reads what it has.
+ * is wanted: the gofer works while the process reads what it has, and nobody waits for it.
  */
 #include "sentry/fs/gofer_fs.h"
 
@@ -18,9 +18,9 @@
 #define CREDIT_USE  2
 #define CREDIT_WIDE 16 /* with so much, other directories, too */
 #define FILES_FIRST 4u
-#define FILES_MORE  48u  /* opened before they are wanted, ... */
-#define FILES_LACK  12u  /* ... when so many are missing ... */
-#define LOOKED_NEAR 48u  /* ... among so many entries that come next */
+#define FILES_MORE  62u  /* opened before they are wanted, ... */
+#define FILES_LACK  8u   /* ... when so many are missing ... */
+#define LOOKED_NEAR 96u  /* ... among so many entries that come next */
 #define LOOKED_AT   256u /* entries, for one trip */
 #define DIRS_MAX    32u
 #define DEPTH_MAX   8u
@@ -37,6 +37,7 @@ struct ahead {
     } dirs[DIRS_MAX];
     unsigned dir_count;
     struct gofer_beside came;
+    struct gofer_call *call; /* owned: of what was asked for before anybody waits; NULL */
 };
 
 /* Are more files going to be opened? While that turned out to be so, it is believed at once; after it was wrong, the longer it takes. */
@@ -233,6 +234,7 @@ static struct ahead *choose_after(struct gofer_inode *gi, unsigned files_min, un
     a->fs = gofer_fs_of(gi);
     a->dir_count = 0;
     a->came.count = 0;
+    a->call = NULL;
     a->files_max = files_max;
     a->looked_max = LOOKED_NEAR;
     forget_chosen(a);
@@ -267,54 +269,46 @@ int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr
 
 /* --- before anybody waits for it --- */
 
-struct errand {
-    struct ahead *ahead;    /* owned */
-    struct gofer_inode *gi; /* ref: what it begins at */
-    char *path;             /* owned: gi's */
-};
-
-static void errand_run(void *arg)
+/* What was asked for, and what may have come meanwhile. Context: may block, unless the call is done. */
+static void take_opened(struct gofer_fs *fs)
 {
-    struct errand *e = arg;
-    struct gofer_fs *fs = e->ahead->fs;
-    struct gofer_attr attr;
-    int fd;
-    int err = gofer_client_open_beside(fs->client, fs->root, e->path, e->ahead->text, &attr, &fd,
-                                       &e->ahead->came);
-    if (err == 0) {
-        host_close(fd);
-        keep(e->ahead);
+    struct ahead *a = take(&fs->opening);
+    if (gofer_client_open_take(fs->client, take(&a->call), a->text, &a->came) == 0) {
+        keep(a);
     }
-    fs->opening = NULL;
-    waitq_wake(&fs->opened, 0);
-    ahead_free(e->ahead);
-    inode_put(&e->gi->inode); /* perhaps fs's last one */
-    free(e->path);
-    free(e);
+    ahead_free(a);
+}
+
+void gofer_ahead_forget(struct gofer_fs *fs)
+{
+    if (fs->opening) {
+        struct ahead *a = take(&fs->opening);
+        gofer_call_abandon(take(&a->call));
+        ahead_free(a);
+    }
 }
 
 void gofer_open_more(struct gofer_inode *gi)
 {
     struct gofer_fs *fs = gofer_fs_of(gi);
+    if (fs->opening && gofer_call_is_done(fs->client, fs->opening->call)) {
+        take_opened(fs);
+    }
     if (!fs->frozen || fs->detached || fs->opening || !gi->parent ||
         fs->open_credit < CREDIT_WIDE) {
         return;
     }
-    struct errand *e = calloc(1, sizeof(*e));
-    struct kthread *k;
-    if (e && (e->ahead = choose_after(gi, FILES_LACK, FILES_MORE)) &&
-        gofer_path(gi, NULL, &e->path) == 0 && kthread_create(&k, errand_run, e, "opener") == 0) {
-        inode_get(&gi->inode);
-        e->gi = gi;
-        fs->opening = e->ahead;
-        kthread_yield(); /* the gofer shall begin at once */
+    AUTO_FREE char *path = NULL;
+    struct ahead *a = choose_after(gi, FILES_LACK, FILES_MORE);
+    if (!a) {
         return;
     }
-    if (e && e->ahead) {
-        ahead_free(e->ahead);
+    if (gofer_path(gi, NULL, &path) == 0 &&
+        gofer_client_open_post(fs->client, fs->root, path, a->text, &a->call) == 0) {
+        fs->opening = a;
+    } else {
+        ahead_free(a);
     }
-    free(e ? e->path : NULL);
-    free(e);
 }
 
 /* Files of gi's directory are on their way. */
@@ -332,8 +326,15 @@ static bool is_coming(const struct gofer_inode *gi)
 void gofer_ahead_wait(struct gofer_inode *gi)
 {
     if (is_coming(gi)) {
-        int err = waitq_wait_deadline(&gofer_fs_of(gi)->opened, !is_coming(gi),
-                                      WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
-        BUG_ON(err < 0);
+        take_opened(gofer_fs_of(gi));
     }
+}
+
+bool gofer_ahead_has_come(struct gofer_inode *gi)
+{
+    struct gofer_fs *fs = gofer_fs_of(gi);
+    if (gi->read_fd.fd < 0 && is_coming(gi) && gofer_call_is_done(fs->client, fs->opening->call)) {
+        take_opened(fs);
+    }
+    return gi->read_fd.fd >= 0;
 }

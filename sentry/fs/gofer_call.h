@@ -11,6 +11,8 @@ struct gofer_call {
     void *request; /* owned by the caller; its tag is filled in here */
     size_t request_size;
 
+    uint64_t asked; /* struct gofer_attr's */
+
     /* the answer: reply is owned by the caller, reply_size bytes after the header (room for one more) */
     uint8_t *reply;
     size_t reply_size;
@@ -21,6 +23,8 @@ struct gofer_call {
     uint32_t tag;
     int error;
     bool done, sleeping;
+    bool posted;    /* see gofer_call_post */
+    bool abandoned; /* nobody waits for it any more: it is freed with what comes */
     struct hash_node pending;
     struct list send_link;
     struct waitq wait;
@@ -28,6 +32,12 @@ struct gofer_call {
 
 /* Sends c, and waits for its reply. Return: 0 or -errno; then reply is NULL and fd_count 0. Context: may block. */
 MUST_CHECK int gofer_call_run(struct gofer_client *g, struct gofer_call *c);
+/*
+ * The two halves of it. Between them c, which is malloc'ed, and its request stay as they are. A call
+ * that was sent has to be waited for, or abandoned. Errors of sending: -EAGAIN no room now; -EIO; -ENOMEM.
+ */
+MUST_CHECK int gofer_call_post(struct gofer_client *g, struct gofer_call *c);
+MUST_CHECK int gofer_call_wait(struct gofer_client *g, struct gofer_call *c);
 void gofer_call_close_fds(struct gofer_call *c);
 /* Closes the older half of the idle donated fds. Return: whether there were any. */
 bool gofer_idle_shrink(struct gofer_client *g);

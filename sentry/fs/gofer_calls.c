@@ -14,26 +14,29 @@
 #include "lib/log.h"
 #include "sentry/fs/gofer_call.h"
 
+static uint64_t g_changes;
+
+uint64_t gofer_client_change(void)
+{
+    return ++g_changes;
+}
+
 static int broken(uint32_t type)
 {
     log_error("the gofer's reply to %s is malformed", gofer_type_name(type));
     return -EIO;
 }
 
-/*
- * Packs, runs, and checks that the reply has its fixed fields.
- * text: NULL for none. out: the call with its reply and fd, both owned by the caller on success.
- */
-static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
-                const char *text, const void *fields, size_t fields_size, size_t reply_fields,
-                struct gofer_call *out)
+/* A call with its message, whose memory is the caller's. text: NULL for none. */
+static int pack(uint32_t type, uint32_t root, const char *path, const char *text,
+                const void *fields, size_t fields_size, struct gofer_call *out)
 {
     size_t path_size = strlen(path), text_size = text ? strlen(text) : 0;
     if (path_size >= GOFER_MAX_PATH || text_size >= GOFER_MAX_PATH) {
         return -ENAMETOOLONG;
     }
     size_t size = sizeof(struct gofer_request) + fields_size + path_size + text_size;
-    AUTO_FREE uint8_t *m = malloc(size);
+    uint8_t *m = malloc(size);
     if (!m) {
         return -ENOMEM;
     }
@@ -49,19 +52,38 @@ static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char
     if (text_size) {
         memcpy(at + path_size, text, text_size);
     }
-    *out = (struct gofer_call){.type = type, .request = m, .request_size = size};
-    int err = gofer_call_run(g, out);
-    out->request = NULL;
+    *out =
+        (struct gofer_call){.type = type, .request = m, .request_size = size, .asked = g_changes};
+    return 0;
+}
+
+/* Has it its fixed fields, and fds only where they may be? */
+static int check_reply(struct gofer_call *c, size_t reply_fields)
+{
+    if (c->reply_size < reply_fields ||
+        (c->fd_count > 0 && c->type != GOFER_OPEN && c->type != GOFER_WALK)) {
+        free(take(&c->reply));
+        gofer_call_close_fds(c);
+        return broken(c->type);
+    }
+    return 0;
+}
+
+/*
+ * Packs, runs, and checks that the reply has its fixed fields.
+ * text: NULL for none. out: the call with its reply and fd, both owned by the caller on success.
+ */
+static int call(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
+                const char *text, const void *fields, size_t fields_size, size_t reply_fields,
+                struct gofer_call *out)
+{
+    int err = pack(type, root, path, text, fields, fields_size, out);
     if (err < 0) {
         return err;
     }
-    if (out->reply_size < reply_fields ||
-        (out->fd_count > 0 && type != GOFER_OPEN && type != GOFER_WALK)) {
-        free(take(&out->reply));
-        gofer_call_close_fds(out);
-        return broken(type);
-    }
-    return 0;
+    err = gofer_call_run(g, out);
+    free(take(&out->request));
+    return err < 0 ? err : check_reply(out, reply_fields);
 }
 
 static size_t tail_size(const struct gofer_call *c, size_t reply_fields)
@@ -106,6 +128,7 @@ static int call_attr(struct gofer_client *g, uint32_t type, uint32_t root, const
     int err = call(g, type, root, path, text, fields, fields_size, sizeof(*out), &c);
     if (err == 0) {
         memcpy(out, c.reply, sizeof(*out));
+        out->asked = c.asked;
         free(c.reply);
     }
     return err;
@@ -135,6 +158,9 @@ static int take_walked(const struct gofer_call *c, bool opens, struct gofer_walk
         return -ENOMEM;
     }
     memcpy(out->attrs, c->reply + sizeof(rep), attrs_size);
+    for (uint32_t i = 0; i < rep.count; i++) {
+        out->attrs[i].asked = c->asked;
+    }
     uint32_t mode = rep.count > 0 ? out->attrs[rep.count - 1].mode : 0;
     if (c->fd_count > (opens && S_ISREG(mode))) {
         return -EIO;
@@ -190,6 +216,7 @@ int gofer_client_stat(struct gofer_client *g, uint32_t root, const char *path,
         }
     }
     *out = rep.attr;
+    out->asked = c.asked;
     return 0;
 }
 
@@ -228,6 +255,7 @@ static bool take_beside(struct gofer_call *c, uint32_t count, const char *names,
     }
     for (size_t i = 0; i + 1 < c->fd_count; i++) {
         memcpy(&out->opened[i], tail + i * sizeof(out->opened[i]), sizeof(out->opened[i]));
+        out->opened[i].attr.asked = c->asked;
         if (!opened_valid(&out->opened[i], names)) {
             return false;
         }
@@ -259,6 +287,7 @@ static int call_open(struct gofer_client *g, uint32_t root, const char *path,
         }
         if (c.fd_count > 0) {
             *out = rep.attr;
+            out->asked = c.asked;
             *out_fd = c.fds[0];
             return 0;
         }
@@ -284,6 +313,50 @@ int gofer_client_open_beside(struct gofer_client *g, uint32_t root, const char *
     struct gofer_open_req req = {.flags = O_RDONLY};
     out_beside->count = 0;
     return call_open(g, root, path, &req, names, out, out_fd, out_beside);
+}
+
+/* Packs and sends. *out: malloc'ed. */
+static int post(struct gofer_client *g, uint32_t type, uint32_t root, const char *path,
+                const char *text, const void *fields, size_t fields_size, struct gofer_call **out)
+{
+    AUTO_FREE struct gofer_call *c = malloc(sizeof(*c));
+    int err = c ? pack(type, root, path, text, fields, fields_size, c) : -ENOMEM;
+    if (err < 0) {
+        return err;
+    }
+    err = gofer_call_post(g, c);
+    if (err < 0) {
+        free(c->request);
+        return err;
+    }
+    *out = take(&c);
+    return 0;
+}
+
+int gofer_client_open_post(struct gofer_client *g, uint32_t root, const char *path,
+                           const char *names, struct gofer_call **out)
+{
+    struct gofer_open_req req = {.flags = O_RDONLY};
+    return post(g, GOFER_OPEN, root, path, names, &req, sizeof(req), out);
+}
+
+int gofer_client_open_take(struct gofer_client *g, struct gofer_call *c, const char *names,
+                           struct gofer_beside *out)
+{
+    struct gofer_open_rep rep;
+    out->count = 0;
+    int err = gofer_call_wait(g, c);
+    if (err == 0) {
+        err = check_reply(c, sizeof(rep));
+    }
+    if (err == 0) {
+        memcpy(&rep, c->reply, sizeof(rep));
+        if (!S_ISREG(rep.attr.mode) || !take_beside(c, rep.count, names, out)) {
+            err = broken(GOFER_OPEN);
+        }
+    }
+    gofer_call_abandon(c); /* it is done: that frees it, and closes the first fd */
+    return err;
 }
 
 void gofer_dirents_free(struct gofer_dirents *d)
@@ -363,24 +436,19 @@ static bool dirents_valid(const struct gofer_dirents *d, const uint8_t *tail, si
     return size == 0;
 }
 
-int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
-                         const struct gofer_readdir_req *req, const char *beside,
-                         struct gofer_dirents *out)
+/* Checks the reply, which is consumed. */
+static int take_dirents(struct gofer_call *c, const char *beside, struct gofer_dirents *out)
 {
-    struct gofer_call c;
     struct gofer_readdir_rep rep;
-    int err = call(g, GOFER_READDIR, root, path, beside, req, sizeof(*req), sizeof(rep), &c);
-    if (err < 0) {
-        return err;
-    }
-    memcpy(&rep, c.reply, sizeof(rep));
-    size_t size = tail_size(&c, sizeof(rep));
-    struct gofer_dirents d = {.reply = c.reply, .dirs = rep.dirs};
+    int err = 0;
+    memcpy(&rep, c->reply, sizeof(rep));
+    size_t size = tail_size(c, sizeof(rep));
+    struct gofer_dirents d = {.reply = take(&c->reply), .dirs = rep.dirs, .asked = c->asked};
     if (d.dirs == 0 || d.dirs > size / sizeof(struct gofer_listed)) {
         err = broken(GOFER_READDIR);
     } else if (!(d.dir = calloc(d.dirs, sizeof(const struct gofer_listed *)))) {
         err = -ENOMEM;
-    } else if (!dirents_valid(&d, c.reply + sizeof(rep), size, beside)) {
+    } else if (!dirents_valid(&d, d.reply + sizeof(rep), size, beside)) {
         err = broken(GOFER_READDIR);
     }
     if (err < 0) {
@@ -389,6 +457,37 @@ int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path
     }
     *out = d;
     return 0;
+}
+
+int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
+                         const struct gofer_readdir_req *req, const char *beside,
+                         struct gofer_dirents *out)
+{
+    struct gofer_call c;
+    int err = call(g, GOFER_READDIR, root, path, beside, req, sizeof(*req),
+                   sizeof(struct gofer_readdir_rep), &c);
+    return err < 0 ? err : take_dirents(&c, beside, out);
+}
+
+int gofer_client_readdir_post(struct gofer_client *g, uint32_t root, const char *path,
+                              const struct gofer_readdir_req *req, const char *beside,
+                              struct gofer_call **out)
+{
+    return post(g, GOFER_READDIR, root, path, beside, req, sizeof(*req), out);
+}
+
+int gofer_client_readdir_take(struct gofer_client *g, struct gofer_call *c, const char *beside,
+                              struct gofer_dirents *out)
+{
+    int err = gofer_call_wait(g, c);
+    if (err == 0) {
+        err = check_reply(c, sizeof(struct gofer_readdir_rep));
+    }
+    if (err == 0) {
+        err = take_dirents(c, beside, out);
+    }
+    gofer_call_abandon(c); /* it is done: that frees it */
+    return err;
 }
 
 int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path, struct statfs *out)

@@ -6,6 +6,10 @@
  * it has a tag until its reply (or the gofer's end) has been stored into it, and only then is the
  * kthread woken; so the table never holds a call whose stack is gone. A socket that is full makes
  * calls queue up in send_queue, in order; the events thread sends them when it empties.
+ *
+ * A call may also be *posted*: then it lives in the heap, and nobody is woken for its reply, which waits in the socket until any call looks
+ * there. But not for long: fds on their way count against a limit that all processes of the host's user share, so a timer looks
+ * after POSTED_NS, and lets the events thread wait for what has not come by then.
  */
 #include "sentry/fs/gofer_client.h"
 
@@ -17,6 +21,7 @@
 #include "lib/host.h"
 #include "lib/log.h"
 #include "sentry/base/events.h"
+#include "sentry/base/timer.h"
 #include "sentry/fs/gofer_call.h"
 
 /*
@@ -27,6 +32,7 @@
 #define OTHER_FDS    8192u
 #define IDLE_FDS_MIN 64u
 #define SPIN_NS      (1 * NSEC_PER_MSEC)
+#define POSTED_NS    (10 * NSEC_PER_MSEC)
 
 struct gofer_client {
     struct event_source source;
@@ -36,6 +42,7 @@ struct gofer_client {
     struct hash_table pending; /* struct gofer_call by tag */
     uint32_t sleepers;         /* calls that the events thread has to receive replies for */
     struct list send_queue;    /* calls not sent yet, oldest first */
+    struct ktimer overdue;     /* armed when a call is posted */
     struct list idle_fds;      /* newest last */
     size_t idle_count, idle_max;
     struct gofer_listings listings;
@@ -49,6 +56,10 @@ static void call_finish(struct gofer_client *g, struct gofer_call *c, int error)
     g->sleepers -= c->sleeping;
     c->error = error;
     c->done = true;
+    if (c->abandoned) {
+        gofer_call_abandon(c);
+        return;
+    }
     waitq_wake(&c->wait, 0);
 }
 
@@ -59,6 +70,7 @@ static void client_fail(struct gofer_client *g, const char *why)
         return;
     }
     g->dead = true;
+    ktimer_cancel(&g->overdue);
     log_error("the gofer connection ended (%s): host files give EIO from now on", why);
     event_source_remove(&g->source);
     host_close(take_fd(&g->sock));
@@ -174,6 +186,33 @@ static void listen_for(struct gofer_client *g)
                                         (list_empty(&g->send_queue) ? 0 : EPOLLOUT));
 }
 
+/* From here on the events thread receives c, too. */
+static void call_sleeps(struct gofer_client *g, struct gofer_call *c)
+{
+    if (!c->sleeping) {
+        c->sleeping = true;
+        g->sleepers++;
+    }
+}
+
+/* Context: events thread, under the baton. */
+static void posted_overdue(struct ktimer *t)
+{
+    struct gofer_client *g = container_of(t, struct gofer_client, overdue);
+    if (!receive(g)) {
+        return;
+    }
+    for (size_t i = 0; i < g->pending.bucket_count; i++) {
+        for (struct hash_node *n = g->pending.buckets[i]; n; n = n->next) {
+            struct gofer_call *c = container_of(n, struct gofer_call, pending);
+            if (c->posted) {
+                call_sleeps(g, c);
+            }
+        }
+    }
+    listen_for(g);
+}
+
 /* Context: events thread, under the baton. */
 static void client_ready(struct event_source *source, uint32_t events)
 {
@@ -218,6 +257,7 @@ int gofer_client_new(int sock, struct gofer_client **out)
         g->idle_max = MAX(MIN(rest, (rlim_t)IDLE_FDS_MAX), (rlim_t)IDLE_FDS_MIN);
     }
     list_init(&g->listings.lru);
+    ktimer_init(&g->overdue, posted_overdue);
     int err = event_source_add(&g->source, sock, 0, client_ready);
     if (err < 0) {
         host_close(sock);
@@ -229,8 +269,8 @@ int gofer_client_new(int sock, struct gofer_client **out)
 
 void gofer_client_free(struct gofer_client *g)
 {
-    BUG_ON(g->pending.count > 0 || g->idle_count > 0);
-    client_fail(g, "not needed any more");
+    BUG_ON(g->idle_count > 0);
+    client_fail(g, "not needed any more"); /* frees what was abandoned */
     hash_free(&g->pending);
     free(g);
 }
@@ -245,11 +285,21 @@ bool gofer_client_alive(const struct gofer_client *g)
     return !g->dead;
 }
 
-int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
+static int sleep_for(struct gofer_client *g, struct gofer_call *c)
+{
+    call_sleeps(g, c);
+    listen_for(g);
+    int err = waitq_wait_deadline(&c->wait, c->done, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
+    BUG_ON(err < 0);
+    return c->error;
+}
+
+/* Gives c its tag. */
+static int call_begin(struct gofer_client *g, struct gofer_call *c)
 {
     c->fd_count = 0;
     c->reply = NULL;
-    c->done = c->sleeping = false;
+    c->done = c->sleeping = c->posted = c->abandoned = false;
     if (g->dead) {
         return -EIO;
     }
@@ -260,10 +310,63 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
     ((struct gofer_request *)c->request)->tag = c->tag;
     waitq_init(&c->wait);
     list_init(&c->send_link);
-    if (hash_insert(&g->pending, &c->pending, hash_u64(c->tag)) < 0) {
-        return -ENOMEM;
+    return hash_insert(&g->pending, &c->pending, hash_u64(c->tag)) < 0 ? -ENOMEM : 0;
+}
+
+int gofer_call_post(struct gofer_client *g, struct gofer_call *c)
+{
+    int err = call_begin(g, c);
+    if (err < 0) {
+        return err;
     }
-    int err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
+    err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
+    if (err < 0) { /* if the gofer is gone, who waits for a reply finds out */
+        hash_remove(&g->pending, &c->pending);
+        return err;
+    }
+    c->posted = true;
+    if (!ktimer_armed(&g->overdue)) {
+        ktimer_set(&g->overdue, ktime_monotonic_ns() + POSTED_NS);
+    }
+    return 0;
+}
+
+void gofer_call_abandon(struct gofer_call *c)
+{
+    c->abandoned = true;
+    if (c->done) {
+        gofer_call_close_fds(c);
+        free(c->reply);
+        free(c->request);
+        free(c);
+    }
+}
+
+bool gofer_call_is_done(struct gofer_client *g, struct gofer_call *c)
+{
+    if (!c->done && !g->dead) {
+        bool alive = receive(g);
+        (void)alive; /* else it is done, too */
+    }
+    return c->done;
+}
+
+int gofer_call_wait(struct gofer_client *g, struct gofer_call *c)
+{
+    if (!gofer_call_is_done(g, c)) {
+        kthread_will_wait();
+        spin(g, c);
+    }
+    return c->done ? c->error : sleep_for(g, c);
+}
+
+int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
+{
+    int err = call_begin(g, c);
+    if (err < 0) {
+        return err;
+    }
+    err = list_empty(&g->send_queue) ? send_now(g, c) : -EAGAIN;
     if (err == -EAGAIN || err == -EINTR) {
         list_add_tail(&c->send_link, &g->send_queue);
     } else if (err < 0) {
@@ -272,15 +375,7 @@ int gofer_call_run(struct gofer_client *g, struct gofer_call *c)
         kthread_will_wait();
         spin(g, c);
     }
-    if (c->done) {
-        return c->error;
-    }
-    c->sleeping = true;
-    g->sleepers++;
-    listen_for(g);
-    err = waitq_wait_deadline(&c->wait, c->done, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER);
-    BUG_ON(err < 0);
-    return c->error;
+    return c->done ? c->error : sleep_for(g, c);
 }
 
 static void evict_oldest(struct gofer_client *g)

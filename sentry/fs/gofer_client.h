@@ -58,11 +58,18 @@ MUST_CHECK int gofer_client_open_beside(struct gofer_client *g, uint32_t root, c
                                         const char *names, struct gofer_attr *out, int *out_fd,
                                         struct gofer_beside *out_beside);
 
+/*
+ * Something on the gofer's side has been changed from here. Return: how many changes that makes. What a reply says, and how many there
+ * were when it was asked for (struct gofer_attr.asked), tells whether it is older than a change: replies overtake each other.
+ */
+uint64_t gofer_client_change(void);
+
 /* One READDIR reply; everything in it has been checked. */
 struct gofer_dirents {
     uint8_t *reply;                  /* owned */
     const struct gofer_listed **dir; /* owned; in reply: what was asked for, and what came along */
     uint32_t dirs;                   /* at least 1 */
+    uint64_t asked;                  /* struct gofer_attr's, for all in it */
 };
 void gofer_dirents_free(struct gofer_dirents *d);
 /* The entry at offset; the next one is gofer_dirent_size further. */
@@ -75,6 +82,25 @@ static inline const struct gofer_dirent *gofer_listed_entry(const struct gofer_l
 MUST_CHECK int gofer_client_readdir(struct gofer_client *g, uint32_t root, const char *path,
                                     const struct gofer_readdir_req *req, const char *beside,
                                     struct gofer_dirents *out);
+
+/*
+ * The same in two steps: what is asked for now is there when it is taken. Nobody is woken for it; posting does not block. posted:
+ * consumed. Errors of posting: -EAGAIN the socket is full.
+ */
+struct gofer_call;
+MUST_CHECK int gofer_client_readdir_post(struct gofer_client *g, uint32_t root, const char *path,
+                                         const struct gofer_readdir_req *req, const char *beside,
+                                         struct gofer_call **out);
+MUST_CHECK int gofer_client_readdir_take(struct gofer_client *g, struct gofer_call *posted,
+                                         const char *beside, struct gofer_dirents *out);
+/* The same for the files beside one that is opened for nothing else. */
+MUST_CHECK int gofer_client_open_post(struct gofer_client *g, uint32_t root, const char *path,
+                                      const char *names, struct gofer_call **out);
+MUST_CHECK int gofer_client_open_take(struct gofer_client *g, struct gofer_call *posted,
+                                      const char *names, struct gofer_beside *out);
+/* Has its reply come? Context: does not block. */
+bool gofer_call_is_done(struct gofer_client *g, struct gofer_call *posted);
+void gofer_call_abandon(struct gofer_call *posted);
 
 MUST_CHECK int gofer_client_statfs(struct gofer_client *g, uint32_t root, const char *path,
                                    struct statfs *out);

@@ -40,10 +40,21 @@ static int entry_at(struct gofer_inode *dir, struct gofer_dir *d, int64_t pos,
 {
     int r = gofer_listing_at(dir, &d->in_listing, pos, out);
     if (r >= 0) {
+        if (pos == 0) {
+            gofer_walk_comes_to(dir);
+        }
         return r;
     }
     if (pos != 0 && pos == d->end_pos) {
         return 0;
+    }
+    if (pos == 0) {
+        gofer_walk_lacks(dir);
+        r = gofer_listing_at(dir, &d->in_listing, pos, out);
+        if (r >= 0) {
+            gofer_walk_comes_to(dir);
+            return r;
+        }
     }
     /* A rewound directory is read afresh. */
     bool here = d->chunk.reply && d->pos == pos && pos != 0;

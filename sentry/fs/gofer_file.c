@@ -229,6 +229,18 @@ static ssize_t read_bounced(struct file *f, struct uio *dst, size_t size, int64_
     return n > 0 ? uio_copy_to(dst, *bounce, (size_t)n) : n;
 }
 
+/*
+ * The host may have changed the access time, if it goes by relatime. DEVIATION: by a descriptor with O_NOATIME, too, in a tree of the
+ * host's: all readers share the one that the gofer gave.
+ */
+static void note_read(struct gofer_inode *gi)
+{
+    if (!(gi->inode.i_flags & INODE_FROZEN) && atime_is_due(&gi->inode, ktime_realtime_ns())) {
+        int err = gofer_file_getattr(gi);
+        (void)err; /* then it is known a little later */
+    }
+}
+
 static ssize_t file_read_at(struct file *f, struct uio *dst, int64_t *pos)
 {
     AUTO_FREE uint8_t *bounce = NULL;
@@ -248,6 +260,9 @@ static ssize_t file_read_at(struct file *f, struct uio *dst, int64_t *pos)
             kthread_yield();
         }
     }
+    if (total > 0) {
+        note_read(gofer_i(f->inode));
+    }
     return total > 0 ? total : n;
 }
 
@@ -256,7 +271,7 @@ static void note_write(struct gofer_inode *gi, int64_t end)
 {
     gi->inode.size = MAX(gi->inode.size, end);
     inode_touch(&gi->inode, ATTR_MTIME | ATTR_CTIME);
-    gi->fetched_ns = 0;
+    gofer_inode_changed(gi);
 }
 
 static ssize_t write_host(struct file *f, const void *buf, size_t size, int64_t *pos)
@@ -334,7 +349,7 @@ static int file_fallocate(struct file *f, int mode, int64_t offset, int64_t size
 {
     int err = host_fallocate(host_fd(f), mode, offset, size);
     if (err == 0) {
-        gofer_i(f->inode)->fetched_ns = 0;
+        gofer_inode_changed(gofer_i(f->inode));
         err = gofer_file_getattr(gofer_i(f->inode));
     }
     return err;

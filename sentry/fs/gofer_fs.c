@@ -84,6 +84,10 @@ static dev_t guest_dev(struct gofer_fs *fs, uint64_t host)
 void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr)
 {
     struct inode *i = &gi->inode;
+    if (attr->asked < gi->changed) {
+        gi->fetched_ns = 0;
+        return;
+    }
     i->mode = (i->mode & S_IFMT) | (attr->mode & 07777);
     i->nlink = attr->nlink;
     i->uid = attr->uid;
@@ -101,6 +105,12 @@ void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr)
     /* Not every reply tells. */
     gi->no_xattr = (attr->flags & GOFER_ATTR_NO_XATTR) || (gi->no_xattr && gofer_fs_of(gi)->frozen);
     gi->fetched_ns = ktime_monotonic_ns();
+}
+
+void gofer_inode_changed(struct gofer_inode *gi)
+{
+    gi->changed = gofer_client_change();
+    gi->fetched_ns = 0;
 }
 
 /* --- identity --- */
@@ -304,6 +314,20 @@ static void free_inode(struct inode *inode)
 
 /* --- inode operations --- */
 
+/* One STAT by gi's own path. Return: -EAGAIN: it has moved meanwhile. */
+static int stat_self(struct gofer_inode *gi, struct gofer_attr *out)
+{
+    struct gofer_fs *fs = gofer_fs_of(gi);
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *target = NULL;
+    uint64_t moves = fs->moves;
+    int err = gofer_path(gi, NULL, &path);
+    if (err == 0) {
+        err = gofer_client_stat(fs->client, fs->root, path, out, &target);
+    }
+    return fs->moves == moves ? err : -EAGAIN;
+}
+
 static int fs_getattr(struct inode *inode)
 {
     struct gofer_inode *gi = gofer_i(inode);
@@ -311,13 +335,11 @@ static int fs_getattr(struct inode *inode)
     if (gofer_fresh(fs, gi->fetched_ns) || gofer_file_getattr(gi) == 0 || gi->lost) {
         return 0;
     }
-    AUTO_FREE char *path = NULL;
-    AUTO_FREE char *target = NULL;
     struct gofer_attr attr;
-    int err = gofer_path(gi, NULL, &path);
-    if (err == 0) {
-        err = gofer_client_stat(fs->client, fs->root, path, &attr, &target);
-    }
+    int err;
+    do {
+        err = stat_self(gi, &attr);
+    } while (err == -EAGAIN);
     if (err == 0 && gofer_inode_is(gi, &attr)) {
         gofer_attr_apply(gi, &attr);
         return 0;
@@ -432,10 +454,10 @@ static bool fs_lacks_xattrs(struct inode *inode)
     return gi->no_xattr && gofer_fresh(gofer_fs_of(gi), gi->fetched_ns);
 }
 
-static bool fs_opens_at_once(const struct inode *inode)
+static bool fs_opens_at_once(struct inode *inode)
 {
-    const struct gofer_inode *gi = container_of(inode, const struct gofer_inode, inode);
-    return gofer_fs_of(gi)->frozen && S_ISREG(inode->mode) && gi->read_fd.fd >= 0;
+    struct gofer_inode *gi = gofer_i(inode);
+    return gofer_fs_of(gi)->frozen && S_ISREG(inode->mode) && gofer_ahead_has_come(gi);
 }
 
 static void fs_open_more(struct inode *inode)
@@ -543,7 +565,6 @@ int gofer_fs_new(struct gofer_client *g, uint32_t root, bool read_only, bool sha
                             .root = root,
                             .read_only = read_only,
                             .frozen = read_only && !shared};
-    waitq_init(&fs->opened);
     gofer_listing_init(fs);
     struct gofer_inode *gi;
     err = inode_new(fs, &attr, &gi);

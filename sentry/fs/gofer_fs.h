@@ -1,6 +1,6 @@
 /*
  * Inside the gofer file system: shared by gofer_fs.c (inodes, attributes), gofer_lookup.c,
- * gofer_listing.c, gofer_dir.c (open directories), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
+ * gofer_listing.c, gofer_walk.c, gofer_dir.c (open directories), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
  *
  * A tree is *frozen* when it is read-only and not shared: then nothing changes under us, and
  * whatever was learnt once is true for ever. Else what was learnt is believed for GOFER_FRESH_NS.
@@ -40,10 +40,18 @@ struct gofer_fs {                /* sb->private */
     /* see gofer_listing.c */
     int attr_credit, xattr_credit, ahead_credit, around;
     int open_credit;       /* see gofer_ahead.c */
-    struct ahead *opening; /* borrowed: files that are on their way; NULL */
-    struct waitq opened;
-    bool detached; /* no mount is left: nothing is kept any more */
-    bool freeing;  /* see free_inode */
+    struct ahead *opening; /* owned: files that are on their way; NULL */
+    struct { /* a listing that is asked for before anybody wants it, see gofer_walk.c */
+        struct gofer_call *call; /* owned; NULL: none */
+        struct gofer_inode *dir; /* ref */
+        char *beside;            /* owned */
+        uint32_t want;
+        int lean;        /* how often in a row there was no credit for attributes */
+        uint64_t serial; /* the newest listing when it was last looked for what comes next */
+    } coming;
+    uint64_t moves; /* of names, from here: a path that was made before may lead elsewhere */
+    bool detached;  /* no mount is left: nothing is kept any more */
+    bool freeing;   /* see free_inode */
     struct gofer_inode *put_later;
 };
 
@@ -71,10 +79,12 @@ struct gofer_inode {
     int64_t host_btime_ns;
 
     int64_t fetched_ns; /* CLOCK_MONOTONIC of the attributes; 0: stale */
-    uint8_t may;        /* what the gofer may do with it: MAY_* */
-    bool no_xattr;      /* known to have none (while the attributes are fresh) */
-    bool no_nowait;     /* its host file system can't read without waiting */
-    bool big;           /* a directory whose listing is too long to keep */
+    uint64_t
+        changed; /* gofer_client_change()'s count when it was changed here; what was asked before counts no more */
+    uint8_t may;    /* what the gofer may do with it: MAY_* */
+    bool no_xattr;  /* known to have none (while the attributes are fresh) */
+    bool no_nowait; /* its host file system can't read without waiting */
+    bool big;       /* a directory whose listing is too long to keep */
 
     char *target;                  /* owned: a link's text; NULL: not known yet */
     struct gofer_listing *listing; /* a directory's, which holds a reference to this; NULL */
@@ -105,7 +115,10 @@ MUST_CHECK int gofer_inode_find(struct gofer_inode *dir, const struct name *name
                                 struct gofer_inode **out);
 /* The inode of the file that has these attributes, if there is one. Return: borrowed. */
 struct gofer_inode *gofer_inode_known(struct gofer_fs *fs, const struct gofer_attr *attr);
+/* Takes over what the gofer said, unless gi has been changed from here since it was asked: then it is to be asked again. */
 void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr);
+/* gi has been changed from here; what is known of it is no longer true. */
+void gofer_inode_changed(struct gofer_inode *gi);
 bool gofer_is_named(const struct gofer_inode *gi, const struct gofer_inode *dir,
                     const struct name *name);
 /* Are these the attributes of the file that gi is? */
@@ -166,10 +179,46 @@ void gofer_listing_xattr_used(struct gofer_fs *fs);
 void gofer_listing_drop(struct gofer_inode *dir);
 void gofer_listing_drop_all(struct gofer_fs *fs);
 
+/* gofer_listing.c, for gofer_walk.c */
+struct gofer_listing_ask { /* what to ask for with a directory */
+    struct gofer_readdir_req req;
+    char *path, *beside; /* owned */
+};
+/* dir from its beginning, and what a walk wants with it. */
+MUST_CHECK int gofer_listing_ask_ahead(struct gofer_inode *dir, uint32_t want,
+                                       struct gofer_listing_ask *a);
+void gofer_listing_ask_free(struct gofer_listing_ask *a);
+/* Keeps the reply to that. wanted: somebody waits for top's own listing. */
+void gofer_listing_came(struct gofer_inode *top, uint32_t want, const struct gofer_dirents *d,
+                        const char *beside, bool wanted);
+/* Brings what is missing of a listing that has begun. Context: may block. */
+void gofer_listing_fetch_rest(struct gofer_inode *dir);
+/* Has dir a complete listing with want? */
+bool gofer_listing_has(const struct gofer_inode *dir, uint32_t want);
+uint64_t gofer_listing_serial(const struct gofer_inode *dir); /* 0: it has none */
+/* May somebody be walking a tree that dir belongs to? */
+bool gofer_listing_in_walk(const struct gofer_inode *dir);
+/* GOFER_LIST_* for what a walk wants next. */
+uint32_t gofer_listing_wanted(struct gofer_fs *fs);
+/* The inode of dir's subdirectory e. *out: a reference. */
+MUST_CHECK int gofer_listing_subdir(struct gofer_inode *dir, const struct gofer_dirent *e,
+                                    struct gofer_inode **out);
+
+/* gofer_walk.c: dir is read, and has its listing: perhaps what comes next is asked for. Context: does not block. */
+void gofer_walk_comes_to(struct gofer_inode *dir);
+/* dir is read, and lacks it: what was asked for is kept, and may be just that. Context: may block. */
+void gofer_walk_lacks(struct gofer_inode *dir);
+/* Nobody waits for it any more. */
+void gofer_walk_forget(struct gofer_fs *fs);
+
 /* gofer_ahead.c: has what will be wanted after gi opened, if little of it is left. */
 void gofer_open_more(struct gofer_inode *gi);
 /* If gi may be among what is on its way, that has come. Context: may block. */
 void gofer_ahead_wait(struct gofer_inode *gi);
+/* Is gi open for reading, now that what has come is taken? Context: does not block. */
+bool gofer_ahead_has_come(struct gofer_inode *gi);
+/* Nobody waits for what is on its way any more. */
+void gofer_ahead_forget(struct gofer_fs *fs);
 /* gofer_ahead.c: OPEN for reading, perhaps with files that will be wanted next. Context: may block. */
 MUST_CHECK int gofer_open_ahead(struct gofer_inode *gi, const char *path, struct gofer_attr *out,
                                 int *out_fd);

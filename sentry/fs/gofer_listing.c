@@ -36,6 +36,7 @@
 #define BYTES_A_MISS_HOT   8192u /* the same, after such listings were of use */
 #define NAMES_A_MISS       16u
 #define BESIDE_MAX         128u
+#define LEAN_MAX           4
 
 struct gofer_listing {
     struct list lru;
@@ -50,6 +51,7 @@ struct gofer_listing {
     bool ahead;        /* came unasked, and was not used yet */
     uint64_t serial;   /* no other has the same */
     int64_t when_ns;   /* of its first part */
+    uint64_t asked;    /* the same: struct gofer_attr's */
     uint32_t *slots;   /* owned: offset + 1 of entries by hash of name; NULL: to be built */
     size_t slot_count; /* a power of two */
 };
@@ -79,6 +81,8 @@ void gofer_listing_drop_all(struct gofer_fs *fs)
 {
     struct gofer_listing *l, *tmp;
     fs->detached = true;
+    gofer_walk_forget(fs);
+    gofer_ahead_forget(fs);
     list_for_each_entry_safe (l, tmp, &gofer_client_listings(fs->client)->lru, lru) {
         if (gofer_fs_of(l->dir) == fs) {
             gofer_listing_drop(l->dir);
@@ -145,14 +149,17 @@ static bool listing_reserve(struct gofer_listing *l, size_t size)
 
 /* Keeps what was asked for with cookie and want, if it begins a listing or continues the one there is. */
 static void listing_append(struct gofer_inode *dir, uint64_t cookie, uint32_t want,
-                           const struct gofer_listed *d)
+                           const struct gofer_listed *d, uint64_t asked)
 {
     struct gofer_listing *l = valid_listing(dir);
-    if (dir->big || gofer_fs_of(dir)->detached) {
+    if (dir->big || gofer_fs_of(dir)->detached || asked < dir->changed) {
         return;
     }
     if (cookie == 0) {
         l = listing_new(dir, want);
+        if (l) {
+            l->asked = asked;
+        }
     } else if (l && (l->complete || l->next != cookie || l->want != want)) {
         return;
     }
@@ -257,6 +264,7 @@ int gofer_listing_find(struct gofer_inode *dir, const struct name *name, struct 
         return -1;
     }
     memcpy(out, e + 1, sizeof(*out));
+    out->asked = l->asked;
     if (out_target && e->target_size) { /* out of memory only means that it is asked for later */
         *out_target = strndup(gofer_dirent_name(e) + e->name_size, e->target_size);
     }
@@ -306,13 +314,21 @@ static uint32_t wanted_attrs(const struct gofer_fs *fs)
            (fs->xattr_credit > 0 ? GOFER_LIST_XATTRS : 0);
 }
 
+/* In a walk much of what came last is still to be used: a few times without credit there are attributes all the same. */
+uint32_t gofer_listing_wanted(struct gofer_fs *fs)
+{
+    uint32_t want = wanted_attrs(fs);
+    fs->coming.lean = want & GOFER_LIST_ATTRS ? 0 : MIN(fs->coming.lean + 1, LEAN_MAX);
+    return want | (fs->coming.lean < LEAN_MAX ? GOFER_LIST_ATTRS : 0);
+}
+
 static bool is_enough(const struct gofer_listing *l, uint32_t want)
 {
     return l && l->complete && (l->want & want) == want;
 }
 
 /* May somebody be walking a tree that dir belongs to? */
-static bool in_tree_walk(const struct gofer_inode *dir)
+bool gofer_listing_in_walk(const struct gofer_inode *dir)
 {
     return gofer_fs_of(dir)->frozen && dir->parent && is_enough(dir->parent->listing, 0);
 }
@@ -361,6 +377,16 @@ static void find_beside(const struct gofer_inode *dir, uint32_t want, char *besi
         names++;
     }
     beside[size] = '\0';
+}
+
+bool gofer_listing_has(const struct gofer_inode *dir, uint32_t want)
+{
+    return is_enough(dir->listing, want);
+}
+
+uint64_t gofer_listing_serial(const struct gofer_inode *dir)
+{
+    return dir->listing ? dir->listing->serial : 0;
 }
 
 bool gofer_listing_seek(struct gofer_inode *dir, const struct name *name, size_t *at)
@@ -414,13 +440,13 @@ size_t gofer_listing_names(struct gofer_inode *dir, const struct name *after, ch
     return count;
 }
 
-/* The inode of dir's subdirectory e. *out: a reference. */
-static int subdir_inode(struct gofer_inode *dir, const struct gofer_dirent *e,
-                        struct gofer_inode **out)
+int gofer_listing_subdir(struct gofer_inode *dir, const struct gofer_dirent *e,
+                         struct gofer_inode **out)
 {
     struct gofer_attr attr;
     const struct name name = {gofer_dirent_name(e), e->name_size};
     memcpy(&attr, e + 1, sizeof(attr));
+    attr.asked = dir->listing ? dir->listing->asked : 0;
     return gofer_inode_find(dir, &name, &attr, NULL, out);
 }
 
@@ -434,7 +460,7 @@ static int beside_inode(struct gofer_inode *top, const char *text, struct gofer_
         return -ENOENT; /* dropped meanwhile */
     }
     const struct gofer_dirent *e = find_entry(l, &name);
-    return e && e->has_attr && e->type == DT_DIR ? subdir_inode(parent, e, out) : -ENOENT;
+    return e && e->has_attr && e->type == DT_DIR ? gofer_listing_subdir(parent, e, out) : -ENOENT;
 }
 
 /* Keeps the listings of all the directories in d. */
@@ -455,7 +481,8 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
             err = beside_inode(top, beside + l->entry, &inodes[i]);
         } else if (inodes[l->parent]) {
             const struct gofer_listed *parent = d->dir[l->parent];
-            err = subdir_inode(inodes[l->parent], gofer_listed_entry(parent, l->entry), &inodes[i]);
+            err = gofer_listing_subdir(inodes[l->parent], gofer_listed_entry(parent, l->entry),
+                                       &inodes[i]);
         }
         if (err < 0) {
             continue;
@@ -463,7 +490,7 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
         if (!is_enough(inodes[i]->listing, want)) {
             charge(fs, want, l);
             fs->ahead_credit = MAX(fs->ahead_credit - (int)l->size, 0);
-            listing_append(inodes[i], 0, want, l);
+            listing_append(inodes[i], 0, want, l, d->asked);
             if (inodes[i]->listing) {
                 inodes[i]->listing->ahead = true;
             }
@@ -483,7 +510,7 @@ static void keep_tree(struct gofer_inode *top, uint32_t want, const struct gofer
 static uint32_t ahead_bytes(const struct gofer_inode *dir)
 {
     struct gofer_fs *fs = gofer_fs_of(dir);
-    if (!in_tree_walk(dir)) {
+    if (!gofer_listing_in_walk(dir)) {
         return 0;
     }
     if (fs->ahead_credit < AHEAD_MIN) {
@@ -493,31 +520,87 @@ static uint32_t ahead_bytes(const struct gofer_inode *dir)
     return (uint32_t)fs->ahead_credit;
 }
 
+void gofer_listing_ask_free(struct gofer_listing_ask *a)
+{
+    free(take(&a->path));
+    free(take(&a->beside));
+}
+
+static int ask_for(struct gofer_inode *dir, uint64_t cookie, uint32_t want, bool walking,
+                   struct gofer_listing_ask *a)
+{
+    const struct gofer_listing *l = valid_listing(dir);
+    *a = (struct gofer_listing_ask){.req.cookie = cookie};
+    a->req.want = cookie && l ? l->want : want;
+    a->req.ahead = cookie == 0 && walking ? ahead_bytes(dir) : 0;
+    a->beside = calloc(1, a->req.ahead ? GOFER_MAX_PATH : 1);
+    int err = a->beside ? gofer_path(dir, NULL, &a->path) : -ENOMEM;
+    if (err == 0 && a->req.ahead) {
+        find_beside(dir, a->req.want, a->beside);
+    }
+    return err;
+}
+
+int gofer_listing_ask_ahead(struct gofer_inode *dir, uint32_t want, struct gofer_listing_ask *a)
+{
+    int err = ask_for(dir, 0, want, true, a);
+    if (err < 0) {
+        gofer_listing_ask_free(a);
+    }
+    return err;
+}
+
+/* Keeps all that is in d. */
+static void keep_reply(struct gofer_inode *dir, uint64_t cookie, uint32_t want,
+                       const struct gofer_dirents *d, const char *beside)
+{
+    charge(gofer_fs_of(dir), want, d->dir[0]);
+    listing_append(dir, cookie, want, d->dir[0], d->asked);
+    if (d->dirs > 1) {
+        keep_tree(dir, want, d, beside);
+    }
+}
+
+void gofer_listing_came(struct gofer_inode *top, uint32_t want, const struct gofer_dirents *d,
+                        const char *beside, bool wanted)
+{
+    struct gofer_fs *fs = gofer_fs_of(top);
+    bool had = is_enough(top->listing, want);
+    keep_reply(top, 0, want, d, beside);
+    if (!wanted && !had && top->listing) {
+        fs->ahead_credit = MAX(fs->ahead_credit - (int)top->listing->size, 0);
+        top->listing->ahead = true;
+    }
+}
+
 static int fetch(struct gofer_inode *dir, uint64_t cookie, bool walking, struct gofer_dirents *out)
 {
     struct gofer_fs *fs = gofer_fs_of(dir);
-    const struct gofer_listing *l = valid_listing(dir);
-    struct gofer_readdir_req req = {.cookie = cookie};
-    req.want = cookie && l ? l->want : wanted_attrs(fs);
-    req.ahead = cookie == 0 && walking ? ahead_bytes(dir) : 0;
-    AUTO_FREE char *path = NULL;
-    AUTO_FREE char *beside = calloc(1, req.ahead ? GOFER_MAX_PATH : 1);
-    int err = beside ? gofer_path(dir, NULL, &path) : -ENOMEM;
+    struct gofer_listing_ask a;
+    bool ahead = walking && cookie == 0 && gofer_listing_in_walk(dir);
+    int err =
+        ask_for(dir, cookie, ahead ? gofer_listing_wanted(fs) : wanted_attrs(fs), walking, &a);
     if (err == 0) {
-        if (req.ahead) {
-            find_beside(dir, req.want, beside);
+        err = gofer_client_readdir(fs->client, fs->root, a.path, &a.req, a.beside, out);
+    }
+    if (err == 0) {
+        keep_reply(dir, cookie, a.req.want, out, a.beside);
+    }
+    gofer_listing_ask_free(&a);
+    return err;
+}
+
+void gofer_listing_fetch_rest(struct gofer_inode *dir)
+{
+    struct gofer_dirents d;
+    uint64_t last = 0;
+    while (dir->listing && !dir->listing->complete && dir->listing->next != last) {
+        last = dir->listing->next;
+        if (fetch(dir, last, true, &d) < 0) {
+            return;
         }
-        err = gofer_client_readdir(fs->client, fs->root, path, &req, beside, out);
+        gofer_dirents_free(&d);
     }
-    if (err < 0) {
-        return err;
-    }
-    charge(fs, req.want, out->dir[0]);
-    listing_append(dir, cookie, req.want, out->dir[0]);
-    if (out->dirs > 1) {
-        keep_tree(dir, req.want, out, beside);
-    }
-    return 0;
 }
 
 int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie, struct gofer_dirents *out)

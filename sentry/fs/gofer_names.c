@@ -19,7 +19,7 @@ static void names_changed(struct gofer_inode *dir, const struct name *name)
     gofer_listing_drop(dir);
     gofer_unprime(gofer_fs_of(dir), &dir->inode, name);
     inode_touch(&dir->inode, ATTR_MTIME | ATTR_CTIME);
-    dir->fetched_ns = 0;
+    gofer_inode_changed(dir);
 }
 
 /* Where a new name will be. *out: malloc'ed path. */
@@ -135,6 +135,7 @@ int gofer_link(struct inode *dir, const struct name *name, struct inode *inode)
     if (err == 0) {
         names_changed(gi, name);
         gofer_attr_apply(old, &attr);
+        old->changed = gofer_client_change();
     }
     return err;
 }
@@ -146,7 +147,7 @@ static void removed(struct gofer_inode *dir, const struct name *name, struct gof
     struct inode *i = &gi->inode;
     i->nlink = S_ISDIR(i->mode) || i->nlink == 0 ? 0 : i->nlink - 1;
     inode_touch(i, ATTR_CTIME);
-    gi->fetched_ns = 0;
+    gofer_inode_changed(gi);
     if (gofer_is_named(gi, dir, name)) {
         gofer_inode_lose(gi);
     }
@@ -188,7 +189,8 @@ static void moved(struct gofer_inode *gi, struct gofer_inode *dir, const struct 
     if (gofer_inode_move(gi, dir, name) < 0) {
         gi->lost = true;
     }
-    gi->fetched_ns = 0;
+    gofer_fs_of(gi)->moves++;
+    gofer_inode_changed(gi);
 }
 
 /* RENAME_EXCHANGE of two directories may pass through a state that looks like a circle. */
@@ -271,7 +273,7 @@ int gofer_setattr(struct inode *inode, const struct inode_attr *attr)
     }
     if ((attr->valid & ~ATTR_CTIME) == ATTR_SIZE && gi->write_fd.fd >= 0) {
         int err = host_ftruncate(gi->write_fd.fd, attr->size);
-        gi->fetched_ns = 0;
+        gofer_inode_changed(gi);
         return err < 0 ? err : gofer_file_getattr(gi);
     }
     struct gofer_setattr_req req = {
@@ -299,8 +301,9 @@ int gofer_setattr(struct inode *inode, const struct inode_attr *attr)
     }
     if (err == 0) {
         gofer_attr_apply(gi, &now);
+        gi->changed = gofer_client_change();
     } else {
-        gi->fetched_ns = 0; /* part of it may have been done */
+        gofer_inode_changed(gi); /* part of it may have been done */
     }
     return err;
 }

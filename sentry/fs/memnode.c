@@ -311,7 +311,7 @@ int mem_open_file(struct inode *inode, struct file *f)
     return 0;
 }
 
-bool mem_opens_at_once(const struct inode *inode)
+bool mem_opens_at_once(struct inode *inode)
 {
     return !(inode->i_flags & INODE_UNSTEADY);
 }

@@ -95,7 +95,7 @@ MUST_CHECK bool mem_each_name(const struct inode *dir, size_t max,
 
 /* inode_ops of all kinds (memnode.c) */
 MUST_CHECK int mem_open_file(struct inode *inode, struct file *f);
-bool mem_opens_at_once(const struct inode *inode);
+bool mem_opens_at_once(struct inode *inode);
 MUST_CHECK int mem_getattr(struct inode *inode);
 MUST_CHECK int mem_setattr(struct inode *inode, const struct inode_attr *attr);
 MUST_CHECK int mem_readlink(struct inode *inode, char **out);

@@ -195,7 +195,7 @@ static size_t overlay_names_after(struct inode *dir, const struct name *after, c
     return count;
 }
 
-static bool overlay_opens_at_once(const struct inode *inode)
+static bool overlay_opens_at_once(struct inode *inode)
 {
     const struct overlay_node *n = container_of(inode, const struct overlay_node, mem.inode);
     return !n->data_in_lower ||

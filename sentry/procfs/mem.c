@@ -17,11 +17,23 @@
 #define CHUNK       (16 * PAGE_SIZE)
 #define FORCE_CHUNK 64 /* what ptrace_write takes */
 
-/* The memory that f is about, with a reference, or NULL: it is gone. */
+/*
+ * The memory that f is about, with a reference, or NULL: nobody lives there any more. The thread by which it was opened may have ended before
+ * others of its process.
+ */
 static struct mm *mem_get(const struct file *f)
 {
-    struct mm *mm = proc_mm(proc_inode_of(f->inode));
-    return mm && mm == f->private ? mm_get(mm) : NULL;
+    struct task *t;
+    struct mm *mm = f->private;
+    if (mm && mm == proc_mm(proc_inode_of(f->inode))) {
+        return mm_get(mm);
+    }
+    list_for_each_entry (t, &g_kernel->tasks, all_link) {
+        if (mm && t->mm == mm && !t->exited) {
+            return mm_get(mm);
+        }
+    }
+    return NULL;
 }
 
 int proc_mem_open(struct proc_inode *pi, struct file *f)
@@ -44,7 +56,7 @@ static struct ptrace_state *stopped_thread(const struct mm *mm)
     struct task *t;
     list_for_each_entry (t, &g_kernel->tasks, all_link) {
         const struct ptrace_state *p = t->mm == mm ? task_traced(t) : NULL;
-        if (p && ptrace_is_stopped(p) && !p->blind) {
+        if (p && ptrace_is_stopped(p) && !p->blind && !t->must_exit) {
             return t->ptrace;
         }
     }
@@ -58,7 +70,11 @@ static ssize_t write_somehow(struct mm *mm, uaddr_t addr, const char *buf, size_
     while (done < size) {
         size_t n = MIN(size - done, (size_t)FORCE_CHUNK);
         struct ptrace_state *p = stopped_thread(mm);
-        if (!p || ptrace_write(p, addr + done, buf + done, n) < 0) {
+        int r = p ? ptrace_write(p, addr + done, buf + done, n) : -EIO;
+        if (r == -EAGAIN) {
+            continue; /* it went on: another may be stopped */
+        }
+        if (r < 0) {
             break;
         }
         done += n;

@@ -129,6 +129,7 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
     p->flags = LEASE_READ * file_readable(f) | LEASE_WRITE * l->writable |
                LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
+               LEASE_COPIES * (l->copied && f->inode->writers == 0) |
                (l->table->writer == l ? LEASE_FILLED : 0);
     p->bytes = l->bytes;
     p->touch = l->base.touches;

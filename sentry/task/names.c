@@ -17,6 +17,7 @@
 
 #include "platform/platform.h"
 #include "sentry/task/lease_internal.h"
+#include "sentry/task/ptrace.h"
 #include "sentry/vfs/dcache.h"
 #include "sentry/vfs/fdtable.h"
 #include "sentry/vfs/stamp.h"
@@ -28,6 +29,11 @@
 #define SETS_FIRST     12          /* a table that is hardly used stays on few pages */
 #define KEPT_FIRST     32          /* ... until so many were kept */
 #define COPY_AGAIN     (64u << 10) /* ... when it was opened before */
+#define SMALL_MAX      (16 << 10)  /* bytes of a memory file that is prepared when it is opened, */
+#define SMALL_HABIT    6           /* ... after so many, */
+#define ASTRAY         4           /* opens in a row that had not been prepared */
+#define ASTRAY_RETRY   32          /* the same, until that is tried again */
+#define SMALL_TIRED    64          /* ... or so many more, when that failed */
 #define RETRY_INTERVAL 64          /* lookups until credentials that differed are compared again */
 
 _Static_assert(sizeof(struct stamps) == sizeof(struct platform_stamps) &&
@@ -338,6 +344,57 @@ static void opened(struct task *t, struct name_table *table, const struct name_l
     if (alone) {
         names_look_ahead(t, table, &n, l, p, true);
     }
+}
+
+/* Whether the process did open the last one by itself. */
+static bool opened_itself(struct name_table *table)
+{
+    unsigned slot = table->redone - 1;
+    table->redone = 0;
+    return __atomic_load_n(&table->page->used[slot / 64], __ATOMIC_RELAXED) >> slot % 64 & 1;
+}
+
+/* Whether to prepare what lies behind what it opens is better: it has credit for it, and has used some since the last time. */
+static bool opens_ahead(struct name_table *table)
+{
+    bool in_order = names_opens_in_order(table);
+    table->astray = table->opens_seen == table->opens_then ? table->astray + 1 : 0;
+    table->opens_then = table->opens_seen;
+    return in_order && (table->astray < ASTRAY || table->astray % ASTRAY_RETRY == 0);
+}
+
+/*
+ * Who opens one small memory file after the other, in no order, is given each as a prepared one: then what it does to the file
+ * needs no trip, be it reading, mapping it, or closing it and opening it again (git does all of that to its objects).
+ */
+bool names_prepare_open(struct task *t, const struct name_lookup *l, const struct path *p)
+{
+    struct name_table *table = t->mm->names;
+    struct inode *inode = p->dentry->inode;
+    if (!table || inode->i_flags & INODE_FROZEN || !S_ISREG(inode->mode) || inode->size <= 0 ||
+        inode->size > SMALL_MAX || !p->mnt || l->trace.unsteady || table->creds_differ ||
+        names_are_foreign(t) || task_traced(t)) {
+        return false;
+    }
+    if (table->redone && !opened_itself(table)) {
+        table->small_opens = -SMALL_TIRED;
+    }
+    bool ahead = opens_ahead(table);
+    if (++table->small_opens < SMALL_HABIT || ahead) {
+        return false;
+    }
+    struct platform_name n;
+    notes_give_way(inode);
+    if (!name_answer(t, l, 0, p, NAME_USE_OPEN, &n) ||
+        (!n.open && !name_prepare(t, p, SMALL_MAX, &n))) {
+        return false;
+    }
+    n.flags |= NAME_FIRST;
+    unsigned slot = name_keep(table, &n);
+    __atomic_fetch_and(&table->page->used[slot / 64], ~(1UL << slot % 64), __ATOMIC_RELAXED);
+    lease_open_offer(t);
+    table->redone = slot + 1;
+    return true;
 }
 
 static void keep(struct task *t, struct name_table *table, const struct name_lookup *l, int result,

@@ -26,6 +26,13 @@ void names_begin(struct name_lookup *l);
  */
 void names_keep(struct task *t, const struct name_lookup *l, int result, const struct path *p,
                 enum name_use use);
+/**
+ * names_prepare_open - t, which opens p as l says, shall do that by itself: p is prepared, and kept.
+ *
+ * Context: may block, for locks and memory only.
+ * Return:  the call is to be made again, and p's file is not needed.
+ */
+bool names_prepare_open(struct task *t, const struct name_lookup *l, const struct path *p);
 /* Entries of a directory, as getdents64 has them. */
 struct dirents {
     const char *bytes;

@@ -20,7 +20,7 @@
 #include "sentry/vfs/stamp.h"
 
 #define WINDOW_FIRST 8
-#define WINDOW_HABIT 16 /* of a process that goes through directories */
+#define WINDOW_HABIT 24 /* of a process that goes through directories */
 #define WINDOW_MAX   64
 #define OPENS_MAX    32 /* the same, of names that are prepared to be opened */
 #define USES_HABIT   8  /* of names told ahead: the process goes through files, and reads them */

@@ -39,9 +39,13 @@ struct name_table {
     unsigned listed;    /* names that were told with the last directory */
     unsigned open_credit, open_trips;
     uint32_t opens_seen; /* of page->ahead_opens */
+    uint32_t opens_then; /* of opens_seen, at the last open */
+    unsigned astray;     /* opens since it changed */
     unsigned next_stream;
     struct stream streams[STREAMS];
     const struct dentry *last_opened; /* borrowed, only compared */
+    int small_opens;                  /* small memory files that it asked to open */
+    unsigned redone;                  /* 1 + where the last one lies that it was to open itself */
     uint32_t opened[REOPENED];        /* hashes of names that were opened last */
     unsigned next_opened;
     uint8_t next_way[NAME_SETS_MAX];

@@ -5,6 +5,8 @@
  * headers, most of which are not where it looks first. So the sentry remembers for an executable file which names its processes asked
  * for, in their order. What came in two starts is looked up for the next one when it executes, as that process, with all checks, and kept for it
  * (names.c) or opened (lease_open.c). When it has to ask after all, that tells where in the order it is, and it gets what comes next.
+ * Names in directories that were made in the sandbox are what a program works on, which is something else each time, or comes in an order
+ * that names_ahead.c sees better: they are not remembered.
  *
  *      asked for in a start      the score goes up
  *      told and used             the same; the process's side notes which entries it used
@@ -215,7 +217,7 @@ unsigned names_learn(struct task *t, const struct name_lookup *l, enum name_use 
     size_t size = strlen(l->text);
     if (!run || size >= NAME_WORDS * 8UL || l->text[0] != '/' ||
         run->program->root != t->fs->root.dentry || use == NAME_USE_XATTR ||
-        run->trips++ >= TRIPS_MAX) {
+        run->trips++ >= TRIPS_MAX || l->trace.made_here) {
         return 0;
     }
     struct program *p = run->program;

@@ -30,6 +30,7 @@ static int state_new(struct task *t)
            sizeof(*p->own)); /* a vfork's event may show it before anything was fetched */
     p->task = t;
     list_init(&p->link);
+    list_init(&p->jobs);
     t->ptrace = p;
     return 0;
 }

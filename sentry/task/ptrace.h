@@ -25,6 +25,7 @@ enum ptrace_mode { PTRACE_GO, PTRACE_GO_TO_CALL, PTRACE_GO_STEP };
 
 /* Something that only the stopped tracee's own kthread can do: a write to memory that is not writable. On the tracer's stack. */
 struct ptrace_job {
+    struct list link; /* ptrace_state.jobs, until it is begun */
     uaddr_t addr;
     const void *data;
     size_t size;
@@ -61,11 +62,12 @@ struct ptrace_state {
     /* Between two returns to guest code. */
     struct guest_context *own; /* owned: context, if nobody else has one; valid: own_valid */
     bool own_valid;
-    bool stepping;   /* TF in the guest's flags is ours */
-    long call;       /* the call that it was about to make, or its tracer made of it; -1: none */
-    int vfork_child; /* it is to tell that this vfork is over; 0: none */
-    int exec_from;   /* the tid that it had before it executed */
-    struct ptrace_job *job, *busy; /* borrowed: to be done, being done */
+    bool stepping;    /* TF in the guest's flags is ours */
+    long call;        /* the call that it was about to make, or its tracer made of it; -1: none */
+    int vfork_child;  /* it is to tell that this vfork is over; 0: none */
+    int exec_from;    /* the tid that it had before it executed */
+    struct list jobs; /* of ptrace_job: to be done, in this order */
+    struct ptrace_job *busy; /* borrowed: being done */
 };
 
 /* t's state if somebody traces it, or NULL. */
@@ -156,5 +158,9 @@ void ptrace_cloned(struct task *t, unsigned event, int tid);
 /* t ends, with this status, and may still be looked at. Context: may block. */
 void ptrace_exit_event(struct task *t, int status);
 
-/* PTRACE_POKE*: writes where the guest may not. p is stopped. Context: may block. Errors: -EIO; -ERESTARTNOINTR a signal. */
+/*
+ * PTRACE_POKE*: writes where the guest may not. p is stopped.
+ * Context: may block, and like Linux's nothing but a fatal signal breaks it off. Errors: -EIO; -EAGAIN p went on before it was done; -EINTR the
+ * caller is killed.
+ */
 MUST_CHECK int ptrace_write(struct ptrace_state *p, uaddr_t addr, const void *data, size_t size);

@@ -26,7 +26,7 @@
 #define PTRACE_WRITE_MAX 64
 
 static void do_job(struct ptrace_state *p);
-static void job_over(struct ptrace_job *j, int result);
+static void drop_jobs(struct ptrace_state *p);
 
 /* --- the stop itself --- */
 
@@ -42,7 +42,7 @@ static void wait_for_tracer(struct task *t)
 {
     struct ptrace_state *p = t->ptrace;
     while (ptrace_is_stopped(p) && !t->must_exit) {
-        if (p->job) {
+        if (!list_empty(&p->jobs)) {
             do_job(p);
             continue;
         }
@@ -52,9 +52,7 @@ static void wait_for_tracer(struct task *t)
     }
     p->context = NULL;
     p->at_signal = false;
-    if (p->job) {
-        job_over(take(&p->job), -EIO);
-    }
+    drop_jobs(p);
     if (p->state != PTRACE_DEAD) {
         p->state = PTRACE_RUNS;
     }
@@ -500,10 +498,19 @@ static void job_over(struct ptrace_job *j, int result)
     kthread_wake(j->waiter);
 }
 
-/* On the tracee's kthread. The tracer may be killed meanwhile, and take the job with it: so all of it is copied first. */
+static struct ptrace_job *next_job(struct ptrace_state *p)
+{
+    struct ptrace_job *j = list_first_entry(&p->jobs, struct ptrace_job, link);
+    if (j) {
+        list_del(&j->link);
+    }
+    return j;
+}
+
+/* On the tracee's kthread. Who waits may be killed meanwhile, and take the job with it: so all of it is copied first. */
 static void do_job(struct ptrace_state *p)
 {
-    struct ptrace_job *j = take(&p->job);
+    struct ptrace_job *j = next_job(p);
     struct task *t = p->task;
     uint8_t data[PTRACE_WRITE_MAX];
     size_t size = j->size, done = 0;
@@ -522,22 +529,37 @@ static void do_job(struct ptrace_state *p)
     }
 }
 
+/* The stop is over. */
+static void drop_jobs(struct ptrace_state *p)
+{
+    struct ptrace_job *j;
+    while ((j = next_job(p))) {
+        job_over(j, -EAGAIN);
+    }
+}
+
+/*
+ * A tracer gets SIGCHLD at any moment, from its other tracees. Who writes to /proc/PID/mem would see an error that Linux does not know, so
+ * signals have to wait.
+ */
 int ptrace_write(struct ptrace_state *p, uaddr_t addr, const void *data, size_t size)
 {
     struct ptrace_job j = {
-        .addr = addr, .data = data, .size = size, .waiter = kthread_current(), .result = -EIO};
-    if (p->blind || p->job || p->busy || size > PTRACE_WRITE_MAX || p->task->must_exit) {
+        .addr = addr, .data = data, .size = size, .waiter = kthread_current(), .result = -EINTR};
+    if (p->blind || size > PTRACE_WRITE_MAX) {
         return -EIO;
     }
+    if (p->task->must_exit) {
+        return -EAGAIN;
+    }
     AUTO_PUT(task) t = task_get(p->task);
-    p->job = &j;
+    list_add_tail(&j.link, &p->jobs);
     kthread_wake(t->kthread);
-    while (!j.done && !j.waiter->interrupt) {
-        kthread_sleep(); /* a guest that plays with its stub may never do it */
+    while (!j.done && waitq_sleep(WAIT_KILLABLE, WAIT_FOREVER) == 0) {
     }
-    if (j.done) {
-        return j.result;
+    if (!j.done) { /* killed: a guest that plays with its stub may never do it */
+        list_del(&j.link);
+        p->busy = p->busy == &j ? NULL : p->busy;
     }
-    p->job = p->busy = NULL; /* nobody looks at j any more */
-    return -ERESTARTNOINTR;
+    return j.result;
 }

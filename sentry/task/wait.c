@@ -55,6 +55,7 @@ static int try_zombie(const struct wait_for *w, struct thread_group *child)
     fill(w->out, child, code, status);
     if (!(w->options & WNOWAIT)) {
         usage_add_child(w->tg, child);
+        facts_forget_of(w->tg, FACT_CHILDREN);
         thread_group_reap(child);
     }
     return w->out->pid;

@@ -205,7 +205,12 @@ static bool is_stream(const struct file *f)
     return f->ops->llseek == no_llseek || f->ops->llseek == noop_llseek;
 }
 
-/* relatime, Linux's default: atime moves when it is not newer than the last change, or a day old. */
+bool atime_is_due(const struct inode *inode, int64_t now)
+{
+    return inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
+           now - inode->atime_ns >= ATIME_LAZY_NS;
+}
+
 static bool access_counts(const struct path *p, int64_t now)
 {
     const struct inode *inode = p->dentry ? p->dentry->inode : NULL;
@@ -214,8 +219,7 @@ static bool access_counts(const struct path *p, int64_t now)
         (inode->sb->flags & (SB_RDONLY | SB_REVALIDATE))) {
         return false;
     }
-    return inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
-           now - inode->atime_ns >= ATIME_LAZY_NS;
+    return atime_is_due(inode, now);
 }
 
 void path_accessed(const struct path *p)

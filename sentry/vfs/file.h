@@ -120,6 +120,8 @@ MUST_CHECK int file_open_inode(struct inode *inode, unsigned flags, const struct
 /* Opens inode as path names it: what vfs_open does last. No permission checks. path.mnt may be NULL. May block. */
 MUST_CHECK int file_open_path(const struct path *path, unsigned flags, const struct cred *cred,
                               struct file **out);
+/* relatime, Linux's default: atime moves when it is not newer than the last change, or a day old. now: CLOCK_REALTIME. */
+bool atime_is_due(const struct inode *inode, int64_t now);
 /* The object was read: atime, by the mount's and the file's rules (relatime). */
 void path_accessed(const struct path *p);
 void file_accessed(struct file *f);

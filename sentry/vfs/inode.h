@@ -129,7 +129,7 @@ struct inode_ops {
     MUST_CHECK bool (*each_name)(const struct inode *dir, size_t max,
                                  void (*tell)(void *to, const struct name *name), void *to);
     /* A regular file whose bytes are steady, and that can be opened for reading without asking anybody. NULL: no. Doesn't block. */
-    bool (*opens_at_once)(const struct inode *inode);
+    bool (*opens_at_once)(struct inode *inode);
     /* Has opened what is going to be opened after inode, if that is known, so that it opens at once. NULL: nothing to gain. Context: may block for moments. */
     void (*open_more)(struct inode *inode);
     /* It has no extended attributes; false: it has, or that is not known without asking. NULL: not known. Doesn't block. */

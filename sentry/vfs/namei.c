@@ -293,6 +293,7 @@ void namei_trace_name(const struct namei *n)
     if (trace && trace->count < TRACE_DIRS) {
         trace->dirs[trace->count++] = stamp_of_names(n->at.dentry->inode);
         trace->unsteady |= has_noted_names(n->at.dentry->inode);
+        trace->made_here |= !(n->at.dentry->inode->i_flags & INODE_FROZEN);
     } else if (trace) {
         trace->unsteady = true;
     }

@@ -22,6 +22,7 @@ struct walk_trace {
     uint16_t dirs[TRACE_DIRS]; /* stamps of directories' names; 0: none */
     unsigned count;
     bool unsteady;  /* it can't be kept */
+    bool made_here; /* one of those directories is not the host's */
     bool last_link; /* a link at the end was followed */
 };
 

@@ -30,9 +30,20 @@ static void every_advice(void)
         GATE_MUST_FAIL(SYS_munlock, at[i], 4096);
         GATE_MUST_FAIL(SYS_msync, at[i], 4096, 2);
         GATE_MUST_FAIL(SYS_mincore, at[i], 4096, g_page);
+        GATE_MUST_FAIL(SYS_msync, at[i] - 0x100000000, 0x200000000, 1);
         GATE_MUST_FAIL(SYS_mbind, at[i], 4096, 2, g_page, 8, 2);
         GATE_MUST_FAIL(SYS_move_pages, 0, 1, at, 0, g_page, 0);
     }
+}
+
+/* What the host writes for a guest, it writes where the guest could. */
+static void told_into_the_stub(void)
+{
+    GATE_MUST_FAIL(SYS_mincore, g_page, 4096, STUB_TEXT);
+    GATE_MUST_FAIL(SYS_mincore, g_page, 4096, STUB_RO);
+    GATE_MUST_FAIL(SYS_getrusage, 0, STUB_RO);
+    GATE_MUST_FAIL(SYS_clock_gettime, 1, STUB_RO);
+    GATE_MUST_FAIL(SYS_getrandom, STUB_RO, 8, 0);
 }
 
 /* Flags that need a decision, at addresses of one's own and of the slice. */
@@ -308,6 +319,7 @@ static void clocks_of_others(void)
 
 static const struct attack g_attacks[] = {
     {"allowed: every advice for the slice", every_advice},
+    {"allowed: results into the stub", told_into_the_stub},
     {"allowed: every flag of mmap", every_mmap_flag},
     {"allowed: a full address space", fill_the_address_space},
     {"allowed: cpuids that fault", cpuid_of_ones_own},

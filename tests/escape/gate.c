@@ -173,6 +173,8 @@ static void every_number(void)
                                   SYS_mprotect,
                                   SYS_madvise,
                                   SYS_mmap,
+                                  SYS_msync,
+                                  SYS_mincore,
                                   SYS_getrandom,
                                   335 /* uretprobe: no filter is asked; the host sends SIGILL */};
     static const uint64_t bits[] = {0, 0x40000000 /* x32 */, 0x80000000, 0x20000000};

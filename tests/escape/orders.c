@@ -84,6 +84,58 @@ static void other_clones(void)
     verdict("an ordered thread with other arguments");
 }
 
+/* A fork may come as the host call itself, with the request in the channel: this request, and this call. Return: what the gate said. */
+static long call_with_request(uint64_t nr, const uint64_t call[5])
+{
+    struct chan *c = my_channel();
+    c->nr = nr;
+    memset(c->args, 0, sizeof(c->args));
+    c->args[0] = SIGCHLD;
+    __atomic_store_n(&c->state, CHAN_REQ | CHAN_NO_POLL, __ATOMIC_SEQ_CST);
+    return clone_at_gate(call[0], call[1], call[2], call[3], call[4]);
+}
+/* The same, refused: what was asked for is ordered in the usual way, and not done. */
+static void refused_with_request(const uint64_t call[5], long value)
+{
+    must_be_refused(call_with_request(SYS_clone, call), value);
+    for (int i = 0; i < 2000 && (my_channel()->state & CHAN_STATE_MASK) != CHAN_DONE; i++) {
+        GATE(SYS_sched_yield);
+    }
+    g_report->told += my_channel()->order == ORDER_CLONE;
+    CONVERSE(STUB_REQ_RESULT, (uint64_t)-EAGAIN);
+}
+static void fork_by_itself(void)
+{
+    const uint64_t good[5] = {CLONE_PARENT | SIGCHLD};
+    if (CONVERSE(SYS_clone, SIGCHLD) != ORDER_CLONE || !my_channel()->next_nonce) {
+        return;
+    }
+    CONVERSE(STUB_REQ_RESULT, (uint64_t)-EAGAIN);
+    must_be_refused(clone_at_gate(good[0], 0, 0, 0, 0), -1); /* nothing was asked for */
+    must_be_refused(call_with_request(SYS_getppid, good), -2);
+    must_be_refused(call_with_request(SYS_exit + 1000, good), -3);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        for (unsigned i = 0; i < 5; i++) {
+            uint64_t call[5];
+            memcpy(call, good, sizeof(call));
+            call[i] ^= 1UL << bit;
+            refused_with_request(call, (long)(i << 8 | bit));
+        }
+    }
+    g_report->control = call_with_request(SYS_clone, good) > 0;
+    must_be_refused(clone_at_gate(good[0], 0, 0, 0, 0), -4); /* it was one */
+    must_be_refused(clone_at_gate(good[0], 0, 0, 0, 0), -5);
+}
+static void forks_without_order(void)
+{
+    report_new();
+    lawless(fork_by_itself, 8);
+    verdict("a fork by the host call itself");
+    if (g_report->children > 1 || g_report->told != 5 * 64) {
+        BREACH("%d children, %d orders", g_report->children, g_report->told);
+    }
+}
+
 static void clone_again_and_again(void)
 {
     struct chan *c = my_channel();
@@ -384,6 +436,7 @@ static void false_programs(void)
 
 static const struct attack g_attacks[] = {
     {"order: clone with other arguments", other_clones},
+    {"order: a fork by the host call itself", forks_without_order},
     {"order: one clone, many children", one_order_many_clones},
     {"order: a forged hello", forged_hello},
     {"order: a silent child stays", silent_children},

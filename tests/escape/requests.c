@@ -221,8 +221,8 @@ static void window_sizes(void)
     int fd = open("/dev/zero", O_RDWR); /* as many bytes as one likes, and never leased */
     memset(next, 0x77, 4096);
     static const uint16_t calls[] = {
-        SYS_read, SYS_write,   SYS_openat,     SYS_readlink, SYS_getcwd,     SYS_uname, SYS_stat,
-        SYS_poll, SYS_pread64, SYS_getdents64, SYS_sysinfo,  SYS_newfstatat, SYS_execve};
+        SYS_read, SYS_write,   SYS_openat,     SYS_readlink, SYS_getcwd,     SYS_uname,  SYS_stat,
+        SYS_poll, SYS_pread64, SYS_getdents64, SYS_sysinfo,  SYS_newfstatat, SYS_execve, SYS_prctl};
     const char *const no_program = "/tmp/no-program"; /* its arguments are looked at first */
     close(open(no_program, O_CREAT | O_WRONLY, 0755));
     for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++) {
@@ -235,6 +235,7 @@ static void window_sizes(void)
             c->nr = calls[k];
             c->args[0] = calls[k] == SYS_readlink || calls[k] == SYS_stat  ? path
                          : calls[k] == SYS_execve                          ? (uint64_t)no_program
+                         : calls[k] == SYS_prctl                           ? 16 /* PR_GET_NAME */
                          : calls[k] == SYS_getcwd || calls[k] == SYS_uname ? (uint64_t)buf
                                                                            : (uint64_t)fd;
             c->args[1] =

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "lib/host.h"
+#include "sentry/fs/gofer_call.h"
 #include "tests/unit/gofer_env.h"
 
 /* More calls at once than the socket holds: they queue, and all are answered. */
@@ -44,6 +45,100 @@ static void many_calls(void)
         one_stat(NULL);
     }
     CHECK(g_answers > CALLS);
+}
+
+/* --- calls that are made before anybody waits for them --- */
+
+static int count_fds(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 512; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+static void sleep_ns(int64_t ns)
+{
+    int64_t end = ktime_monotonic_ns() + ns;
+    struct waitq never;
+    waitq_init(&never);
+    int r = waitq_wait_deadline(&never, false, WAIT_UNINTERRUPTIBLE, end);
+    (void)r; /* the time is over */
+}
+
+static struct gofer_call *post_listing(void)
+{
+    struct gofer_call *c = NULL;
+    CHECK_EQ(gofer_client_readdir_post(g_client, RO, ".", &(struct gofer_readdir_req){0}, "", &c),
+             0);
+    return c;
+}
+
+static struct gofer_call *post_open(void)
+{
+    struct gofer_call *c = NULL;
+    CHECK_EQ(gofer_client_open_post(g_client, RO, "sub/inner", "deep//.//file", &c), 0);
+    return c;
+}
+
+/* They may be taken in any order, long after they came or before, or never; what came with them is closed. */
+static void posted_calls(void)
+{
+    struct gofer_dirents d;
+    static struct gofer_beside b;
+    one_stat(NULL);
+    int before = count_fds();
+    struct gofer_call *one = post_listing(), *two = post_open(), *three = post_listing();
+    CHECK_EQ(gofer_client_readdir_take(g_client, three, "", &d), 0);
+    CHECK_EQ(d.dir[0]->count, 10);
+    gofer_dirents_free(&d);
+    CHECK(gofer_call_is_done(g_client, one) || !one->done);
+    one_stat(NULL);
+    CHECK_EQ(gofer_client_open_take(g_client, two, "deep//.//file", &b), 0);
+    CHECK_EQ(b.count, 1);
+    CHECK_EQ(host_pread_nowait(b.fds[0], (char[8]){0}, 8, 0), 8);
+    host_close(b.fds[0]);
+    CHECK_EQ(gofer_client_readdir_take(g_client, one, "", &d), 0);
+    gofer_dirents_free(&d);
+    CHECK_EQ(count_fds(), before);
+    gofer_call_abandon(post_open()); /* before its reply came */
+    one = post_open();
+    while (!gofer_call_is_done(g_client, one)) {
+        one_stat(NULL);
+    }
+    gofer_call_abandon(one); /* after it came */
+    CHECK_EQ(count_fds(), before);
+    for (int i = 0; i < 100; i++) { /* all that was asked for comes, and is thrown away */
+        one_stat(NULL);
+    }
+    CHECK_EQ(count_fds(), before);
+    one = post_open();
+    for (int i = 0; i < 200 && !one->done; i++) { /* though nobody looks */
+        sleep_ns(NSEC_PER_MSEC);
+    }
+    CHECK(one->done);
+    gofer_call_abandon(one);
+    kill(g_peer.pid, SIGSTOP);
+    one = post_listing();
+    two = post_open();
+    gofer_call_abandon(post_open());
+    kill(g_peer.pid, SIGKILL);
+    int r = gofer_client_readdir_take(g_client, one, "", &d);
+    CHECK(r == -EIO || r == 0); /* it may have answered before it stopped */
+    if (r == 0) {
+        gofer_dirents_free(&d);
+    }
+    r = gofer_client_open_take(g_client, two, "deep//.//file", &b);
+    CHECK(r == -EIO || r == 0);
+    for (size_t i = 0; i < b.count; i++) {
+        host_close(b.fds[i]);
+    }
+    struct gofer_attr attr;
+    char *target;
+    CHECK_EQ(gofer_client_stat(g_client, RO, ".", &attr, &target), -EIO);
+    CHECK_EQ(gofer_client_readdir_post(g_client, RO, ".", &(struct gofer_readdir_req){0}, "", &one),
+             -EIO);
 }
 
 /* --- a gofer that lies --- */
@@ -171,6 +266,21 @@ static void lie_once(int sock, enum lie lie)
     _exit(host_send_fd(sock, &m, size, fd) < 0);
 }
 
+/* The same in two steps. */
+static int post_to_liar(struct gofer_client *g, enum lie lie)
+{
+    static struct gofer_beside b;
+    struct gofer_dirents d;
+    struct gofer_call *c;
+    int r;
+    if (lie_type(lie) == GOFER_OPEN) {
+        r = gofer_client_open_post(g, RO, "a", "b", &c);
+        return r < 0 ? r : gofer_client_open_take(g, c, "b", &b);
+    }
+    r = gofer_client_readdir_post(g, RO, ".", &(struct gofer_readdir_req){0}, "", &c);
+    return r < 0 ? r : gofer_client_readdir_take(g, c, "", &d);
+}
+
 static int call_liar(struct gofer_client *g, enum lie lie)
 {
     struct gofer_attr attr;
@@ -190,38 +300,50 @@ static int call_liar(struct gofer_client *g, enum lie lie)
     }
 }
 
+static void lie_to_client(enum lie lie, int (*call)(struct gofer_client *g, enum lie lie))
+{
+    int pair[2];
+    struct gofer_client *g;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    int pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        lie_once(pair[1], lie);
+        _exit(1);
+    }
+    close(pair[1]);
+    CHECK_EQ(gofer_client_new(pair[0], &g), 0);
+    int r = call(g, lie);
+    if (r != (lie == LIE_NONE ? 0 : -EIO)) {
+        fprintf(stderr, "lie %d is answered %d\n", lie, r);
+        g_failures++;
+    }
+    CHECK_EQ(call_liar(g, LIE_NONE), -EIO); /* it is gone: nothing waits for ever */
+    gofer_client_free(g);
+    waitpid(pid, NULL, 0);
+}
+
 static void lying_gofer(void)
 {
     for (int lie = LIE_NONE; lie < LIE_COUNT; lie++) {
-        int pair[2];
-        struct gofer_client *g;
-        CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-        int pid = fork();
-        if (pid == 0) {
-            close(pair[0]);
-            lie_once(pair[1], (enum lie)lie);
-            _exit(1);
+        lie_to_client((enum lie)lie, call_liar);
+        uint32_t type = lie_type((enum lie)lie);
+        /* that the fd is missing of the file that nobody wants is no lie, but one file may not be two */
+        if (type == GOFER_READDIR || type == GOFER_OPEN) {
+            lie_to_client((enum lie)lie, post_to_liar);
         }
-        close(pair[1]);
-        CHECK_EQ(gofer_client_new(pair[0], &g), 0);
-        int r = call_liar(g, (enum lie)lie);
-        if (r != (lie == LIE_NONE ? 0 : -EIO)) {
-            fprintf(stderr, "lie %d is answered %d\n", lie, r);
-            g_failures++;
-        }
-        CHECK_EQ(call_liar(g, LIE_NONE), -EIO); /* it is gone: nothing waits for ever */
-        gofer_client_free(g);
-        waitpid(pid, NULL, 0);
     }
 }
 
 CASE(gofer_client__socket_full__queues, many_calls)
+CASE(gofer_client__posted__taken_or_not, posted_calls)
 CASE(gofer_client__malformed_replies__eio, lying_gofer)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gofer_client__socket_full__queues),
+        cmocka_unit_test(gofer_client__posted__taken_or_not),
         cmocka_unit_test(gofer_client__malformed_replies__eio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

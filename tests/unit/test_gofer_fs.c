@@ -1,4 +1,4 @@
-/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_listing.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_ahead.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/stamp.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: sentry/vfs/lease.o tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_fs.o sentry/fs/gofer_listing.o sentry/fs/gofer_walk.o sentry/fs/gofer_lookup.o sentry/fs/gofer_dir.o sentry/fs/gofer_file.o sentry/fs/gofer_ahead.o sentry/fs/gofer_names.o sentry/vfs/cred.o sentry/vfs/dentry.o sentry/vfs/file.o sentry/vfs/inode.o sentry/vfs/stamp.o sentry/vfs/locks.o sentry/vfs/super.o sentry/vfs/mount.o sentry/vfs/mount_at.o sentry/vfs/namei.o sentry/vfs/open.o sentry/vfs/path.o sentry/vfs/attr.o sentry/vfs/seal.o sentry/vfs/modify.o sentry/vfs/rename.o sentry/vfs/anon.o sentry/mm/uio.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer file system in a small kernel of its own: events thread, one kthread that plays the
  * program, and a real gofer in a child process. What the gofer was asked for is not visible here; the
@@ -468,6 +468,61 @@ static void listings_ahead(void)
     kill(g_peer.pid, SIGCONT);
 }
 
+enum { WALKED_DIRS = 150, WALKED_FILES = 12 };
+
+/* A tree whose listings fill several replies. */
+static void make_walked(void)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "%s/tree/walked", g_peer.base);
+    CHECK_EQ(mkdir(path, 0755), 0);
+    for (int i = 0; i < WALKED_DIRS; i++) {
+        snprintf(path, sizeof(path), "%s/tree/walked/dir-%03d", g_peer.base, i);
+        CHECK_EQ(mkdir(path, 0755), 0);
+        for (int j = 0; j < WALKED_FILES; j++) {
+            snprintf(path, sizeof(path), "%s/tree/walked/dir-%03d/file-%02d", g_peer.base, i, j);
+            int fd = open(path, O_WRONLY | O_CREAT, 0644);
+            CHECK(fd >= 0);
+            close(fd);
+        }
+    }
+}
+
+/* Who goes through a tree finds all of it, whatever was asked for before it was wanted; and may leave at any time. */
+static void walk_posted(void)
+{
+    make_walked();
+    for (int leave = 0; leave <= WALKED_DIRS; leave += 7) {
+        AUTO_TREE t;
+        struct file *f;
+        struct stat st;
+        static struct names top;
+        mount_tree(&t, RO, true, false);
+        CHECK_EQ(list_in(&t, "/"), 11);
+        CHECK_EQ(open_in(&t, "/walked", O_RDONLY | O_DIRECTORY, &f), 0);
+        top = (struct names){.c = {.emit = take_name}, .room = 1000};
+        CHECK_EQ(f->ops->readdir(f, &top.c), 0);
+        CHECK_EQ(top.count, WALKED_DIRS + 2);
+        file_put(f);
+        int seen = 0;
+        for (char *name = strtok(top.all, " "); name && seen < leave; name = strtok(NULL, " ")) {
+            char path[64];
+            if (name[0] == '.') {
+                continue;
+            }
+            snprintf(path, sizeof(path), "/walked/%s", name);
+            CHECK_EQ(list_in(&t, path), WALKED_FILES + 2);
+            snprintf(path, sizeof(path), "/walked/%s/file-%02d", name, seen % WALKED_FILES);
+            CHECK_EQ(stat_in(&t, path, &st), 0);
+            snprintf(path, sizeof(path), "/walked/%s/none", name);
+            CHECK_EQ(stat_in(&t, path, &st), -ENOENT);
+            seen++;
+        }
+        CHECK_EQ(seen, leave);
+    }
+    CHECK(gofer_client_alive(g_client));
+}
+
 /* Lookup after lookup in one directory: its listing answers the rest. */
 static void listing_for_lookups(void)
 {
@@ -544,6 +599,7 @@ CASE(walk_ahead__opens__one_trip, walk_opens)
 CASE(lookup__after_readdir__no_rpc, listing_answers)
 CASE(readdir__tree_walk__comes_ahead, listings_ahead)
 CASE(lookup__again_and_again__one_listing, listing_for_lookups)
+CASE(readdir__tree_walk__asked_for_before, walk_posted)
 CASE(open__file_by_file__comes_ahead, files_ahead)
 CASE(gofer_fs__policy_and_file_roots, world_only)
 CASE(gofer_client__gofer_killed__eio, gofer_killed)
@@ -562,6 +618,7 @@ int main(void)
         cmocka_unit_test(lookup__after_readdir__no_rpc),
         cmocka_unit_test(readdir__tree_walk__comes_ahead),
         cmocka_unit_test(lookup__again_and_again__one_listing),
+        cmocka_unit_test(readdir__tree_walk__asked_for_before),
         cmocka_unit_test(open__file_by_file__comes_ahead),
         cmocka_unit_test(gofer_fs__policy_and_file_roots),
         cmocka_unit_test(gofer_client__gofer_killed__eio),

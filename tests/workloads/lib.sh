@@ -33,6 +33,11 @@ prepare() { :; }
 
 state_of() { find "$1" -printf '%P %y %m %s %T@ %U %G\n' | sort; }
 
+# What the native run stands in: a /dev/shm of its own, empty and for every user, as the guest has one. The host's own
+# may be closed to ordinary users (in a container, say), and then semaphores would fail natively alone.
+OWN_SHM=(unshare --mount sh -c 'mount -t tmpfs -o mode=1777 tmpfs /dev/shm && exec "$@"' sh)
+"${OWN_SHM[@]}" true 2>/dev/null || OWN_SHM=()
+
 # run_pair WHO PREFIX... -- COMMAND...: both runs of one user, in a directory of its own.
 run_pair() {
     local who=$1 dir=$WORK/$1.dir before prefix=() status_box status_native f
@@ -54,7 +59,7 @@ run_pair() {
         "$@" </dev/null >"$WORK/box.out" 2>"$WORK/box.err"
     status_box=$?
     [ "$before" = "$(state_of "$dir")" ] || { echo "as $who: the sandbox changed the host's files"; FAILED=1; }
-    timeout -k 5 "$LIMIT" "${prefix[@]}" "${clean[@]}" "$@" </dev/null >"$WORK/native.out" 2>"$WORK/native.err"
+    timeout -k 5 "$LIMIT" "${OWN_SHM[@]}" "${prefix[@]}" "${clean[@]}" "$@" </dev/null >"$WORK/native.out" 2>"$WORK/native.err"
     status_native=$?
 
     [ $status_box = $status_native ] || {

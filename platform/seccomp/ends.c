@@ -1,0 +1,151 @@
+/*
+ * Ends: of threads and of host processes, which are killed when nobody waits for the CPU, and reaped in batches.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "lib/host.h"
+#include "lib/log.h"
+#include "platform/seccomp/seccomp.h"
+
+void process_maybe_free(struct host_process *p)
+{
+    if (p->reaped && list_empty(&p->threads)) {
+        list_del(&p->all_link);
+        list_del(&p->kill_link);
+        sites_of_children_forget(p);
+        free(p);
+    }
+}
+
+void seccomp_thread_exit(struct platform_thread *th)
+{
+    if (!th->dead && th->in_request && !park_thread(th)) {
+        th->has_tail = false;
+        channel_reply(th, ORDER_EXIT);
+    }
+    seccomp_thread_free(th);
+}
+
+void seccomp_thread_free(struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    thread_unbind(th);
+    thread_destroy(th);
+    if (p) {
+        process_maybe_free(p);
+    }
+}
+
+/* When so many are dying or not reaped yet, more are not moved out of the way: they would queue up for one CPU. */
+#define DYING_AWAY 64
+
+static struct list g_kills = LIST_INIT(g_kills);
+static size_t g_dying; /* processes that were told to, and are not reaped */
+
+static void process_kill(struct host_process *p)
+{
+    if (g_seccomp.dying) {
+        g_seccomp.dying();
+    }
+    int r = host_kill(p->pid, SIGKILL);
+    if (r < 0) {
+        log_warn("kill of host process %d: error %d", p->pid, -r);
+    }
+    p->dying = true;
+    g_dying++;
+}
+
+/*
+ * Nobody need wait until the host has taken the memory of a killed process down (milliseconds): its threads that were guests, or slept
+ * at the gate, run no guest code any more. The host has interrupted those that ran before kill returned, and
+ * whoever hears of the end is woken after that. Those in a request are their owners' to end.
+ */
+static void runners_are_dead(struct host_process *p)
+{
+    struct platform_thread *th;
+    list_for_each_entry (th, &p->threads, proc_link) {
+        if (!th->in_request) {
+            thread_mark_dead(th, SIGKILL);
+        }
+    }
+}
+
+void seccomp_kill(struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    if (!p || p->killed || p->reaped) {
+        return;
+    }
+    p->killed = true;
+    sites_learn(p);
+    /*
+     * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
+     * don't wait for the CPU until its memory is taken down.
+     */
+    if (th->in_request && !th->event && th->proc_link.next == &p->threads &&
+        th->proc_link.prev == &p->threads) {
+        list_add_tail(&p->kill_link, &g_kills);
+    } else {
+        process_kill(p);
+        runners_are_dead(p);
+    }
+}
+
+void seccomp_kill_flush(void)
+{
+    struct host_process *p;
+    if (!list_empty(&g_kills)) {
+        baton_deferred_now(); /* a kill takes long */
+    }
+    while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
+        list_del(&p->kill_link);
+        if (g_dying < DYING_AWAY) {
+            handoff_keep_away(p->pid);
+        }
+        process_kill(p);
+    }
+}
+
+static void process_reaped(struct host_process *p, int status)
+{
+    struct platform_thread *th;
+    p->reaped = true;
+    g_dying -= p->dying;
+    park_forget(p);
+    list_del(&p->kill_link);
+    hash_remove(&g_seccomp.processes, &p->hash);
+    list_del(&p->space_link);
+    space_put(p->space);
+    p->space = NULL;
+    list_for_each_entry (th, &p->threads, proc_link) {
+        thread_unbind(th);
+        thread_mark_dead(th, status);
+    }
+    if (p->suspicious) {
+        g_seccomp.sweep_wanted = true;
+        sweep_strangers();
+    }
+    process_maybe_free(p);
+}
+
+void seccomp_children(void)
+{
+    for (;;) {
+        int status;
+        int pid = (int)host_result(waitpid(-1, &status, WNOHANG | __WALL));
+        if (pid <= 0) {
+            space_clean_regions();
+            return;
+        }
+        struct host_process *p = process_find(pid);
+        if (p) {
+            log_debug("host process %d ended with %#x", pid, status);
+            process_reaped(p, status);
+        } else {
+            stranger_reaped();
+        }
+        baton_lend(); /* there may be many, of 4 us each */
+    }
+}
