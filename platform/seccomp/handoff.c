@@ -44,7 +44,9 @@
 #define POLL_GRACE_NS                                                                              \
     (2 * NSEC_PER_MSEC) /* after it stopped, it starts again with the first doorbell if it paid */
 #define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
-#define SPIN_PIPE        200 /* pauses before the other end of a leased pipe is slept for */
+#define SPIN_PIPE        200  /* pauses before the other end of a leased pipe is slept for */
+#define SPIN_LIFE        1200 /* ... before a thread that has ended sleeps until its next life */
+#define SPIN_JOIN        1200  /* ... before the end of a thread that was just made is slept for */
 #define RINGERS          64
 #define RING_WAIT_NS                                                                               \
     (200 * NSEC_PER_USEC) /* for the poller's reply to one that rang, instead of for the baton */
@@ -145,6 +147,13 @@ static void poller_keep_off(void)
     }
 }
 
+static void guests_spin(bool spin)
+{
+    g_seccomp.ro->spin_pipe = spin ? SPIN_PIPE : 0;
+    g_seccomp.ro->spin_life = spin ? SPIN_LIFE : 0;
+    g_seccomp.ro->spin_join = spin ? SPIN_JOIN : 0;
+}
+
 /* Context: baton. */
 static void confine(struct platform_thread *th, unsigned cpu)
 {
@@ -153,7 +162,7 @@ static void confine(struct platform_thread *th, unsigned cpu)
         sched_setaffinity(th->tid, sizeof(others), &others) == 0) {
         th->confined = true;
         g_confined++;
-        g_seccomp.ro->spin_pipe = 0; /* the other end may be behind us on this CPU */
+        guests_spin(false); /* who is waited for may be behind the waiter on this CPU */
     }
 }
 
@@ -177,7 +186,7 @@ void handoff_forget(struct platform_thread *th)
     if (th->confined) {
         th->confined = false;
         g_confined--;
-        g_seccomp.ro->spin_pipe = g_confined ? 0 : SPIN_PIPE;
+        guests_spin(g_confined == 0);
     }
 }
 
@@ -513,7 +522,7 @@ int handoff_start(void)
 {
     g_seccomp.ro->spin_request = SPIN_REQUEST;
     kthread_set_idle_hook(between_requests);
-    g_seccomp.ro->spin_pipe = g_seccomp.cpu_count > 1 ? SPIN_PIPE : 0;
+    guests_spin(g_seccomp.cpu_count > 1);
     g_seccomp.ro->patch = g_seccomp.patch;
     if (sched_getaffinity(0, sizeof(g_cpus), &g_cpus) < 0) {
         CPU_ZERO(&g_cpus);

@@ -19,16 +19,22 @@
 #define EINVAL_                22
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516
+#define FUTEX_COMMAND          0x7fU
+#define FUTEX_WAIT_            0U
+#define FUTEX_WAIT_BITSET_     9U
 #define SA_RESTORER_           0x04000000UL
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
 
 static long stub_futex(struct area *area)
 {
     const uint64_t *a = area->args;
+    uint32_t op = (uint32_t)a[1] & FUTEX_COMMAND;
+    if (a[0] == area->made_tid && (op == FUTEX_WAIT_ || op == FUTEX_WAIT_BITSET_)) {
+        stub_join_soon(area, a[0], (uint32_t)a[2]);
+    }
     long r = gate_wait(area, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (r == -EINTR_ && area->kick) {
-        uint32_t op = (uint32_t)a[1] & 0x7f;
-        area->restart = op == 0 && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
+        area->restart = op == FUTEX_WAIT_ && a[3] ? ERESTART_RESTARTBLOCK_ : ERESTARTSYS_;
     }
     return r;
 }

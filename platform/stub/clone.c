@@ -96,9 +96,7 @@ static void fork_child(struct area *area, uint32_t nonce)
     }
 }
 
-#define YIELD_LOST    300000UL /* cycles: somebody else had the CPU, too */
-#define YIELD_PENALTY 16U
-#define YIELD_MAX     1024U
+#define YIELD_LOST 300000UL /* cycles: somebody else had the CPU, too */
 
 /*
  * Our clone's permission took this CPU from the thread that serves doorbells, which is what our child, on another CPU, will ring for: it would
@@ -107,21 +105,12 @@ static void fork_child(struct area *area, uint32_t nonce)
  */
 static void let_child_be_heard(void)
 {
-    uint32_t left = HOT->yields & 0xffff, penalty = HOT->yields >> 16;
-    if (RO->cpu_count < 2 || left) {
-        HOT->yields -= left != 0;
+    if (RO->cpu_count < 2 || !stub_odds_try(&HOT->yield_odds)) {
         return;
     }
     uint64_t before = timestamp();
     gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
-    if (timestamp() - before < YIELD_LOST) {
-        HOT->yields = penalty / 2 << 16;
-        return;
-    }
-    penalty = penalty < YIELD_PENALTY ? YIELD_PENALTY
-              : penalty < YIELD_MAX   ? penalty * 2
-                                      : YIELD_MAX;
-    HOT->yields = penalty << 16 | penalty;
+    stub_odds_learn(&HOT->yield_odds, timestamp() - before < YIELD_LOST);
 }
 
 long stub_fork(struct area *area, const struct stub_order_clone *o)
@@ -191,6 +180,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     n->guest_tid = o->guest_tid;
     n->set_child_tid = o->guest_flags & CLONE_CHILD_SETTID_ ? o->child_tid : 0;
     n->clear_tid = o->guest_flags & CLONE_CHILD_CLEARTID_ ? o->child_tid : 0;
+    area->made_tid = n->clear_tid;
     n->vfork = (o->flags & CLONE_VFORK_) != 0;
     n->is_thread = (o->flags & CLONE_THREAD_) != 0;
     if (o->parked) {

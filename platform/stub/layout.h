@@ -422,11 +422,13 @@ struct stub_ro {           /* read-only to guests */
     uint32_t patch;        /* rewrite call sites */
     uint32_t answer;       /* calls may be answered in the stub */
     uint32_t spin_pipe;    /* loops before a full or empty pipe is slept on */
+    uint32_t spin_life;    /* ... before a thread that has ended sleeps until its next life */
+    uint32_t spin_join;    /* ... before the end of a thread that was just made is slept for */
     uint32_t cpu_count;    /* as guests see it */
     uint32_t park;         /* threads that end may wait for another life */
     uint32_t rdpid;        /* the CPU has that instruction */
     uint32_t vdso_clock; /* where clock_gettime is in the vDSO, below VDSO_TEXT_MAX; 0: not known */
-    uint32_t pad[1014];
+    uint32_t pad[1012];
     uint32_t wake[WAKE_COUNT];
     uint8_t kept[PLATFORM_COPY_NR_COUNT];     /* 0, or 1 + index into answers, and KEPT_OF_SELF */
     uint8_t has_copy[PLATFORM_COPY_NR_COUNT]; /* the call's plan is not empty */

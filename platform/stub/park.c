@@ -15,12 +15,15 @@
 
 #include "platform/stub/stub.h"
 
-#define LIFE_PARKED    1U
-#define PARK_MAX       4 /* of a process */
+#define LIFE_PARKED    1U /* it sleeps, or is about to: who gives it another life wakes it */
+#define LIFE_SPINS     2U /* it looks at area->life all the time */
+#define PARK_MAX       4  /* of a process */
 #define RING_AFTER_NS  2000000
 #define FUTEX_PRIVATE_ 128
 #define FUTEX_WAKE_    1
 #define ETIMEDOUT_     110
+#define ODDS_MIN       1U
+#define ODDS_MAX       1024U
 
 /* The thread's robust list is empty: nobody waits for a lock of its. */
 static int holds_no_locks(uint64_t list)
@@ -60,7 +63,7 @@ static void post_exit(struct area *area)
     c->args[0] = area->args[0];
     c->args[5] = STUB_EXIT_PARKED;
     c->order = 0;
-    area->life = LIFE_PARKED;
+    area->life = LIFE_SPINS;
     __atomic_fetch_or(&HOT->parked, bit, __ATOMIC_SEQ_CST);
     __atomic_store_n(&c->state, CHAN_REQ | flags, __ATOMIC_SEQ_CST);
     __atomic_fetch_or(&this_process()->exits, bit, __ATOMIC_SEQ_CST);
@@ -71,10 +74,74 @@ static int is_unserved(const struct chan *c)
     return (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) & CHAN_STATE_MASK) == CHAN_REQ;
 }
 
+int stub_odds_try(uint32_t *odds)
+{
+    uint32_t left = *odds & 0xffff;
+    *odds -= left != 0;
+    return left == 0;
+}
+
+void stub_odds_learn(uint32_t *odds, int paid)
+{
+    uint32_t penalty = *odds >> 16;
+    if (paid) {
+        *odds = penalty / 2 << 16;
+        return;
+    }
+    penalty = penalty < ODDS_MIN ? ODDS_MIN : penalty < ODDS_MAX ? penalty * 2 : ODDS_MAX;
+    *odds = penalty << 16 | penalty;
+}
+
+/*
+ * To sleep, and to be woken on another CPU, takes longer than what is between lives where threads are made one after the other.
+ * Return: the next one has begun.
+ */
+static int spin_for_life(struct area *area)
+{
+    uint32_t spins = stub_odds_try(&area->life_odds) ? RO->spin_life : 0;
+    for (uint32_t i = 0; i < spins && !area->kick; i++) {
+        if (__atomic_load_n(&area->life, __ATOMIC_ACQUIRE) != LIFE_SPINS) {
+            stub_odds_learn(&area->life_odds, 1);
+            return 1;
+        }
+        __builtin_ia32_pause();
+    }
+    uint32_t expected = LIFE_SPINS;
+    if (!__atomic_compare_exchange_n(&area->life, &expected, LIFE_PARKED, 0, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)) {
+        return 1;
+    }
+    if (spins) {
+        stub_odds_learn(&area->life_odds, 0);
+    }
+    return 0;
+}
+
+void stub_join_soon(struct area *area, uint64_t word, uint32_t value)
+{
+    uint32_t now, spins = stub_odds_try(&area->join_odds) ? RO->spin_join : 0;
+    for (uint32_t i = 0; i < spins && !area->kick; i++) {
+        if (guarded_copy(&now, (const void *)word, sizeof(now)) < 0 || now != value) {
+            stub_odds_learn(&area->join_odds, 1);
+            return;
+        }
+        __builtin_ia32_pause();
+    }
+    if (spins) {
+        stub_odds_learn(&area->join_odds, 0);
+    }
+}
+
 /* Until the next life. What is in the area is that one's as soon as the exit was served: slot and nonce are the last one's. */
 static void sleep_parked(struct area *area, struct chan *c, uint64_t slot, uint64_t nonce)
 {
     static const uint64_t soon[2] = {0, RING_AFTER_NS};
+    if (spin_for_life(area)) {
+        return;
+    }
+    if (area->kick && is_unserved(c)) {
+        gate(GATE_DOORBELL, slot, nonce, 0, 0, 0, 0);
+    }
     while (__atomic_load_n(&area->life, __ATOMIC_ACQUIRE) == LIFE_PARKED) {
         int unserved = is_unserved(c);
         long r = gate(__NR_futex, ptr(&area->life), FUTEX_PRIVATE_ /* WAIT */, LIFE_PARKED,
@@ -116,6 +183,7 @@ void stub_unpark(struct area *n, const struct stub_order_clone *o)
     n->fs_base = o->guest_flags & CLONE_SETTLS_ ? o->tls : base_of_fs();
     stub_fp_keep(fp_place(n));
     __atomic_fetch_and(&HOT->parked, ~(1UL << n->slot), __ATOMIC_SEQ_CST);
-    __atomic_store_n(&n->life, 0, __ATOMIC_SEQ_CST);
-    gate(__NR_futex, ptr(&n->life), FUTEX_PRIVATE_ | FUTEX_WAKE_, 1, 0, 0, 0);
+    if (__atomic_exchange_n(&n->life, 0, __ATOMIC_SEQ_CST) != LIFE_SPINS) {
+        gate(__NR_futex, ptr(&n->life), FUTEX_PRIVATE_ | FUTEX_WAKE_, 1, 0, 0, 0);
+    }
 }

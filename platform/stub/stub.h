@@ -13,8 +13,8 @@ struct area {
     struct area *self;
     struct chan *chan;
     volatile uint32_t
-        kick; /* a kick came: come back with the full context before guest code runs */
-    uint32_t pad;
+        kick;              /* a kick came: come back with the full context before guest code runs */
+    uint32_t life_odds;    /* of spinning for the next life: park.c */
     uint64_t rip, rsp, nr; /* of the guest, during a system call */
     uint64_t args[6];
     uint64_t callee[6];        /* rbx rbp r12-r15 */
@@ -25,22 +25,24 @@ struct area {
     uint64_t nonce;
     uint64_t guest_tid, set_child_tid;
     uint64_t clear_tid; /* of a thread: what is cleared, and waited for, at its end; 0: nothing */
+    uint64_t made_tid;  /* of the thread that this one made last: its clear_tid */
     uint64_t fs_base;   /* of the next thread in a host thread that waits for it */
     uint32_t host_tid, life; /* life: park.c */
-    uint64_t
+    uint32_t join_odds;      /* of spinning for the end of made_tid's thread */
+    uint32_t
         sigreturn;   /* the kick at the exit stands for rt_sigreturn: it needs the full context */
     uint64_t done;   /* of the call: bytes that were written before the sentry is asked */
     uint64_t copied; /* CHAN_COPY and more if the request has copies, or 0 */
     uint64_t asked;  /* the call that has them */
     uint64_t mask_changed; /* CHAN_MASK until the sentry has been told, or 0 */
-    uint64_t is_thread;
+    uint32_t is_thread;
+    uint32_t vfork;     /* our slot is freed by the parent, when we have left its memory */
     uint64_t kick_came; /* the kick is a true one: the sentry waits for a context */
     uint64_t
         frame_waits;   /* the kick at the exit stands for ORDER_SIGNAL: the frame is made there */
     uint64_t fault[3]; /* error code, trap number and address of the last fault, for frames */
     uint64_t restored,
-        restorer;   /* of a child of vfork: signals with nothing but that; stub_default_action */
-    uint64_t vfork; /* our slot is freed by the parent, when we have left its memory */
+        restorer; /* of a child of vfork: signals with nothing but that; stub_default_action */
     uint64_t
         out_limit; /* an output of the next request has no more bytes than that; 0: not known */
     uint8_t patience[PATIENCE_KINDS]; /* of calls by their numbers: see chan_wait */
@@ -81,8 +83,7 @@ struct stub_hot {
     uint32_t patch_lock, sync_ready, brk_lock;
     uint16_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
     uint16_t vdso_left;     /* it could not say the time, or is not where it was */
-    uint32_t
-        yields; /* forks without a yield that are still to come, and above bit 16 how many those were at first */
+    uint32_t yield_odds;    /* of yielding after a fork */
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
@@ -357,11 +358,20 @@ int stub_single_threaded(void);
 /* A thread is known to the sentry from now on, and may run. */
 void stub_thread_begins(struct area *area);
 
+/*
+ * What may be in vain. After each time that it was, it is left out, twice as often as the time before. Low half: how often it still is; high
+ * half: how often it was at last.
+ */
+int stub_odds_try(uint32_t *odds);
+void stub_odds_learn(uint32_t *odds, int paid);
+
 /* park.c */
 /* area's thread calls exit. Comes back if it has to ask for it; else another thread begins in its place. */
 void stub_park(struct area *area);
 /* n, whose thread waits there, has been filled in for another one: it goes on as that. */
 void stub_unpark(struct area *n, const struct stub_order_clone *o);
+/* area's thread is about to wait for *word to change from value: if that is the end of a thread that it made, it may be near. */
+void stub_join_soon(struct area *area, uint64_t word, uint32_t value);
 /* What the host does with CLONE_CHILD_CLEARTID's word. */
 void stub_clear_tid(uint64_t at);
 
