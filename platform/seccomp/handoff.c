@@ -46,7 +46,7 @@
 #define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
 #define SPIN_PIPE        200  /* pauses before the other end of a leased pipe is slept for */
 #define SPIN_LIFE        1200 /* ... before a thread that has ended sleeps until its next life */
-#define SPIN_JOIN        1200  /* ... before the end of a thread that was just made is slept for */
+#define SPIN_JOIN        1200 /* ... before the end of a thread that was just made is slept for */
 #define RINGERS          64
 #define RING_WAIT_NS                                                                               \
     (200 * NSEC_PER_USEC) /* for the poller's reply to one that rang, instead of for the baton */

@@ -221,7 +221,7 @@ static __attribute__((noreturn)) void stub_start_program(struct area *area, uint
 }
 
 /* The memory of a program, and its call sites. Return: 0 or more when all went well. */
-static long stub_load_parts(struct area *area)
+static long stub_load_parts(struct area *area, enum stub_text how)
 {
     struct chan *c = area->chan;
     uint64_t copies = c->reply_args[3];
@@ -241,7 +241,7 @@ static long stub_load_parts(struct area *area)
         if (m[i].nr == __NR_mmap && m[i].args[2] == PROT_RX) {
             stub_patch_known(m[i].args[0], m[i].args[1],
                              (const void *)(chan_window(c) + c->reply_args[5]),
-                             (uint32_t)c->reply_args[4]);
+                             (uint32_t)c->reply_args[4], how);
         }
     }
     return 0;
@@ -252,7 +252,7 @@ static long stub_load_program(struct area *area)
 {
     const uint64_t *a = area->chan->reply_args;
     uint64_t entry = a[0], sp = a[1], watch = a[4] & LOAD_WATCH;
-    long r = stub_load_parts(area);
+    long r = stub_load_parts(area, TEXT_OF_PROGRAM);
     if (r != 0) {
         return r;
     }
@@ -355,7 +355,7 @@ static long stub_obey(struct area *area, long forked)
             break;
         }
         case ORDER_PRELOAD:
-            idle_result(area, stub_load_parts(area));
+            idle_result(area, stub_load_parts(area, TEXT_OF_SPARES));
             break;
         case ORDER_EXEC:
             stub_exec();

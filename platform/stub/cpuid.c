@@ -6,7 +6,7 @@
  * Which bytes are cpuid instructions only their execution tells. So the first processes that run in an interpreter are *watched*, if
  * the host can let cpuid fault: each is a SIGSEGV then, is noted as a call site that trapped (sites.c), and is made here. They
  * are rewritten in the template (patch_cpuid.c). The watch ends soon, since the host writes a model-specific register
- * whenever it switches to such a process or from it.
+ * whenever it switches to such a process or from it. Where the host can't, the usual ways to write it are found in the template's copy (cpuid_idioms).
  *
  * DEVIATION: on a machine whose CPUs differ in their caches an interpreter sees those of the CPU where its template began. What is
  * a CPU's own (its APIC id) is not in the table.
@@ -28,7 +28,7 @@ struct cpuid_entry {
 _Static_assert(sizeof(struct cpuid_entry) == 24, "cpuid_x86_64.S");
 #define CACHE_LEAVES 8
 #define STATE_LEAVES 20
-struct cpuid_entry stub_cpuid_table[CACHE_LEAVES + STATE_LEAVES + 16];
+struct cpuid_entry stub_cpuid_table[2 * CACHE_LEAVES + STATE_LEAVES + 16];
 volatile uint64_t stub_cpuid_size; /* bytes of it that are filled */
 static uint32_t g_watched, g_traps_left;
 
@@ -83,26 +83,59 @@ int stub_cpuid_fault(struct stub_ucontext *u)
     return 1;
 }
 
-static void fill(struct cpuid_entry **e, uint32_t leaf, uint32_t subleaf)
+static const uint32_t g_plain[] = {0,          2,          0x19,       0x80000000, 0x80000001,
+                                   0x80000005, 0x80000006, 0x80000007, 0x80000008};
+/* With subleaves, of which the first that says nothing in eax is the last. */
+static const uint32_t g_caches[] = {4, 0x8000001d};
+#define EXTENDED_LEAVES 0x80000000U
+static uint32_t g_last_leaf[2]; /* basic, extended */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+int stub_cpuid_tells(uint32_t leaf)
 {
+    int told = leaf == 7 || leaf == 0xd || leaf == 0x14;
+    for (uint32_t i = 0; i < COUNT(g_plain); i++) {
+        told |= leaf == g_plain[i];
+    }
+    for (uint32_t i = 0; i < COUNT(g_caches); i++) {
+        told |= leaf == g_caches[i];
+    }
+    return told;
+}
+
+static uint32_t last_leaf(uint32_t range)
+{
+    uint32_t out[4];
+    cpuid(range, 0, out);
+    return out[0];
+}
+
+/* Of a leaf that the CPU does not have it says what it says of another, which may be a CPU's own. */
+static uint32_t fill(struct cpuid_entry **e, uint32_t leaf, uint32_t subleaf)
+{
+    if (leaf > g_last_leaf[leaf >> 31]) {
+        return 0;
+    }
     (*e)->leaf = leaf;
     (*e)->subleaf = subleaf;
     cpuid(leaf, subleaf == ANY_SUBLEAF ? 0 : subleaf, (*e)->out);
-    ++*e;
+    return (*e)++->out[0];
 }
 
 void stub_cpuid_prepare(void)
 {
-    static const uint32_t plain[] = {0, 2, 0x19, 0x80000000, 0x80000001, 0x80000007, 0x80000008};
     struct cpuid_entry *e = stub_cpuid_table;
     if (stub_cpuid_size) {
         return;
     }
-    for (uint32_t i = 0; i < CACHE_LEAVES; i++) {
-        fill(&e, 4, i);
+    g_last_leaf[0] = last_leaf(0);
+    g_last_leaf[1] = last_leaf(EXTENDED_LEAVES);
+    for (uint32_t i = 0; i < COUNT(g_plain); i++) {
+        fill(&e, g_plain[i], ANY_SUBLEAF);
     }
-    for (uint32_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-        fill(&e, plain[i], ANY_SUBLEAF);
+    for (uint32_t i = 0; i < COUNT(g_caches); i++) {
+        for (uint32_t j = 0; j < CACHE_LEAVES && fill(&e, g_caches[i], j) != 0; j++) {
+        }
     }
     fill(&e, 7, 0);
     fill(&e, 7, 1);

@@ -357,23 +357,46 @@ static void patch_movs(const struct stub_seen *list, uint64_t count)
     page_close(&tramp_page);
 }
 
-void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count)
+static void patch_cpuids(const struct stub_seen *list, uint64_t count)
 {
-    uint64_t first = 0, end;
+    for (uint64_t i = 0; i < count; i++) {
+        if (seen_is_cpuid(list[i].nr)) {
+            patch_cpuid(&list[i]);
+        }
+    }
+}
+
+/* If one of the program's was seen, all that matter were. */
+static uint64_t unseen_cpuids(uint64_t text, uint64_t size, const struct stub_seen *list,
+                              uint64_t count, struct stub_seen *out)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (seen_is_cpuid(list[i].nr)) {
+            return 0;
+        }
+    }
+    return cpuid_idioms(text, size, out, LEAD_COUNT);
+}
+
+void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count,
+                      enum stub_text how)
+{
+    struct stub_seen unseen[LEAD_COUNT];
+    uint64_t first = 0, end, unseen_count = 0;
     while (first < count && list[first].address - text > size) {
         first++;
     }
     for (end = first; end < count && list[end].address - text <= size; end++) {
     }
-    if (first == end || mem_protect(text, size, PROT_RWX) != 0) {
+    if (how == TEXT_OF_SPARES) {
+        unseen_count = unseen_cpuids(text, size, &list[first], end - first, unseen);
+    }
+    if ((first == end && unseen_count == 0) || mem_protect(text, size, PROT_RWX) != 0) {
         return;
     }
     patch_movs(&list[first], end - first);
-    for (uint64_t i = first; i < end; i++) {
-        if (seen_is_cpuid(list[i].nr)) {
-            patch_cpuid(&list[i]);
-        }
-    }
+    patch_cpuids(&list[first], end - first);
+    patch_cpuids(unseen, unseen_count);
     mem_protect(text, size, PROT_RX);
 }
 

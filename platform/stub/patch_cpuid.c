@@ -10,13 +10,23 @@
  *
  * The trampoline begins with the instructions that the jump skips. They are of a few kinds, all of which do the same
  * anywhere. What only looks like one, as the end of a longer instruction may, is left alone: when the cpuid was seen, the registers
- * had to have what these would have put there. The last three forms take a page for the trampoline where the code says it must be.
+ * had to have what these would have put there. Where no cpuid is ever seen, since the host can't let them fault (cpuid.c), there are
+ * only the *idioms*: a cpuid right behind a mov of one of the leaves that the table has to eax, with no more between them than what sets
+ * ecx. That is seven bytes and more, of which six are always the same. The last three forms take a page for the trampoline where the code says it must be.
  */
+#include <asm/unistd.h>
+
 #include "platform/stub/stub.h"
 
 #define BEFORE    10 /* bytes that are looked at: cpuid itself, and up to 8 before it */
 #define JUMP_NEAR 5
 #define JUMP_PUN  2
+
+#define SUBLEAF_MAX    64U
+#define IDIOM_MAX      12 /* bytes */
+#define IDIOMS_STEP    1024UL
+#define IDIOMS_WITHIN  (2UL << 20) /* of a program: C libraries are linked before that */
+#define MADV_DONTNEED_ 4
 
 struct stub_lead stub_leads[LEAD_COUNT];
 static uint32_t g_lead_count;
@@ -153,4 +163,43 @@ void patch_cpuid(const struct stub_seen *seen)
     if (at) {
         redirect(s, at, b, lead, jump, JUMP_PUN);
     }
+}
+
+/* Where the cpuid ends if b begins an idiom; b[-1] can be read. Return: 0 if it does not. */
+static uint64_t idiom_size(const uint8_t *b)
+{
+    uint32_t leaf, subleaf;
+    uint64_t size = 5;
+    __builtin_memcpy(&leaf, b + 1, 4);
+    if (b[0] != 0xb8 || is_prefix(b[-1]) || !stub_cpuid_tells(leaf)) {
+        return 0;
+    }
+    if (b[5] == 0x31 && b[6] == 0xc9) { /* xor %ecx, %ecx */
+        size += 2;
+    } else if (b[5] == 0xb9) { /* mov $subleaf, %ecx */
+        __builtin_memcpy(&subleaf, b + 6, 4);
+        size += subleaf <= SUBLEAF_MAX ? 5 : 0;
+    }
+    return b[size] == 0x0f && b[size + 1] == 0xa2 ? size + 2 : 0;
+}
+
+uint64_t cpuid_idioms(uint64_t text, uint64_t size, struct stub_seen *out, uint64_t max)
+{
+    uint8_t b[1 + IDIOMS_STEP + IDIOM_MAX];
+    uint64_t count = 0, last = size < IDIOMS_WITHIN ? size : IDIOMS_WITHIN;
+    for (uint64_t at = 1; at + IDIOMS_STEP + IDIOM_MAX <= last; at += IDIOMS_STEP) {
+        if (guarded_copy(b, (const void *)(text + at - 1), sizeof(b)) != 0) {
+            break; /* the file has been truncated */
+        }
+        for (uint64_t i = 1; i <= IDIOMS_STEP && count < max; i++) {
+            uint64_t end = b[i] == 0xb8 ? idiom_size(b + i) : 0;
+            if (end) {
+                out[count++] = (struct stub_seen){.address = text + at - 1 + i + end,
+                                                  .nr = SEEN_CPUID | SEEN_CPUID_LED};
+            }
+        }
+    }
+    /* Spares need not have the pages that were only looked at. */
+    gate(__NR_madvise, text, size, MADV_DONTNEED_, 0, 0, 0);
+    return count;
 }

@@ -376,12 +376,14 @@ void stub_join_soon(struct area *area, uint64_t word, uint32_t value);
 void stub_clear_tid(uint64_t at);
 
 /* patch.c */
+enum stub_text { TEXT_OF_PROGRAM, TEXT_OF_SPARES };
 void stub_count_trap(uint64_t ip, uint64_t rax);
 /*
  * Rewrites those sites of the list that end in [text, text + size), which is code of a program that has not begun, whole, and stays
- * one mapping; a text's sites follow each other.
+ * one mapping; a text's sites follow each other. For spares also cpuids that nobody has seen.
  */
-void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count);
+void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list, uint64_t count,
+                      enum stub_text how);
 void stub_patch_for_children(const struct stub_seen *list, uint64_t count);
 /* The code of a kept file: it has sites that are known; rewrites them in writable text that nobody runs yet; is mapped. */
 int stub_library_has_sites(uint32_t number);
@@ -429,6 +431,8 @@ void code_store(uint64_t at, const uint8_t *code, uint64_t size);
 extern struct stub_lead stub_leads[];
 /* A cpuid in text that can be written and has not begun. */
 void patch_cpuid(const struct stub_seen *seen);
+/* What looks so much like a cpuid that it is one, in text of which nothing was changed yet. Return: how many, at most max. */
+uint64_t cpuid_idioms(uint64_t text, uint64_t size, struct stub_seen *out, uint64_t max);
 /* Have the moves before the cpuid that faulted at u done what they seem to do? */
 int cpuid_is_led(const struct stub_ucontext *u);
 
@@ -442,6 +446,8 @@ void stub_cpuid_watch(void);
 void stub_cpuid_trapped(void);
 /* A fault at u. Return: 1 it was such a cpuid, which has been made. */
 int stub_cpuid_fault(struct stub_ucontext *u);
+/* Is the leaf one that the table has? */
+int stub_cpuid_tells(uint32_t leaf);
 /* Fills the table from which rewritten cpuids take their answers. */
 void stub_cpuid_prepare(void);
 extern const char stub_cpuid[];

@@ -23,6 +23,39 @@ static struct regs cpuid(unsigned leaf, unsigned subleaf)
     return r;
 }
 
+/* As compilers write it; cpuid() above has its leaf from a register. */
+#define CHECK_WRITTEN(how, leaf, subleaf)                                                          \
+    do {                                                                                           \
+        struct regs w, r = cpuid_again(leaf, subleaf);                                             \
+        __asm__ volatile("mov %4, %%eax\n" how "cpuid"                                             \
+                         : "=&a"(w.a), "=&b"(w.b), "=c"(w.c), "=&d"(w.d)                           \
+                         : "i"(leaf), "i"(subleaf), "c"(subleaf));                                 \
+        CHECK(memcmp(&w, &r, sizeof(w)) == 0);                                                     \
+    } while (0)
+
+static __attribute__((noinline)) struct regs cpuid_again(volatile unsigned leaf,
+                                                         volatile unsigned subleaf)
+{
+    return cpuid(leaf, subleaf);
+}
+
+static void check_written(void)
+{
+    CHECK_WRITTEN("", 0, 0);
+    CHECK_WRITTEN("", 0x80000000, 0);
+    CHECK_WRITTEN("", 0x80000005, 0);
+    CHECK_WRITTEN("", 0x80000006, 0);
+    CHECK_WRITTEN("", 0x80000007, 0);
+    CHECK_WRITTEN("", 0x80000008, 0);
+    CHECK_WRITTEN("xor %%ecx, %%ecx\n", 7, 0);
+    CHECK_WRITTEN("xor %%ecx, %%ecx\n", 4, 0);
+    CHECK_WRITTEN("mov %5, %%ecx\n", 4, 1);
+    CHECK_WRITTEN("mov %5, %%ecx\n", 0xd, 1);
+    CHECK_WRITTEN("mov %5, %%ecx\n", 0x8000001d, 1);
+    CHECK_WRITTEN("mov %5, %%ecx\n", 0x8000001d, 3);
+    CHECK_WRITTEN("mov %5, %%ecx\n", 0x8000001d, 31);
+}
+
 /* Bytes of the data cache of that level, by leaf 4; 0: the processor does not say. */
 static long cache_size(unsigned level)
 {
@@ -54,6 +87,7 @@ static void check_processor(void)
     __builtin_cpu_init();
     CHECK_EQ(!!__builtin_cpu_supports("sse4.2"), cpuid(1, 0).c >> 20 & 1);
     CHECK_EQ(!!__builtin_cpu_supports("bmi2"), cpuid(7, 0).b >> 8 & 1);
+    check_written();
     struct regs again = cpuid(4, 1), first = cpuid(4, 1);
     CHECK(memcmp(&again, &first, sizeof(first)) == 0);
 }
