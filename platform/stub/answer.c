@@ -21,14 +21,25 @@
 #define ERESTART_RESTARTBLOCK_ 516
 #define FUTEX_COMMAND          0x7fU
 #define FUTEX_WAIT_            0U
+#define FUTEX_WAKE_PRIVATE_    0x81U
 #define FUTEX_WAIT_BITSET_     9U
 #define SA_RESTORER_           0x04000000UL
 #define NEVER_BLOCKED          (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
+
+/* pthread_once and semaphores wake whoever may wait, and in a process of one thread nobody does. */
+static int wakes_nobody(const uint64_t *a)
+{
+    return (uint32_t)a[1] == FUTEX_WAKE_PRIVATE_ && (a[0] & 3) == 0 && a[0] < TASK_SIZE &&
+           stub_single_threaded();
+}
 
 static long stub_futex(struct area *area)
 {
     const uint64_t *a = area->args;
     uint32_t op = (uint32_t)a[1] & FUTEX_COMMAND;
+    if (wakes_nobody(a)) {
+        return 0;
+    }
     if (a[0] == area->made_tid && (op == FUTEX_WAIT_ || op == FUTEX_WAIT_BITSET_)) {
         stub_join_soon(area, a[0], (uint32_t)a[2]);
     }
@@ -56,7 +67,7 @@ static long stub_arch_prctl(uint64_t code, uint64_t addr)
     switch (code) {
     case 0x1001: /* ARCH_SET_GS */
     case 0x1002: /* ARCH_SET_FS */
-        if (addr >= 0x7ffffffff000UL) {
+        if (addr >= TASK_SIZE) {
             return -1; /* EPERM, as Linux */
         }
         if (code == 0x1002) {

@@ -13,7 +13,6 @@
 
 #define OWN_POSITION  UINT64_MAX /* of preadv2 and pwritev2 */
 #define IOV_MAX_      8
-#define USER_END      0x7ffffffff000UL
 #define KEPT_READ_MAX 0x10000UL /* whoever reads more of a file reads it often: it is mapped then */
 
 static uint32_t lease_number(uint64_t fd)
@@ -90,7 +89,7 @@ long stub_transfer(uint64_t at, const struct iov *v, uint64_t skip, uint64_t n, 
 static int iov_plausible(const struct iov *v, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        if (v[i].base >= USER_END || v[i].size > USER_END - v[i].base) {
+        if (v[i].base >= TASK_SIZE || v[i].size > TASK_SIZE - v[i].base) {
             return 0;
         }
     }

@@ -22,7 +22,6 @@
 #define MAP_PLAIN (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
 #define MS_BOTH   5UL /* MS_ASYNC, MS_SYNC */
 #define MS_ANY    7UL
-#define TASK_SIZE 0x7ffffffff000UL
 
 /* Whole pages that the filter knows to be outside the slice. */
 static int is_plain_range(uint64_t addr, uint64_t size)

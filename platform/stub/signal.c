@@ -12,7 +12,6 @@
 #include "platform/stub/stub.h"
 
 #define EFLAGS_FIX    0x50dd5UL /* AC OF DF TF SF ZF AF PF CF RF: what a frame may change */
-#define TASK_SIZE     0x7ffffffff000UL
 #define NEVER_BLOCKED (1UL << 8 | 1UL << 18) /* SIGKILL, SIGSTOP */
 #define RED_ZONE      128
 #define PAGE_FAULT    14

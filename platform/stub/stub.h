@@ -102,6 +102,7 @@ struct stub_ucontext {
 };
 
 /* Linux's. */
+#define TASK_SIZE      0x7ffffffff000UL
 #define PROT_READ_     1UL
 #define PROT_WRITE_    2UL
 #define PROT_EXEC_     4UL
