@@ -10,9 +10,12 @@
  *
  * The trampoline begins with the instructions that the jump skips. They are of a few kinds, all of which do the same
  * anywhere. What only looks like one, as the end of a longer instruction may, is left alone: when the cpuid was seen, the registers
- * had to have what these would have put there. Where no cpuid is ever seen, since the host can't let them fault (cpuid.c), there are
+ * had to have what these would have put there. The last three forms take a page for the trampoline where the code says it must be.
+ *
+ * Where no cpuid is ever seen, since the host can't let them fault (cpuid.c), there are
  * only the *idioms*: a cpuid right behind a mov of one of the leaves that the table has to eax, with no more between them than what sets
- * ecx. That is seven bytes and more, of which six are always the same. The last three forms take a page for the trampoline where the code says it must be.
+ * ecx. That is seven bytes and more, of which six are always the same. DEVIATION: a constant in the code of a program that is one of a
+ * template's, with exactly those bytes in it, would be another there.
  */
 #include <asm/unistd.h>
 
