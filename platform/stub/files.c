@@ -176,6 +176,9 @@ static int take_range(struct platform_lease *l, uint64_t word, int own, uint64_t
                word_replace(&l->size, size, size + n);
     }
     *pos = own ? word & LEASE_POSITION : *pos;
+    if (l->flags & LEASE_READ && *pos / 4096 > (word_load(&l->size) + 4095) / 4096) {
+        return 0; /* it leaves a hole, which a read by the mapping would fill */
+    }
     return *pos <= capacity && n <= capacity - *pos &&
            (!own || word_replace(&l->position, word, word + n));
 }

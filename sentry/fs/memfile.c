@@ -203,6 +203,7 @@ ssize_t memfile_write(struct memfile *m, struct uio *src, int64_t pos)
         if (n <= 0) {
             return done ? (ssize_t)done : n;
         }
+        m->sparse |= (uint64_t)pos >> PAGE_SHIFT > memfile_pages_of(m->size);
         pos += n;
         m->size = MAX(m->size, pos);
         if (bounce && n < (ssize_t)want) {
@@ -248,6 +249,7 @@ int memfile_truncate(struct memfile *m, int64_t size)
             return r;
         }
     }
+    m->sparse |= memfile_pages_of(size) > memfile_pages_of(m->size);
     m->size = size;
     return 0;
 }
@@ -293,7 +295,7 @@ static int allocate(struct memfile *m, int64_t offset, int64_t end)
  * @offset, @size: checked by the caller: not negative, size > 0, no overflow.
  *
  * DEVIATION: FALLOC_FL_ZERO_RANGE works, which Linux's tmpfs refuses: the same code serves files whose
- * native file system has it.
+ * native file system has it. What was reserved, but not written, is data to SEEK_DATA until the file is mapped or leased.
  */
 int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
 {
@@ -307,6 +309,7 @@ int memfile_fallocate(struct memfile *m, int mode, int64_t offset, int64_t size)
     if (r < 0) {
         return r;
     }
+    m->sparse = true; /* what is reserved is no data */
     if (m->fd >= 0) {
         if (kind != FALLOC_FL_PUNCH_HOLE &&
             !memfile_affords(m->budget, memfile_pages_of(end) - ((uint64_t)offset >> PAGE_SHIFT))) {

@@ -30,6 +30,7 @@ struct memfile {
     uint64_t reserved; /* pages of the budget that a lease may yet fill */
     bool mapped;       /* guests have it mapped: they see where fd ends */
     bool leased;       /* for writing, at some time */
+    bool sparse;       /* it may have holes, as it may not when this is not set */
 };
 
 /* So many more pages, beside what is kept for others. */
@@ -47,9 +48,11 @@ MUST_CHECK int memfile_fallocate(struct memfile *m, int mode, int64_t offset, in
 MUST_CHECK int64_t memfile_seek(struct memfile *m, int64_t offset, int whence);
 /* A host fd that shows the bytes; from now on it holds them. Errors: what memfd_create gives, -ENOMEM. */
 MUST_CHECK int memfile_map(struct memfile *m, struct file_map *out);
+/* Who reads it by a mapping would make pages of them. */
+bool memfile_has_holes(struct memfile *m);
 /*
  * A host fd for a lease, and up to where it may be written. limit: the most that is wanted. Errors: -EBUSY others see
- * where the file ends; -EFBIG too large to move now; -ENOSPC; as memfile_map.
+ * where the file ends; -EFBIG too large to move now; -EPERM to be read only, but it has holes; -ENOSPC; as memfile_map.
  */
 MUST_CHECK int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
                              uint64_t *out_capacity);

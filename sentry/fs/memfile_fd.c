@@ -101,6 +101,14 @@ int memfile_map(struct memfile *m, struct file_map *out)
 
 /* --- leases --- */
 
+bool memfile_has_holes(struct memfile *m)
+{
+    if (m->sparse && m->pages >= memfile_pages_of(m->size)) {
+        m->sparse = m->size > 0 && memfile_seek(m, 0, SEEK_HOLE) < m->size;
+    }
+    return m->sparse;
+}
+
 int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
                   uint64_t *out_capacity)
 {
@@ -110,6 +118,9 @@ int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
     }
     if (m->fd < 0 && m->size > LEASE_MOVE_MAX) {
         return -EFBIG;
+    }
+    if (!write && memfile_has_holes(m)) {
+        return -EPERM;
     }
     if (write) {
         capacity = ALIGN_UP(capacity + capacity / 2 + LEASE_ROOM, PAGE_SIZE);
@@ -150,6 +161,7 @@ void memfile_lease_end(struct memfile *m, int64_t size, bool written)
     m->size = size;
     if (written) {
         memfile_correct_charge(m);
+        m->sparse |= m->pages < memfile_pages_of(size);
     }
 }
 

@@ -242,7 +242,9 @@ int mem_file_mmap(struct file *f, int prot, int flags, struct file_map *out)
 int mem_file_lease(struct file *f, struct lease_terms *out)
 {
     struct mem_node *node = mem_node(f->inode);
-    *out = (struct lease_terms){.writable = file_writable(f), .size = node->data.size};
+    *out = (struct lease_terms){.writable = file_writable(f),
+                                .size = node->data.size,
+                                .sparse = memfile_has_holes(&node->data)};
     inode_changed(f->inode); /* blocks, if its bytes have to move for it */
     return memfile_lease(&node->data, out->writable, LEASE_FILE_MAX, &out->host_fd, &out->capacity);
 }

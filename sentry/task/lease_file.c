@@ -126,7 +126,7 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
     }
     l->capacity = p->capacity = capacity;
     l->closable = lease_is_closable(l);
-    p->flags = LEASE_READ * file_readable(f) | LEASE_WRITE * l->writable |
+    p->flags = LEASE_READ * (file_readable(f) && !terms->sparse) | LEASE_WRITE * l->writable |
                LEASE_CLOSABLE * l->closable | LEASE_EXEC * may_be_executed(f) |
                (f->flags & O_APPEND ? LEASE_APPEND : 0) |
                LEASE_COPIES * (l->copied && f->inode->writers == 0) |

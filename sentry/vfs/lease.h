@@ -16,6 +16,7 @@ struct lease_terms {
     int64_t size;      /* of the file */
     uint64_t capacity; /* bytes behind host_fd, >= size: so far the file can grow without asking */
     bool writable;
+    bool sparse; /* its holes are to stay holes: nothing is read by a mapping */
     bool frozen; /* neither bytes nor size change while it is leased, whatever anybody does */
 };
 
