@@ -122,8 +122,10 @@ static int sendfile_check(struct task *t, const struct copy_end *in, struct copy
         return -EBADF;
     }
     /* Data that can't be read again may not be taken before it is known to fit. */
-    bool reads = in->file->ops->read && !S_ISDIR(in->file->inode->mode);
-    if (in->file->ops->llseek == no_llseek || (count > 0 && !reads)) {
+    const struct file *from = in->file;
+    bool reads = from->ops->read && !S_ISDIR(from->inode->mode);
+    bool streams = file_is_pipe(out->file) && (count == 0 || S_ISSOCK(from->inode->mode));
+    if ((from->ops->llseek == no_llseek && !streams) || (count > 0 && !reads)) {
         return -EINVAL;
     }
     bool appends = out->file->flags & O_APPEND && !file_is_pipe(out->file);
@@ -155,7 +157,10 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
     if (r < 0) {
         return r;
     }
-    const ssize_t n = copy_data(t, &in, &out, MIN(count, MAX_RW_COUNT));
+    count = MIN(count, MAX_RW_COUNT);
+    const ssize_t n = file_is_pipe(out.file)
+                          ? splice_to_pipe(t, &in, &out, count, out.file->flags & O_NONBLOCK)
+                          : copy_data(t, &in, &out, count);
     if (n > 0) {
         r = copy_end_finish(t, &out);
     }

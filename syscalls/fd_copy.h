@@ -19,5 +19,11 @@ MUST_CHECK int copy_end_finish(struct task *t, struct copy_end *e);
 void copy_end_put(struct copy_end *e);
 #define AUTO_COPY_END __attribute__((cleanup(copy_end_put))) struct copy_end
 
+/*
+ * Anything's data into a pipe while there is room, for which it waits once (fd_splice.c). Return: bytes. Context: may block.
+ * Errors: -EAGAIN no room, and nonblock; of reading and writing.
+ */
+MUST_CHECK ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out,
+                                  size_t len, bool nonblock);
 /* Writes kernel memory to out at its position, with RLIMIT_FSIZE and SIGPIPE. Return: bytes. Context: may block. */
 MUST_CHECK ssize_t copy_write(struct task *t, struct copy_end *out, void *buf, size_t size);

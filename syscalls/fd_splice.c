@@ -71,9 +71,9 @@ static ssize_t splice_from_pipe(struct task *t, struct file *in, struct copy_end
     return done ? done : r;
 }
 
-/* Anything's data into a pipe, a page at a time while there is room. */
-static ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out, size_t len,
-                              bool nonblock)
+/* A page at a time. */
+ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out, size_t len,
+                       bool nonblock)
 {
     const bool stream = in->file->ops->llseek == no_llseek;
     AUTO_FREE char *buf = malloc(PAGE_SIZE);

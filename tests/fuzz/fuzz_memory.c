@@ -196,25 +196,51 @@ static void op_touch(void)
     close(p[1]);
 }
 
+/*
+ * Neighbours of one file are shown as one: whether they are one to the kernel depends on the open file descriptions, of which those that
+ * the sandbox maps are others.
+ */
+struct mapping {
+    unsigned long start, end, offset;
+    char perms[5], name[64];
+};
+
+static void show_mapping(const struct mapping *m)
+{
+    if (m->end) {
+        printf("  %4lx-%4lx %s %lx %s", m->start, m->end, m->perms, m->offset, m->name);
+    }
+}
+
 static void show_map(void)
 {
     char line[512];
+    struct mapping last = {0};
     FILE *f = fopen("/proc/self/maps", "r");
     if (!f) {
         return;
     }
     while (fgets(line, sizeof(line), f)) {
-        unsigned long start, end, offset;
-        char perms[5];
+        struct mapping m;
         int name = 0;
-        if (sscanf(line, "%lx-%lx %4s %lx %*s %*u %n", &start, &end, perms, &offset, &name) < 4 ||
-            start < (unsigned long)g_base || start >= (unsigned long)g_base + PAGES * PAGE) {
+        if (sscanf(line, "%lx-%lx %4s %lx %*s %*u %n", &m.start, &m.end, m.perms, &m.offset,
+                   &name) < 4 ||
+            m.start < (unsigned long)g_base || m.start >= (unsigned long)g_base + PAGES * PAGE) {
             continue;
         }
         char *slash = strrchr(line + name, '/');
-        printf("  %4lx-%4lx %s %lx %s", (start - (unsigned long)g_base) / PAGE,
-               (end - (unsigned long)g_base) / PAGE, perms, offset, slash ? slash : "\n");
+        m.start = (m.start - (unsigned long)g_base) / PAGE;
+        m.end = (m.end - (unsigned long)g_base) / PAGE;
+        snprintf(m.name, sizeof(m.name), "%s", slash ? slash : "\n");
+        if (slash && strcmp(slash, last.name) == 0 && strcmp(m.perms, last.perms) == 0 &&
+            m.start == last.end && m.offset == last.offset + (last.end - last.start) * PAGE) {
+            last.end = m.end;
+            continue;
+        }
+        show_mapping(&last);
+        last = m;
     }
+    show_mapping(&last);
     fclose(f);
 }
 
