@@ -184,6 +184,16 @@ static inline int platform_creates_has(const volatile struct platform_creates *c
     return c->filter[first / 64] >> first % 64 & c->filter[second / 64] >> second % 64 & 1;
 }
 
+/*
+ * Record locks that the process has set and dropped on the file of one lease, since nobody else has any there: a log, while it is
+ * LOG_GRANTED. type: F_RDLCK, F_WRLCK or F_UNLCK.
+ */
+#define LOCKS_MAX 16U
+struct platform_lock {
+    int64_t start, end; /* inclusive; INT64_MAX: wherever the file ends */
+    uint32_t type, pad;
+};
+
 struct platform_lease_page {
     uint8_t lease_of[LEASE_FD_MAX]; /* 0, 1 + index into leases, or LEASE_IDLE */
     uint64_t closes; /* leases whose fds the process has closed, or opened: a bit each */
@@ -203,5 +213,10 @@ struct platform_lease_page {
     struct platform_lease leases[LEASE_MAX];
     struct platform_names names; /* no files: names_page.h */
     struct platform_creates creates;
+    uint64_t
+        lock_word; /* LOG_GRANTED, and how many locks has: the sentry takes them by setting that to 0 */
+    uint32_t lock_lease; /* 1 + index of the lease */
+    uint32_t pad3;
+    struct platform_lock locks[LOCKS_MAX];
 };
 _Static_assert(sizeof(struct platform_lease_page) <= 0x20000, "one channel slot");

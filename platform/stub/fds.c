@@ -11,6 +11,8 @@
 #define F_SETFD_         2
 #define F_GETFL_         3
 #define F_DUPFD_CLOEXEC_ 1030
+#define F_SETLK_         6
+#define F_SETLKW_        7
 #define SEEK_MAX_        4U
 #define ESPIPE_          29
 
@@ -55,6 +57,9 @@ long stub_fcntl(const uint64_t *a)
     uint32_t command = (uint32_t)a[1];
     if (command == F_DUPFD_ || command == F_DUPFD_CLOEXEC_) {
         return stub_copy_directory(fd, a[2], command == F_DUPFD_CLOEXEC_);
+    }
+    if (command == F_SETLK_ || command == F_SETLKW_) {
+        return stub_lock(fd, a[2]);
     }
     uint32_t *word, known = known_of(fd, &word);
     if (!known) {

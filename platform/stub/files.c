@@ -276,6 +276,33 @@ static long lease_seek(uint64_t fd, uint64_t offset, uint32_t whence)
     return NOT_OURS;
 }
 
+/* Linux's struct flock. */
+struct lock_request {
+    int16_t type, whence;
+    int64_t start, size;
+    int32_t pid;
+};
+
+long stub_lock(uint64_t fd, uint64_t request)
+{
+    static const uint8_t needs[] = {LEASE_READ, LEASE_WRITE, 0}; /* F_RDLCK, F_WRLCK, F_UNLCK */
+    struct platform_lease_page *page = lease_page();
+    struct lock_request r;
+    uint64_t word, map, logged = word_load(&page->lock_word), count = logged & LOG_COUNT;
+    if (!(logged & LOG_GRANTED) || page->lock_lease != lease_number(fd) || count >= LOCKS_MAX ||
+        !stub_single_threaded() || guarded_copy(&r, (const void *)request, sizeof(r)) != 0) {
+        return NOT_OURS;
+    }
+    if (r.type < 0 || (uint64_t)r.type >= sizeof(needs) || r.whence != 0 || r.start < 0 ||
+        r.size < 0 || r.size > INT64_MAX - r.start || !lease_of(fd, needs[r.type], &word, &map)) {
+        return NOT_OURS;
+    }
+    page->locks[count] = (struct platform_lock){.start = r.start,
+                                                .end = r.size ? r.start + r.size - 1 : INT64_MAX,
+                                                .type = (uint32_t)r.type};
+    return word_replace(&page->lock_word, logged, logged + 1) ? 0 : NOT_OURS;
+}
+
 static long lease_stat(uint64_t fd, uint64_t out)
 {
     uint64_t word, map;

@@ -271,6 +271,7 @@ long stub_wall_time(uint64_t time[2]);
 
 /* files.c */
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
+long stub_lock(uint64_t fd, uint64_t request);  /* F_SETLK, F_SETLKW; or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
 /* The same as a copy of n bytes, if such a mapping may be one. */
 long stub_map_bytes(const uint64_t *args, uint64_t from, uint64_t n);

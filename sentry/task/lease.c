@@ -5,6 +5,7 @@
  *   lease_pipe.c   pipes: a ring of bytes that the processes at both ends share
  *   lease_close.c  regular files that were just opened: position, size, attributes; and closing them
  *   lease_directory.c  directories that were just opened: attributes, entries; closing and copying their fds
+ *   lease_locks.c  record locks on a leased file
  *   notes.c        memory files that were just opened or made: what is done to them is told later
  *   here           files of which the process knows one thing: an epoll set that nothing is ready, until
  *                  something is; /dev/zero and /dev/null what they are
@@ -330,6 +331,8 @@ static void consider_fcntl(struct task *t)
     unsigned cmd = (unsigned)t->syscall_args[1];
     if (cmd == F_GETFL || cmd == F_GETFD || cmd == F_SETFD) {
         asked_about_fd(t, 1);
+    } else if (cmd == F_SETLK || cmd == F_SETLKW) {
+        lease_locks_called(t, (int)t->syscall_args[0]);
     }
 }
 

@@ -57,11 +57,12 @@ static void take_over(struct file_lease *base)
     uint64_t size = __atomic_exchange_n(&p->size, LEASE_NO_SIZE, __ATOMIC_SEQ_CST);
     uint64_t written = __atomic_exchange_n(&p->written_at, 0, __ATOMIC_SEQ_CST);
     lease_take_touch(base);
+    bool locked = lease_locks_take(l);
     if (l->prepared) {
         lease_open_taken(l, word);
         return;
     }
-    l->idle_holds = word == l->word && !written ? l->idle_holds + 1 : 0;
+    l->idle_holds = word == l->word && !written && !locked ? l->idle_holds + 1 : 0;
     bool closed = l->closable && (word & LEASE_CLOSED);
     if (closed || (word & LEASE_VALID)) {
         f->pos = (int64_t)(word & LEASE_POSITION);
@@ -140,6 +141,7 @@ static void publish(struct regular_lease *l, const struct lease_terms *terms)
     if (l->writable) {
         l->given_at = clock_pair_now();
     }
+    lease_locks_give(l);
     __atomic_store_n(&p->size, (uint64_t)terms->size, __ATOMIC_SEQ_CST);
     l->word = l->prepared ? LEASE_READY : LEASE_VALID | (uint64_t)f->pos;
     l->word |= generation * LEASE_GENERATION;

@@ -78,6 +78,7 @@ struct regular_lease {
     bool stat_given;    /* stat, as it is out now, is made of this: */
     struct inode_mark stat_of;
     unsigned idle_holds; /* in a row */
+    unsigned locked;     /* calls that set or dropped a lock: lease_locks.c */
     uint64_t word;       /* position word as it was given */
     struct clock_pair given_at;
     struct list
@@ -101,6 +102,8 @@ struct lease_table {
     bool stale_rings[RING_MAX]; /* still mapped */
     bool busy;         /* a thread of the process maps or unmaps: free places are its alone */
     bool unmap_wanted; /* ... and it shall unmap all that is stale when it is done */
+    struct regular_lease *locker; /* whose file the process locks; or NULL */
+    int locker_pid;
     struct list facts;
     struct fd_closes closes;
     struct note_table *notes; /* owned, or NULL */
@@ -211,6 +214,13 @@ void lease_open_settle(struct lease_table *table, uint64_t bits);
 void lease_open_withdraw(struct lease_table *table);
 /* The owner's part of lease_free. */
 void lease_open_disown(struct regular_lease *l);
+
+/* lease_locks.c: the locks that the process has set on l's file by itself become the file's. Return: whether there were any. */
+bool lease_locks_take(struct regular_lease *l);
+/* l is given to its process: it may set locks on the file, if that is worth it. */
+void lease_locks_give(struct regular_lease *l);
+/* t's process has set or dropped a lock by fd. */
+void lease_locks_called(struct task *t, int fd);
 
 void lease_end_regular(struct lease_table *table);
 void lease_end_rings(struct lease_table *table);

@@ -41,6 +41,7 @@ struct file_lease {
     unsigned holders; /* tasks in whose system call the file is used */
     bool writes;      /* the processes may change the file */
     bool touches;     /* its first read will change the access time, or has, untold */
+    bool locks;       /* its process sets and drops locks on the file */
     bool ended;
 };
 

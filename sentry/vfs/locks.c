@@ -127,6 +127,22 @@ static bool would_deadlock(const void *owner, const void *blocker)
     return false;
 }
 
+/* F_GETLK tells of the first: owner after owner, each one's by where they start. Return: the link before which such a lock belongs. */
+static struct list *place_for(struct inode *inode, const void *owner, int64_t start)
+{
+    struct list *place = &inode->locks;
+    struct file_lock *l;
+    list_for_each_entry (l, &inode->locks, link) {
+        if (l->family == LOCK_RECORD && l->owner == owner) {
+            if (l->range.start > start) {
+                return &l->link;
+            }
+            place = l->link.next;
+        }
+    }
+    return place;
+}
+
 /*
  * Makes r what owner has on its range: merges equal neighbours, cuts what differs.
  * spare[0] becomes the new lock, spare[1] the right half of a lock that is cut in two.
@@ -171,7 +187,7 @@ static void apply_range(struct file *f, const void *owner, const struct lock_ran
         struct file_lock *fresh = take(&spare[0]);
         *fresh =
             (struct file_lock){.family = LOCK_RECORD, .owner = owner, .file = f, .range = merged};
-        list_add_tail(&fresh->link, &inode->locks);
+        list_add_tail(&fresh->link, place_for(inode, owner, merged.start));
     }
     waitq_wake(&inode->lock_wait, 0);
 }
@@ -241,6 +257,28 @@ void file_lock_test(struct file *f, const void *owner, struct lock_range *r)
     }
 }
 
+bool locks_have_rival(const struct inode *inode, const void *owner)
+{
+    const struct file_lock *l;
+    list_for_each_entry (l, &inode->locks, link) {
+        if (l->family == LOCK_RECORD && l->owner != owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What processes have locked by themselves is among the inode's locks then. */
+static void take_leased(struct inode *inode)
+{
+    struct file_lease *l, *next;
+    list_for_each_entry_safe (l, next, &inode->leases, inode_link) {
+        if (l->locks && g_file_lease_hold) {
+            g_file_lease_hold(l);
+        }
+    }
+}
+
 /* Return: whether anything was dropped. */
 static bool drop_flock(struct file *f)
 {
@@ -306,6 +344,7 @@ void locks_remove_posix(struct file *f, const void *owner)
 {
     struct file_lock *l, *tmp;
     bool dropped = false;
+    take_leased(f->inode);
     list_for_each_entry_safe (l, tmp, &f->inode->locks, link) {
         if (l->family == LOCK_RECORD && l->owner == owner) {
             lock_free(l);

@@ -30,6 +30,8 @@ MUST_CHECK int file_lock_set(struct file *f, const void *owner, const struct loc
                              bool wait);
 /* F_GETLK: *r becomes the first conflicting lock, or type F_UNLCK with the rest untouched. */
 void file_lock_test(struct file *f, const void *owner, struct lock_range *r);
+/* Others than owner have record locks on the inode. */
+bool locks_have_rival(const struct inode *inode, const void *owner);
 /* flock(2). op: LOCK_SH, LOCK_EX or LOCK_UN. Errors: -EAGAIN (EWOULDBLOCK), -ERESTARTSYS, -ENOMEM. */
 MUST_CHECK int file_flock(struct file *f, int op, bool wait);
 
