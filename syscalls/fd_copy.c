@@ -115,24 +115,40 @@ static int sendfile_check_in(struct task *t, struct copy_end *in)
     return r == 0 && in->pos < 0 ? -EINVAL : r;
 }
 
+/* Data that can't be read again may not be taken before it is known to fit: of streams, only sockets', into a pipe. */
+static bool sendfile_reads(const struct file *from, bool to_pipe)
+{
+    if (!from->ops->read || S_ISDIR(from->inode->mode)) {
+        return false;
+    }
+    return from->ops->llseek != no_llseek || (to_pipe && S_ISSOCK(from->inode->mode));
+}
+
 static int sendfile_check(struct task *t, const struct copy_end *in, struct copy_end *out,
                           size_t count)
 {
     if (!file_writable(out->file)) {
         return -EBADF;
     }
-    /* Data that can't be read again may not be taken before it is known to fit. */
-    const struct file *from = in->file;
-    bool reads = from->ops->read && !S_ISDIR(from->inode->mode);
-    bool streams = file_is_pipe(out->file) && (count == 0 || S_ISSOCK(from->inode->mode));
-    if ((from->ops->llseek == no_llseek && !streams) || (count > 0 && !reads)) {
+    bool to_pipe = file_is_pipe(out->file), nothing = count == 0;
+    bool may_ask = to_pipe || (nothing && in->file->ops->llseek != no_llseek);
+    if (!may_ask && !sendfile_reads(in->file, false)) {
         return -EINVAL;
     }
-    bool appends = out->file->flags & O_APPEND && !file_is_pipe(out->file);
+    bool appends = out->file->flags & O_APPEND && !to_pipe;
     if (appends || !out->file->ops->write) {
         return -EINVAL;
     }
     return copy_end_position(t, out);
+}
+
+/* The pipe comes first: what can't be read is found out when there is room, and somebody to read it. */
+static ssize_t sendfile_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out,
+                                size_t count)
+{
+    bool reads = sendfile_reads(in->file, true);
+    ssize_t n = splice_to_pipe(t, in, out, reads ? count : 0, out->file->flags & O_NONBLOCK);
+    return n == 0 && count > 0 && !reads ? -EINVAL : n;
 }
 
 long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t count)
@@ -158,9 +174,8 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
         return r;
     }
     count = MIN(count, MAX_RW_COUNT);
-    const ssize_t n = file_is_pipe(out.file)
-                          ? splice_to_pipe(t, &in, &out, count, out.file->flags & O_NONBLOCK)
-                          : copy_data(t, &in, &out, count);
+    const ssize_t n = file_is_pipe(out.file) ? sendfile_to_pipe(t, &in, &out, count)
+                                             : copy_data(t, &in, &out, count);
     if (n > 0) {
         r = copy_end_finish(t, &out);
     }

@@ -82,6 +82,9 @@ ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out
         return -ENOMEM;
     }
     int r = wait_ready(out->file, EPOLLOUT, nonblock);
+    if (r == 0 && file_poll(out->file, NULL) & EPOLLERR) {
+        r = (int)write_result(t, out->file, -EPIPE); /* nobody reads: nothing is fetched */
+    }
     while (r == 0 && len > 0 && (done == 0 || has_room(out->file))) {
         struct uio dst;
         if (stream && done > 0 && !(file_poll(in->file, NULL) & EPOLLIN)) {
