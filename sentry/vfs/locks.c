@@ -60,7 +60,7 @@ int lock_range_init(struct lock_range *r, struct file *f, short type, short when
         if (size - 1 > INT64_MAX - start) {
             return -EOVERFLOW;
         }
-        end = start + size - 1;
+        end = start + (size - 1);
     } else if (size < 0) { /* the bytes before start */
         if (start + size < 0) {
             return -EINVAL;
