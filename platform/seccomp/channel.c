@@ -132,8 +132,8 @@ void channel_flush_pokes(struct platform_thread *th)
 {
     for (uint32_t i = 0; i < th->poke_count; i++) {
         const struct poke *p = &th->pokes[i];
-        if (engine_vm_write(th->tid, p->addr, (char *)th->chan + WINDOW_OFFSET + p->offset,
-                            p->size) != p->size) {
+        if (engine_vm_write(thread_memory(th), p->addr,
+                            (char *)th->chan + WINDOW_OFFSET + p->offset, p->size) != p->size) {
             th->result = -EFAULT;
         }
     }
@@ -149,8 +149,9 @@ void channel_flush(struct platform_thread *th)
     for (uint32_t i = 0; i < count; i++) {
         const struct copy_range *r = &th->ranges[i];
         if (r->is_out && r->filled) {
-            size_t copied = engine_vm_write(
-                th->tid, r->addr, (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
+            size_t copied =
+                engine_vm_write(thread_memory(th), r->addr,
+                                (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
             if (copied != r->filled) {
                 th->result = -EFAULT;
             }

@@ -112,6 +112,7 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
     }
     th->tid = tid;
     th->proc = p;
+    p->leader_gone &= tid != pid; /* who executes gets the leader's number */
     list_del(&th->proc_link);
     list_add_tail(&th->proc_link, &p->threads);
     return 0;

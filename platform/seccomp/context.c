@@ -174,7 +174,7 @@ int seccomp_call_regs(const struct platform_thread *th, struct guest_regs *out)
 {
     uint64_t w[AREA_REGS_END / 8];
     uaddr_t at = AREA_BASE - th->slot * AREA_STRIDE + AREA_STRUCT;
-    if (th->dead || engine_vm_read(th->tid, w, at, sizeof(w)) != sizeof(w)) {
+    if (th->dead || engine_vm_read(thread_memory(th), w, at, sizeof(w)) != sizeof(w)) {
         return -ESRCH;
     }
     const uint64_t *a = &w[AREA_ARGS / 8], *c = &w[AREA_CALLEE / 8];

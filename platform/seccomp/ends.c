@@ -23,6 +23,9 @@ void seccomp_thread_exit(struct platform_thread *th)
 {
     if (!th->dead && th->in_request && !park_thread(th)) {
         th->has_tail = false;
+        if (th->proc && th->tid == th->proc->pid) {
+            th->proc->leader_gone = true;
+        }
         channel_reply(th, ORDER_EXIT);
     }
     seccomp_thread_free(th);

@@ -367,6 +367,9 @@ void notify_handle(const struct seccomp_notif *n)
 {
     struct platform_thread *th = thread_find((int)n->pid);
     bool served = false;
+    if (th && th->tid != th->proc->pid && thread_stale(th)) {
+        th = NULL; /* another's task has that number now */
+    }
     switch (n->data.nr) {
     case GATE_DOORBELL:
         doorbell(n, th);

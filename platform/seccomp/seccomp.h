@@ -76,6 +76,7 @@ struct host_process {
     bool killed;           /* it runs no guest code that counts any more */
     bool dying;            /* ... and the host was told */
     bool reaped;
+    bool leader_gone; /* the host was told to end its first thread: pid has no memory any more */
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
@@ -236,6 +237,11 @@ void *seccomp_window(struct platform_space *s, uaddr_t dst, size_t *size);
 void seccomp_window_filled(struct platform_space *s, uaddr_t dst, size_t size);
 size_t seccomp_copy_out(struct platform_space *s, uaddr_t dst, const void *src, size_t size);
 int seccomp_space_pid(const struct platform_space *s);
+/*
+ * A host task by which the memory of th's process can be reached: the process itself, whose number stays its own until we reap it. A
+ * thread's own number is the host's to give away as soon as the thread ends, which it can do behind our back. -1: there is none.
+ */
+int thread_memory(const struct platform_thread *th);
 
 /* --- channel.c --- */
 MUST_CHECK int thread_new(struct platform_space *s, struct platform_thread **out);

@@ -191,8 +191,20 @@ struct chan *space_chan(struct platform_space *s, uint32_t slot)
     return (struct chan *)(void *)(s->region->base + slot * CHAN_STRIDE);
 }
 
+int thread_memory(const struct platform_thread *th)
+{
+    const struct host_process *p = th->proc;
+    if (!p || p->reaped) {
+        return -1;
+    }
+    if (!p->leader_gone) {
+        return p->pid;
+    }
+    return th->tid && !th->dead && host_tgkill(p->pid, th->tid, 0) == 0 ? th->tid : -1;
+}
+
 /*
- * A thread by which the space can be reached: a leader that has exited has no memory any more, nor has a process that was killed, and others may
+ * A task by which the space can be reached: a leader that has exited has no memory any more, nor has a process that was killed, and threads may
  * never have made a request.
  */
 int seccomp_space_pid(const struct platform_space *s)
@@ -203,9 +215,13 @@ int seccomp_space_pid(const struct platform_space *s)
         if (p->killed) {
             continue;
         }
+        if (!p->leader_gone) {
+            return p->pid;
+        }
         list_for_each_entry (th, &p->threads, proc_link) {
-            if (!th->dead && thread_identify(th)) {
-                return th->tid;
+            int tid = thread_identify(th) ? thread_memory(th) : -1;
+            if (tid > 0) {
+                return tid;
             }
         }
     }
@@ -382,6 +398,9 @@ static size_t copy_rest(struct platform_space *s, void *dst, uaddr_t src, size_t
     int pid = done < size ? seccomp_space_pid(s) : 0;
     pokes_done(s);
     size_t rest = pid ? engine_vm_read(pid, (char *)dst + done, src + done, size - done) : 0;
+    if (rest && seccomp_space_pid(s) != pid) {
+        return done; /* a thread that has ended meanwhile: those may be another's bytes */
+    }
     if (rest) {
         show_original(s, pid, (char *)dst + done, src + done, rest);
     }

@@ -281,7 +281,7 @@ static long copy_now(struct platform_thread *th, const struct mem_call *m)
     if (addr < 0 || th->dead) {
         return addr;
     }
-    engine_vm_write(th->tid, (uaddr_t)addr, data, m->copy_size);
+    engine_vm_write(thread_memory(th), (uaddr_t)addr, data, m->copy_size);
     const struct mem_call protect = {
         .nr = SYS_mprotect, .args = {(uint64_t)addr, m->args[1], m->args[2]}, .host_fd = -1};
     long r = seccomp_mem(th, &protect);
