@@ -47,13 +47,25 @@ static bool kill_stranger(int pid, const struct platform_thread *th)
     return true;
 }
 
+/* A process is on its way: threads are none of our children, and need never say who they are. */
+static bool child_is_awaited(void)
+{
+    const struct platform_thread *th;
+    list_for_each_entry (th, &g_seccomp.pending, pending_link) {
+        if (!th->lazy) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * While a child is on its way it can't be told from such a one: then the end of its birth comes here again. So does the end of a
  * suspicious process, since only then it can't clone any more.
  */
 void sweep_strangers(void)
 {
-    if (!g_seccomp.sweep_wanted || !list_empty(&g_seccomp.pending)) {
+    if (!g_seccomp.sweep_wanted || child_is_awaited()) {
         return;
     }
     g_seccomp.sweep_wanted = false;

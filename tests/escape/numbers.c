@@ -9,8 +9,9 @@
 
 #define SECRET_SIZE 32
 #define CROWD       400 /* threads of a process that only takes numbers */
-#define RESERVED    (400 + CROWD) /* the first 300 are not given again: who comes round does not pass it at once */
-#define GIVE_UP     14  /* seconds: there may be millions, if numbers.sh can't make them few */
+#define RESERVED                                                                                   \
+    (400 + CROWD)  /* the first 300 are not given again: who comes round does not pass it at once */
+#define GIVE_UP 14 /* seconds: there may be millions, if numbers.sh can't make them few */
 
 /* What all of them share; nobody sleeps where it counts. */
 static volatile struct {

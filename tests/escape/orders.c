@@ -215,20 +215,50 @@ static void silent_child(void)
     }
     CONVERSE(STUB_REQ_RESULT, (uint64_t)-EAGAIN);
 }
+/* Another process has a thread that never says who it is, so that it stays on its way for ever. */
+static int nameless_thread(void *arg)
+{
+    for (;;) {
+        channel_of(1)->host_tid = 0;
+    }
+    return arg != NULL;
+}
+static pid_t nameless(void)
+{
+    static uint8_t stack[65536] __attribute__((aligned(16)));
+    pid_t pid = fork();
+    if (pid == 0) {
+        clone(nameless_thread, stack + sizeof(stack), THREAD_FLAGS, NULL);
+        pause();
+    }
+    usleep(20000);
+    return pid;
+}
 static void silent_children(void)
 {
     report_new();
+    pid_t pid = g_variant ? nameless() : 0;
     for (int i = 0; i < 3; i++) {
         lawless(silent_child, 2);
     }
     int before = g_report->children;
     usleep(100000);
+    int after = g_report->children;
+    if (pid) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
     if (!g_report->control) {
         BREACH("the order did not come, so this attack is none");
     }
-    if (g_report->children != before) {
+    if (after != before) {
         BREACH("a process that the kernel does not know of runs on");
     }
+}
+static void silent_beside_nameless(void)
+{
+    g_variant = 1;
+    silent_children();
 }
 
 /* Nameless children come and go, while others make children of their own: nobody's child may be taken for dead. */
@@ -440,6 +470,7 @@ static const struct attack g_attacks[] = {
     {"order: one clone, many children", one_order_many_clones},
     {"order: a forged hello", forged_hello},
     {"order: a silent child stays", silent_children},
+    {"order: ... while a thread has no name", silent_beside_nameless},
     {"order: nameless deaths while others fork", nameless_deaths},
     {"order: a thread ignores its end", surviving_threads},
     {"order: a thread under another's number", numbers_of_others, true},
