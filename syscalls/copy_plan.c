@@ -19,6 +19,16 @@
 #define MAYBE_AHEAD  64   /* struct flock, termios */
 #define FD_SET_AHEAD 128  /* all that most programs have */
 
+static bool is_one_of(const unsigned *calls, size_t count, unsigned nr)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (calls[i] == nr) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool output_may_wait(unsigned nr)
 {
     static const unsigned calls[] = {
@@ -30,12 +40,7 @@ static bool output_may_wait(unsigned nr)
         SYS_getitimer,     SYS_getresuid,    SYS_getresgid,    SYS_times,    SYS_fstatfs,
         SYS_getrlimit,     SYS_clock_getres,
     };
-    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
-        if (calls[i] == nr) {
-            return true;
-        }
-    }
-    return false;
+    return is_one_of(calls, ARRAY_COUNT(calls), nr);
 }
 
 /* Calls with up to five arguments that write a little, and might fail with EFAULT afterwards, in Linux too or without harm. */
@@ -51,12 +56,7 @@ static bool output_is_small(unsigned nr)
         SYS_getpeername,   SYS_sched_getparam,  SYS_sigaltstack,     SYS_sched_rr_get_interval,
         SYS_timer_gettime, SYS_timer_settime,   SYS_get_robust_list,
     };
-    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
-        if (calls[i] == nr) {
-            return true;
-        }
-    }
-    return false;
+    return is_one_of(calls, ARRAY_COUNT(calls), nr);
 }
 
 static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *arg)

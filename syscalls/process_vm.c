@@ -26,19 +26,7 @@ struct transfer {
     bool write; /* to the other */
 };
 
-/* Its address space is there as long as a thread lives in it. */
-static bool is_inhabited(const struct mm *mm)
-{
-    const struct task *t;
-    list_for_each_entry (t, &g_kernel->tasks, all_link) {
-        if (t->mm == mm && !t->exited) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Long transfers let others run. Return: false when there is nothing more to do. */
+/* Long transfers let others run; the other's memory is there as long as a thread lives in it. Return: false when there is nothing more to do. */
 static bool yield_sometimes(struct transfer *x, size_t moved)
 {
     x->since_yield += moved;
@@ -47,7 +35,7 @@ static bool yield_sometimes(struct transfer *x, size_t moved)
     }
     x->since_yield = 0;
     kthread_yield();
-    return !x->t->must_exit && is_inhabited(x->mm);
+    return !x->t->must_exit && mm_is_inhabited(x->mm);
 }
 
 /* n bytes, at most CHUNK, at the other's addr. Doesn't block. Return: how many were moved; 0 or an error: none. */

@@ -229,12 +229,19 @@ int seccomp_space_pid(const struct platform_space *s)
     return p ? p->pid : 0;
 }
 
-/* The running task's own guest thread, if its request's ranges speak of s. */
-static struct platform_thread *request_of(const struct platform_space *s)
+/* The running task's own guest thread, if that lives in s. */
+static struct platform_thread *guest_in(const struct platform_space *s)
 {
     struct kthread *k = kthread_current();
     struct platform_thread *th = k ? k->guest : NULL;
-    return th && th->space == s && th->range_count ? th : NULL;
+    return th && th->space == s ? th : NULL;
+}
+
+/* The same, if its request's ranges speak of s. */
+static struct platform_thread *request_of(const struct platform_space *s)
+{
+    struct platform_thread *th = guest_in(s);
+    return th && th->range_count ? th : NULL;
 }
 
 /* Bytes at the start of [addr, addr + size) that came ahead with the request, or were put there since. */
@@ -320,10 +327,9 @@ static size_t copy_to_window(struct platform_space *s, uaddr_t addr, const void 
 /* A small output that the stub will write. Return: whether it will. */
 static bool poke(const struct platform_space *s, uaddr_t addr, const void *src, size_t size)
 {
-    struct kthread *k = kthread_current();
-    struct platform_thread *th = k ? k->guest : NULL;
+    struct platform_thread *th = guest_in(s);
     size_t needed = sizeof(struct copy_poke) + ALIGN_UP(size, (size_t)8);
-    if (!th || th->space != s || th->poke_count == POKE_MAX || size > th->poke_room ||
+    if (!th || th->poke_count == POKE_MAX || size > th->poke_room ||
         th->poke_used + needed > th->poke_room || addr < PLATFORM_ADDRESS_MIN) {
         return false;
     }
@@ -341,9 +347,8 @@ static bool poke(const struct platform_space *s, uaddr_t addr, const void *src, 
 /* What is read of the guest's memory from now on has what was written to it. */
 static void pokes_done(const struct platform_space *s)
 {
-    struct kthread *k = kthread_current();
-    struct platform_thread *th = k ? k->guest : NULL;
-    if (th && th->space == s && th->poke_count) {
+    struct platform_thread *th = guest_in(s);
+    if (th && th->poke_count) {
         channel_flush_pokes(th);
     }
 }

@@ -15,7 +15,6 @@
 
 #include "platform/stub/stub.h"
 
-#define EFAULT_                14
 #define EINVAL_                22
 #define ERESTARTSYS_           512
 #define ERESTART_RESTARTBLOCK_ 516

@@ -270,21 +270,6 @@ static void idle_result(struct area *area, long r)
     chan_call(area, CHAN_NO_POLL);
 }
 
-/* A file's bytes instead of a mapping of the file. Return: its address, or what went wrong. */
-static long stub_map_copy(struct area *area)
-{
-    struct chan *c = area->chan;
-    uint64_t hint = c->reply_args[0], size = c->reply_args[1], prot = c->reply_args[2];
-    long addr =
-        gate(__NR_mmap, hint, size, PROT_READ_ | PROT_WRITE_, c->reply_args[3], (uint64_t)-1, 0);
-    if (addr < 0 && addr >= -4095) {
-        return addr;
-    }
-    guarded_copy((void *)addr, chan_window(c), c->reply_args[4]);
-    gate(__NR_mprotect, (uint64_t)addr, size, prot, 0, 0, 0);
-    return addr;
-}
-
 int stub_obey_within(struct area *area)
 {
     struct chan *c = area->chan;
@@ -325,7 +310,8 @@ static long stub_obey(struct area *area, long forked)
         case ORDER_MEM:
             return stub_mem(&c->mem);
         case ORDER_MAP_COPY:
-            return stub_map_copy(area);
+            return stub_map_filled(c->reply_args[0], c->reply_args[1], c->reply_args[2],
+                                   c->reply_args[3], chan_window(c), c->reply_args[4]);
         case ORDER_MEM_LIST:
         case ORDER_SITES:
             stub_obey_within(area);

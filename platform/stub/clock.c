@@ -22,17 +22,10 @@
 
 #define CPU_CLOCKS  0xcU  /* of the process, and of the thread */
 #define VDSO_CLOCKS 0xf3U /* what every vDSO has */
-#define EFAULT_     14
 
 static int is_known_clock(uint32_t id, int with_cpu)
 {
     return id < 32 && ((with_cpu ? GATE_CLOCKS : GATE_CLOCKS & ~CPU_CLOCKS) >> id & 1);
-}
-
-/* Of the thread that runs on this stack. */
-static struct area *own_area(void)
-{
-    return (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
 }
 
 static long host_time(uint32_t clock, uint64_t *time)

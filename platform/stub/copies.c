@@ -24,7 +24,7 @@ static long copy_string(uint8_t *to, uint64_t from, uint64_t size)
     uint64_t n = 0;
     for (; n + 8 <= size; n += 8) {
         if (guarded_copy8(to + n, (const void *)(from + n)) != 0) {
-            return -14; /* EFAULT */
+            return -EFAULT_;
         }
         if (zero_bytes(*(const uint64_t *)(const void *)(to + n))) {
             return 0;
@@ -136,7 +136,7 @@ long stub_copy_back(const struct area *area)
         int pokes = filled && RO->copy_plan[area->asked][i] >> 12 == PLATFORM_COPY_POKES;
         if (pokes ? poke_all(from, filled)
                   : filled && guarded_copy((void *)area->args[i], from, filled) != 0) {
-            result = -14; /* EFAULT */
+            result = -EFAULT_;
         }
     }
     return result;

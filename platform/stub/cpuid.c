@@ -83,22 +83,15 @@ int stub_cpuid_fault(struct stub_ucontext *u)
     return 1;
 }
 
-static const uint32_t g_plain[] = {0,          2,          0x19,       0x80000000, 0x80000001,
-                                   0x80000005, 0x80000006, 0x80000007, 0x80000008};
-/* With subleaves, of which the first that says nothing in eax is the last. */
-static const uint32_t g_caches[] = {4, 0x8000001d};
 #define EXTENDED_LEAVES 0x80000000U
 static uint32_t g_last_leaf[2]; /* basic, extended */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 int stub_cpuid_tells(uint32_t leaf)
 {
-    int told = leaf == 7 || leaf == 0xd || leaf == 0x14;
-    for (uint32_t i = 0; i < COUNT(g_plain); i++) {
-        told |= leaf == g_plain[i];
-    }
-    for (uint32_t i = 0; i < COUNT(g_caches); i++) {
-        told |= leaf == g_caches[i];
+    int told = 0;
+    for (uint64_t i = 0; i < stub_cpuid_size / sizeof(stub_cpuid_table[0]); i++) {
+        told |= stub_cpuid_table[i].leaf == leaf;
     }
     return told;
 }
@@ -124,17 +117,21 @@ static uint32_t fill(struct cpuid_entry **e, uint32_t leaf, uint32_t subleaf)
 
 void stub_cpuid_prepare(void)
 {
+    static const uint32_t plain[] = {0,          2,          0x19,       0x80000000, 0x80000001,
+                                     0x80000005, 0x80000006, 0x80000007, 0x80000008};
+    /* With subleaves, of which the first that says nothing in eax is the last. */
+    static const uint32_t caches[] = {4, 0x8000001d};
     struct cpuid_entry *e = stub_cpuid_table;
     if (stub_cpuid_size) {
         return;
     }
     g_last_leaf[0] = last_leaf(0);
     g_last_leaf[1] = last_leaf(EXTENDED_LEAVES);
-    for (uint32_t i = 0; i < COUNT(g_plain); i++) {
-        fill(&e, g_plain[i], ANY_SUBLEAF);
+    for (uint32_t i = 0; i < COUNT(plain); i++) {
+        fill(&e, plain[i], ANY_SUBLEAF);
     }
-    for (uint32_t i = 0; i < COUNT(g_caches); i++) {
-        for (uint32_t j = 0; j < CACHE_LEAVES && fill(&e, g_caches[i], j) != 0; j++) {
+    for (uint32_t i = 0; i < COUNT(caches); i++) {
+        for (uint32_t j = 0; j < CACHE_LEAVES && fill(&e, caches[i], j) != 0; j++) {
         }
     }
     fill(&e, 7, 0);

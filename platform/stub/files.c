@@ -338,9 +338,12 @@ long stub_file_map(const uint64_t *a)
 {
     uint64_t word, map;
     struct platform_lease *l = lease_of((uint32_t)a[4], LEASE_READ, &word, &map);
-    uint32_t kept = l ? l->kept : 0;
-    if (kept || !l) {
-        return kept ? stub_map_kept(a, kept, l->flags) : NOT_OURS;
+    if (!l) {
+        return NOT_OURS;
+    }
+    uint32_t kept = l->kept;
+    if (kept) {
+        return stub_map_kept(a, kept, l->flags);
     }
     return l->flags & LEASE_COPIES ? map_copy(l, word, map, a) : NOT_OURS;
 }

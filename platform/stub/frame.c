@@ -31,7 +31,6 @@
 #define SELECTORS    (0x33UL | 0x2bUL << 48)
 #define EFLAGS_KEPT  0x246UL   /* where a system call leaves the flags here */
 #define EFLAGS_CLEAR 0x10500UL /* RF DF TF: handlers begin without */
-#define EFAULT_      14
 
 struct frame { /* struct rt_sigframe */
     uint64_t restorer;

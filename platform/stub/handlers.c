@@ -314,8 +314,7 @@ static int in_vdso(struct area *area, struct stub_ucontext *u, int sig, uint64_t
 
 void stub_signal(int sig, const uint32_t *info, struct stub_ucontext *u)
 {
-    struct area *area =
-        (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
+    struct area *area = own_area();
     uint64_t ip = u->regs[REG_RIP_];
 
     if (in_vdso(area, u, sig, ip)) {

@@ -18,10 +18,10 @@
 #define EPERM_          1
 #define EBADF_          9
 #define EACCES_         13
-/* FIXED, NORESERVE, POPULATE, STACK, FIXED_NOREPLACE */
-#define MAP_PLAIN (0x10UL | 0x4000UL | 0x8000UL | 0x20000UL | MAP_NOREPLACE)
-#define MS_BOTH   5UL /* MS_ASYNC, MS_SYNC */
-#define MS_ANY    7UL
+#define MAP_STACK_      0x20000UL
+#define MAP_PLAIN       (MAP_FIXED_ | MAP_NORESERVE_ | MAP_POPULATE_ | MAP_STACK_ | MAP_NOREPLACE)
+#define MS_BOTH         5UL /* MS_ASYNC, MS_SYNC */
+#define MS_ANY          7UL
 
 /* Whole pages that the filter knows to be outside the slice. */
 static int is_plain_range(uint64_t addr, uint64_t size)
@@ -90,6 +90,17 @@ long stub_map_kept(const uint64_t *a, uint32_t number, uint32_t lease)
     return r;
 }
 
+long stub_map_filled(uint64_t hint, uint64_t size, uint64_t prot, uint64_t flags, const void *from,
+                     uint64_t n)
+{
+    long r = gate(__NR_mmap, hint, size, PROT_READ_ | PROT_WRITE_, flags, (uint64_t)-1, 0);
+    if (r < 0 && r >= -4095) {
+        return r;
+    }
+    guarded_copy((void *)r, from, n);
+    return protect_again(r, size, prot);
+}
+
 long stub_map_bytes(const uint64_t *a, uint64_t from, uint64_t n)
 {
     uint64_t size = (a[1] + 4095) & ~4095UL;
@@ -97,13 +108,7 @@ long stub_map_bytes(const uint64_t *a, uint64_t from, uint64_t n)
         a[2] != PROT_READ_ || !is_plain_range(a[0] & ~4095UL, size)) {
         return NOT_OURS;
     }
-    long r = gate(__NR_mmap, a[0], size, PROT_READ_ | PROT_WRITE_, MAP_PRIVATE_ | MAP_ANON_,
-                  (uint64_t)-1, 0);
-    if (r < 0 && r >= -4095) {
-        return r;
-    }
-    guarded_copy((void *)r, (const void *)from, n);
-    return protect_again(r, size, PROT_READ_);
+    return stub_map_filled(a[0], size, PROT_READ_, MAP_PRIVATE_ | MAP_ANON_, (const void *)from, n);
 }
 
 long stub_memory(uint64_t nr, const uint64_t *a)

@@ -406,9 +406,8 @@ void stub_patch_for_children(const struct stub_seen *list, uint64_t count)
     stub_patch_lock();
     for (uint64_t i = 0; i < count && !HOT->sites_stopped; i++) {
         uint64_t ip = list[i].address, nr = list[i].nr;
-        struct stub_site *s = nr == SEEN_CHECKED    ? is_checked_site(ip) ? site_record(ip) : 0
-                              : is_mov_site(ip, nr) ? site_record(ip)
-                                                    : 0;
+        int fits = nr == SEEN_CHECKED ? is_checked_site(ip) : is_mov_site(ip, nr);
+        struct stub_site *s = fits ? site_record(ip) : 0;
         if (s && s->state >= 0) {
             sites_extend(ip);
             s->state = patch_site(ip, nr);

@@ -174,7 +174,7 @@ static uint64_t idiom_size(const uint8_t *b)
     uint32_t leaf, subleaf;
     uint64_t size = 5;
     __builtin_memcpy(&leaf, b + 1, 4);
-    if (b[0] != 0xb8 || is_prefix(b[-1]) || !stub_cpuid_tells(leaf)) {
+    if (b[0] != 0xb8 || is_prefix(b[-1])) {
         return 0;
     }
     if (b[5] == 0x31 && b[6] == 0xc9) { /* xor %ecx, %ecx */
@@ -183,13 +183,14 @@ static uint64_t idiom_size(const uint8_t *b)
         __builtin_memcpy(&subleaf, b + 6, 4);
         size += subleaf <= SUBLEAF_MAX ? 5 : 0;
     }
-    return b[size] == 0x0f && b[size + 1] == 0xa2 ? size + 2 : 0;
+    return b[size] == 0x0f && b[size + 1] == 0xa2 && stub_cpuid_tells(leaf) ? size + 2 : 0;
 }
 
 uint64_t cpuid_idioms(uint64_t text, uint64_t size, struct stub_seen *out, uint64_t max)
 {
     uint8_t b[1 + IDIOMS_STEP + IDIOM_MAX];
     uint64_t count = 0, last = size < IDIOMS_WITHIN ? size : IDIOMS_WITHIN;
+    stub_cpuid_prepare();
     for (uint64_t at = 1; at + IDIOMS_STEP + IDIOM_MAX <= last; at += IDIOMS_STEP) {
         if (guarded_copy(b, (const void *)(text + at - 1), sizeof(b)) != 0) {
             break; /* the file has been truncated */

@@ -11,7 +11,6 @@
 #include "platform/stub/stub.h"
 
 #define EAGAIN_    11
-#define EFAULT_    14
 #define LOCK_SPINS 2000
 #define PIPE_BUF_  4096
 

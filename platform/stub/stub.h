@@ -113,6 +113,8 @@ struct stub_ucontext {
 #define CLONE_SETTLS_  0x80000UL
 #define TCGETS_        0x5401U
 #define TIOCGWINSZ_    0x5413U
+#define EINTR_         4
+#define EFAULT_        14
 #define ENOTTY_        25
 
 static inline uint64_t base_of_fs(void)
@@ -208,6 +210,9 @@ void stub_load(struct area *area) __attribute__((noreturn));
 /* memory.c */
 #define NOT_OURS (1L << 32) /* no call's result: the sentry is to serve it */
 long stub_memory(uint64_t nr, const uint64_t *args);
+/* Anonymous memory with n bytes, instead of a mapping of the file that they are from. Return: its address, or -errno. */
+long stub_map_filled(uint64_t hint, uint64_t size, uint64_t prot, uint64_t flags, const void *from,
+                     uint64_t n);
 /* A private mapping, as args say, of the file that is kept by number; flags: the lease's. */
 long stub_map_kept(const uint64_t *args, uint32_t number, uint32_t flags);
 long stub_brk(uint64_t addr);
@@ -273,7 +278,7 @@ long stub_wall_time(uint64_t time[2]);
 long stub_file(struct area *area, uint64_t nr); /* or NOT_OURS */
 long stub_lock(uint64_t fd, uint64_t request);  /* F_SETLK, F_SETLKW; or NOT_OURS */
 long stub_file_map(const uint64_t *args);       /* mmap of a file; or NOT_OURS */
-/* The same as a copy of n bytes, if such a mapping may be one. */
+/* The same as a copy of n bytes, if such a mapping may be one; or NOT_OURS. */
 long stub_map_bytes(const uint64_t *args, uint64_t from, uint64_t n);
 /* The process has closed fd by itself: it may open something as that. */
 void stub_fd_is_free(uint64_t fd);
@@ -327,7 +332,6 @@ unsigned stub_take_string(uint64_t addr, uint64_t *words, unsigned max);
 long stub_answer(struct area *area, uint64_t nr, long *result);
 
 /* boot.c */
-#define EINTR_  4
 #define ENOSYS_ 38
 /* Gets this process channels of its own. boot: arguments of STUB_REQ_BOOT. */
 void stub_hello(uint64_t nonce, const uint64_t *boot);
@@ -360,14 +364,13 @@ int stub_single_threaded(void);
 /* A thread is known to the sentry from now on, and may run. */
 void stub_thread_begins(struct area *area);
 
+/* park.c */
 /*
  * What may be in vain. After each time that it was, it is left out, twice as often as the time before. Low half: how often it still is; high
  * half: how often it was at last.
  */
 int stub_odds_try(uint32_t *odds);
 void stub_odds_learn(uint32_t *odds, int paid);
-
-/* park.c */
 /* area's thread calls exit. Comes back if it has to ask for it; else another thread begins in its place. */
 void stub_park(struct area *area);
 /* n, whose thread waits there, has been filled in for another one: it goes on as that. */
@@ -448,7 +451,7 @@ void stub_cpuid_watch(void);
 void stub_cpuid_trapped(void);
 /* A fault at u. Return: 1 it was such a cpuid, which has been made. */
 int stub_cpuid_fault(struct stub_ucontext *u);
-/* Is the leaf one that the table has? */
+/* Has the table, which is filled, that leaf? */
 int stub_cpuid_tells(uint32_t leaf);
 /* Fills the table from which rewritten cpuids take their answers. */
 void stub_cpuid_prepare(void);
@@ -509,6 +512,11 @@ static inline uint8_t *chan_window(struct chan *c)
 static inline uint64_t ptr(const volatile void *p)
 {
     return (uint64_t)p;
+}
+/* Of the thread that runs on this stack. */
+static inline struct area *own_area(void)
+{
+    return (struct area *)((ptr(__builtin_frame_address(0)) & ~(AREA_STRIDE - 1)) + AREA_STRUCT);
 }
 /* As Linux's vDSO has it: RDPID, else the limit of a segment that Linux keeps per CPU, which costs 14 ns. */
 static inline uint32_t this_cpu(void)

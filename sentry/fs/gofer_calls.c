@@ -333,6 +333,13 @@ static int post(struct gofer_client *g, uint32_t type, uint32_t root, const char
     return 0;
 }
 
+/* The reply to a posted call, checked as call() does. */
+static int take_posted(struct gofer_client *g, struct gofer_call *c, size_t reply_fields)
+{
+    int err = gofer_call_wait(g, c);
+    return err < 0 ? err : check_reply(c, reply_fields);
+}
+
 int gofer_client_open_post(struct gofer_client *g, uint32_t root, const char *path,
                            const char *names, struct gofer_call **out)
 {
@@ -345,10 +352,7 @@ int gofer_client_open_take(struct gofer_client *g, struct gofer_call *c, const c
 {
     struct gofer_open_rep rep;
     out->count = 0;
-    int err = gofer_call_wait(g, c);
-    if (err == 0) {
-        err = check_reply(c, sizeof(rep));
-    }
+    int err = take_posted(g, c, sizeof(rep));
     if (err == 0) {
         memcpy(&rep, c->reply, sizeof(rep));
         if (!S_ISREG(rep.attr.mode) || !take_beside(c, rep.count, names, out)) {
@@ -479,10 +483,7 @@ int gofer_client_readdir_post(struct gofer_client *g, uint32_t root, const char 
 int gofer_client_readdir_take(struct gofer_client *g, struct gofer_call *c, const char *beside,
                               struct gofer_dirents *out)
 {
-    int err = gofer_call_wait(g, c);
-    if (err == 0) {
-        err = check_reply(c, sizeof(struct gofer_readdir_rep));
-    }
+    int err = take_posted(g, c, sizeof(struct gofer_readdir_rep));
     if (err == 0) {
         err = take_dirents(c, beside, out);
     }

@@ -314,18 +314,22 @@ static void free_inode(struct inode *inode)
 
 /* --- inode operations --- */
 
-/* One STAT by gi's own path. Return: -EAGAIN: it has moved meanwhile. */
-static int stat_self(struct gofer_inode *gi, struct gofer_attr *out)
+int gofer_stat(struct gofer_inode *gi, const struct name *name, struct gofer_attr *out,
+               char **out_target)
 {
     struct gofer_fs *fs = gofer_fs_of(gi);
-    AUTO_FREE char *path = NULL;
-    AUTO_FREE char *target = NULL;
-    uint64_t moves = fs->moves;
-    int err = gofer_path(gi, NULL, &path);
-    if (err == 0) {
-        err = gofer_client_stat(fs->client, fs->root, path, out, &target);
+    for (;;) {
+        AUTO_FREE char *path = NULL;
+        uint64_t moves = fs->moves;
+        int err = gofer_path(gi, name, &path);
+        if (err == 0) {
+            err = gofer_client_stat(fs->client, fs->root, path, out, out_target);
+        }
+        if (fs->moves == moves) {
+            return err;
+        }
+        free(err == 0 ? *out_target : NULL);
     }
-    return fs->moves == moves ? err : -EAGAIN;
 }
 
 static int fs_getattr(struct inode *inode)
@@ -335,11 +339,9 @@ static int fs_getattr(struct inode *inode)
     if (gofer_fresh(fs, gi->fetched_ns) || gofer_file_getattr(gi) == 0 || gi->lost) {
         return 0;
     }
+    AUTO_FREE char *target = NULL;
     struct gofer_attr attr;
-    int err;
-    do {
-        err = stat_self(gi, &attr);
-    } while (err == -EAGAIN);
+    int err = gofer_stat(gi, NULL, &attr, &target);
     if (err == 0 && gofer_inode_is(gi, &attr)) {
         gofer_attr_apply(gi, &attr);
         return 0;

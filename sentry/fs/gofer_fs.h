@@ -115,6 +115,12 @@ MUST_CHECK int gofer_inode_find(struct gofer_inode *dir, const struct name *name
                                 struct gofer_inode **out);
 /* The inode of the file that has these attributes, if there is one. Return: borrowed. */
 struct gofer_inode *gofer_inode_known(struct gofer_fs *fs, const struct gofer_attr *attr);
+/*
+ * gofer_stat - STAT of gi (name: NULL), or of a name in it; again if names were moved meanwhile, since it may be about another file then.
+ * @out_target: malloc'ed, of a link; else NULL.
+ */
+MUST_CHECK int gofer_stat(struct gofer_inode *gi, const struct name *name, struct gofer_attr *out,
+                          char **out_target);
 /* Takes over what the gofer said, unless gi has been changed from here since it was asked: then it is to be asked again. */
 void gofer_attr_apply(struct gofer_inode *gi, const struct gofer_attr *attr);
 /* gi has been changed from here; what is known of it is no longer true. */

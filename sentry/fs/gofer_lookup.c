@@ -84,35 +84,16 @@ static int take_primed(struct gofer_fs *fs, struct inode *dir, const struct name
     return r;
 }
 
-/* One STAT. Return: -EAGAIN: names have been moved meanwhile, and it may be about another one. Context: may block. */
-static int ask_once(struct gofer_inode *dir, const struct name *name, struct gofer_inode **out)
+/* One STAT, or more. Context: may block. */
+static int ask(struct gofer_inode *dir, const struct name *name, struct gofer_inode **out)
 {
-    struct gofer_fs *fs = gofer_fs_of(dir);
-    AUTO_FREE char *path = NULL;
     char *target;
     struct gofer_attr attr;
-    uint64_t moves = fs->moves;
-    int err = gofer_path(dir, name, &path);
-    if (err == 0) {
-        err = gofer_client_stat(fs->client, fs->root, path, &attr, &target);
-    }
-    if (fs->moves != moves) {
-        free(err == 0 ? target : NULL);
-        return -EAGAIN;
-    }
+    int err = gofer_stat(dir, name, &attr, &target);
     if (err < 0) {
         return err == -ELOOP ? -ENOENT : err; /* a directory on the way became a link: gone */
     }
     return gofer_inode_find(dir, name, &attr, target, out);
-}
-
-static int ask(struct gofer_inode *dir, const struct name *name, struct gofer_inode **out)
-{
-    int err;
-    do {
-        err = ask_once(dir, name, out);
-    } while (err == -EAGAIN);
-    return err;
 }
 
 int gofer_lookup(struct inode *inode, const struct name *name, struct inode **out)

@@ -23,17 +23,9 @@
  */
 static struct mm *mem_get(const struct file *f)
 {
-    struct task *t;
     struct mm *mm = f->private;
-    if (mm && mm == proc_mm(proc_inode_of(f->inode))) {
-        return mm_get(mm);
-    }
-    list_for_each_entry (t, &g_kernel->tasks, all_link) {
-        if (mm && t->mm == mm && !t->exited) {
-            return mm_get(mm);
-        }
-    }
-    return NULL;
+    bool there = mm && (mm == proc_mm(proc_inode_of(f->inode)) || mm_is_inhabited(mm));
+    return there ? mm_get(mm) : NULL;
 }
 
 int proc_mem_open(struct proc_inode *pi, struct file *f)

@@ -6,7 +6,6 @@
  * about its locks or closes it looks the inode up, and so finds them. One file at a time, since one log is enough for it.
  * What stands in the log is only what the process could have done by system calls.
  */
-#include <errno.h>
 #include <fcntl.h>
 
 #include "sentry/task/lease_internal.h"

@@ -75,6 +75,17 @@ void task_put(struct task *t)
     free(t);
 }
 
+bool mm_is_inhabited(const struct mm *mm)
+{
+    const struct task *t;
+    list_for_each_entry (t, &g_kernel->tasks, all_link) {
+        if (t->mm == mm && !t->exited) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct task *task_find(int tid)
 {
     struct pid *p = pid_find(tid);

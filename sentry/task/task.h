@@ -189,7 +189,9 @@ void task_update_asks(struct task *t);
 void task_put(struct task *t);
 DEFINE_AUTO_PUT(task)
 struct task *task_current(void); /* whose kthread runs; borrowed; NULL in other kernel work */
-struct task *task_find(int tid); /* with a reference, or NULL */
+/* Does any thread live in mm? */
+bool mm_is_inhabited(const struct mm *mm);
+struct task *task_find(int tid);                 /* with a reference, or NULL */
 struct thread_group *thread_group_find(int pid); /* with a reference, or NULL (zombies included) */
 struct thread_group *thread_group_get(struct thread_group *tg);
 void thread_group_put(struct thread_group *tg);
