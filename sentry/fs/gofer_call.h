@@ -39,5 +39,8 @@ MUST_CHECK int gofer_call_run(struct gofer_client *g, struct gofer_call *c);
 MUST_CHECK int gofer_call_post(struct gofer_client *g, struct gofer_call *c);
 MUST_CHECK int gofer_call_wait(struct gofer_client *g, struct gofer_call *c);
 void gofer_call_close_fds(struct gofer_call *c);
+/* gofer_dirents.c: finds d's directories in the reply's tail, which has size bytes, and checks each. */
+MUST_CHECK bool gofer_dirents_valid(const struct gofer_dirents *d, const uint8_t *tail, size_t size,
+                                    const char *beside);
 /* Closes the older half of the idle donated fds. Return: whether there were any. */
 bool gofer_idle_shrink(struct gofer_client *g);

@@ -1,6 +1,7 @@
 /*
  * Inside the gofer file system: shared by gofer_fs.c (inodes, attributes), gofer_lookup.c,
- * gofer_listing.c, gofer_walk.c, gofer_dir.c (open directories), gofer_file.c (donated fds, data) and gofer_names.c (changes). Nobody else includes it.
+ * gofer_listing.c, gofer_walk.c, gofer_dir.c (open directories), gofer_file.c (donated fds, data) and
+ * gofer_names.c (changes). Nobody else includes it.
  *
  * A tree is *frozen* when it is read-only and not shared: then nothing changes under us, and
  * whatever was learnt once is true for ever. Else what was learnt is believed for GOFER_FRESH_NS.
@@ -152,14 +153,10 @@ extern const struct file_ops gofer_dir_ops;
 MUST_CHECK int gofer_dir_open(struct gofer_inode *dir, struct file *f);
 
 /* gofer_listing.c */
-void gofer_listing_init(struct gofer_fs *fs);
 /* What dir's listing knows of name. Return: 1 found (*out), 0 surely absent, -1 not known.
  * *out_target: malloc'ed text if it is a link and the text is known, else untouched; NULL: not wanted. */
 int gofer_listing_find(struct gofer_inode *dir, const struct name *name, struct gofer_attr *out,
                        char **out_target);
-/* A lookup or so failed to find what a listing with want (GOFER_LIST_*) would tell. Fetches one if that
- * happens often enough. Return: there is a listing now. Context: may block. */
-bool gofer_listing_around(struct gofer_inode *dir, uint32_t want);
 /* Where a reader of a listing stands. */
 struct gofer_listing_pos {
     uint64_t serial;
@@ -170,9 +167,6 @@ struct gofer_listing_pos {
  * can't tell. */
 int gofer_listing_at(struct gofer_inode *dir, struct gofer_listing_pos *p, int64_t pos,
                      const struct gofer_dirent **out);
-/* Asks for what begins at cookie, and keeps it if it can be of use. Context: may block. */
-MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
-                                   struct gofer_dirents *out);
 /* dir's listing in order, while nobody sleeps: where name's entry is (0: nowhere). Return: false if it does not tell all. */
 bool gofer_listing_seek(struct gofer_inode *dir, const struct name *name, size_t *at);
 /* The entry at *at, which becomes the next one's place. NULL: there is none. */
@@ -180,12 +174,24 @@ const struct gofer_dirent *gofer_listing_next(struct gofer_inode *dir, size_t *a
 /* struct inode_ops.names_after: names whose attributes are known, too. */
 MUST_CHECK size_t gofer_listing_names(struct gofer_inode *dir, const struct name *after,
                                       char *names, size_t size, size_t max);
-/* It told about extended attributes, and somebody wanted to know. */
-void gofer_listing_xattr_used(struct gofer_fs *fs);
+/* Has dir a complete listing with want? */
+bool gofer_listing_has(const struct gofer_inode *dir, uint32_t want);
+uint64_t gofer_listing_serial(const struct gofer_inode *dir); /* 0: it has none */
 void gofer_listing_drop(struct gofer_inode *dir);
 void gofer_listing_drop_all(struct gofer_fs *fs);
 
-/* gofer_listing.c, for gofer_walk.c */
+/* gofer_listing_fetch.c */
+void gofer_listing_init(struct gofer_fs *fs);
+/* Asks for what begins at cookie, and keeps it if it can be of use. Context: may block. */
+MUST_CHECK int gofer_listing_fetch(struct gofer_inode *dir, uint64_t cookie,
+                                   struct gofer_dirents *out);
+/* A lookup or so failed to find what a listing with want (GOFER_LIST_*) would tell. Fetches one if that
+ * happens often enough. Return: there is a listing now. Context: may block. */
+bool gofer_listing_around(struct gofer_inode *dir, uint32_t want);
+/* It told about extended attributes, and somebody wanted to know. */
+void gofer_listing_xattr_used(struct gofer_fs *fs);
+
+/* gofer_listing_fetch.c, for gofer_walk.c */
 struct gofer_listing_ask { /* what to ask for with a directory */
     struct gofer_readdir_req req;
     char *path, *beside; /* owned */
@@ -199,9 +205,6 @@ void gofer_listing_came(struct gofer_inode *top, uint32_t want, const struct gof
                         const char *beside, bool wanted);
 /* Brings what is missing of a listing that has begun. Context: may block. */
 void gofer_listing_fetch_rest(struct gofer_inode *dir);
-/* Has dir a complete listing with want? */
-bool gofer_listing_has(const struct gofer_inode *dir, uint32_t want);
-uint64_t gofer_listing_serial(const struct gofer_inode *dir); /* 0: it has none */
 /* May somebody be walking a tree that dir belongs to? */
 bool gofer_listing_in_walk(const struct gofer_inode *dir);
 /* GOFER_LIST_* for what a walk wants next. */

@@ -11,42 +11,15 @@
  * open, or an open of /proc/self/fd/N, joins it. Copies to and from a guest do not sleep, so a read
  * or write between two sleeps is atomic.
  */
-#include "sentry/fs/pipe.h"
+#include "sentry/fs/pipe_internal.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "lib/log.h"
 #include "sentry/base/errno.h"
-#include "sentry/fs/fs.h"
-#include "sentry/fs/hostfile.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/vfs/lease.h"
-
-struct pipe_slot {
-    uint8_t *page; /* owned */
-    uint16_t offset, size;
-    bool packet; /* O_DIRECT: a read takes at most this slot */
-};
-struct pipe {
-    struct waitq q;
-    struct pipe_slot *slots; /* owned */
-    unsigned slot_count;     /* a power of two */
-    unsigned head, tail;     /* free-running; head - tail slots are in use */
-    unsigned readers, writers, files;
-    /* How often an end was opened: what a blocking open of the other end waits to see change. */
-    unsigned reader_opens, writer_opens;
-    bool anonymous;
-    uint8_t *spare; /* owned: the page freed last */
-};
-struct pipe_end { /* file->private */
-    struct pipe *pipe;
-    /* O_NONBLOCK reader that found no writer: no EPOLLHUP until one has come and gone. */
-    bool ignore_hangup;
-    unsigned writer_opens;
-};
-
-static const struct file_ops pipe_ops;
 
 static struct pipe *file_pipe(const struct file *f)
 {
@@ -65,7 +38,7 @@ static struct pipe_slot *pipe_slot(struct pipe *p, unsigned index)
     return &p->slots[index & (p->slot_count - 1)];
 }
 
-static int pipe_alloc(bool anonymous, struct pipe **out)
+int pipe_alloc(bool anonymous, struct pipe **out)
 {
     struct pipe *p = calloc(1, sizeof(*p));
 
@@ -94,8 +67,7 @@ static void pipe_free(struct pipe *p)
     free(p);
 }
 
-/* Drops one count of files; the pipe may be gone afterwards. */
-static void pipe_put(struct inode *inode, struct pipe *p)
+void pipe_put(struct inode *inode, struct pipe *p)
 {
     if (--p->files == 0) {
         inode->fifo = NULL;
@@ -358,7 +330,7 @@ static long pipe_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg)
     return put_user(mm, arg, &count);
 }
 
-static void pipe_count(struct pipe *p, const struct file *f, int change)
+void pipe_count(struct pipe *p, const struct file *f, int change)
 {
     if (file_readable(f)) {
         p->readers += (unsigned)change;
@@ -382,7 +354,7 @@ static void pipe_release(struct file *f)
     pipe_put(f->inode, p);
 }
 
-static const struct file_ops pipe_ops = {
+const struct file_ops pipe_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,
@@ -432,86 +404,6 @@ fail:
     if (p) {
         pipe_free(p);
     }
-    return r;
-}
-
-/* Waits until *opens changes: the other end has been opened, though it may be closed again by now. */
-static int fifo_wait_partner(struct pipe *p, const unsigned *opens)
-{
-    unsigned before = *opens;
-
-    return waitq_wait(&p->q, *opens != before);
-}
-
-/* The open's rules; counts are already taken. Return: 0, -ERESTARTSYS. */
-static int fifo_rendezvous(struct pipe *p, struct file *f, struct pipe_end *e)
-{
-    waitq_wake(&p->q, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP);
-    if (p->anonymous || (p->readers && p->writers)) {
-        return 0;
-    }
-    if (file_writable(f)) {
-        return fifo_wait_partner(p, &p->reader_opens);
-    }
-    if (f->flags & O_NONBLOCK) {
-        e->ignore_hangup = true;
-        e->writer_opens = p->writer_opens;
-        return 0;
-    }
-    return fifo_wait_partner(p, &p->writer_opens);
-}
-
-/**
- * fifo_open - open a FIFO inode: join the pipe behind it, or make one, and meet the other end.
- * @f: its flags say which end; ops and private are set on success only.
- *
- * Context: may block (O_RDONLY and O_WRONLY without O_NONBLOCK wait for the other end).
- * Errors:  -ENXIO O_WRONLY|O_NONBLOCK and no reader; -ERESTARTSYS; -ENOMEM.
- * Source:  fifo(7).
- */
-int fifo_open(struct inode *inode, struct file *f)
-{
-    struct pipe_end *e;
-    struct pipe *p = inode->fifo;
-    int r = 0;
-
-    if (inode_is_host(inode)) {
-        return host_inode_open(inode, f);
-    }
-    e = calloc(1, sizeof(*e));
-    if (!e) {
-        return -ENOMEM;
-    }
-    if (!p) {
-        r = pipe_alloc(false, &p);
-        if (r < 0) {
-            goto fail;
-        }
-        inode->fifo = p;
-    }
-    p->files++;
-    if ((f->flags & (O_ACCMODE | O_NONBLOCK)) == (O_WRONLY | O_NONBLOCK) && p->readers == 0 &&
-        !p->anonymous) {
-        pipe_put(inode, p);
-        r = -ENXIO;
-        goto fail;
-    }
-    pipe_count(p, f, 1);
-    p->reader_opens += file_readable(f);
-    p->writer_opens += file_writable(f);
-    e->pipe = p;
-    r = fifo_rendezvous(p, f, e);
-    if (r < 0) {
-        pipe_count(p, f, -1);
-        waitq_wake(&p->q, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP);
-        pipe_put(inode, p);
-        goto fail;
-    }
-    f->ops = &pipe_ops;
-    f->private = e;
-    return 0;
-fail:
-    free(e);
     return r;
 }
 

@@ -1,4 +1,4 @@
-/* What the kinds of notes share: notes.c (files that are open), notes_create.c (files that are made). */
+/* What the kinds of notes share: notes.c (files that are open), notes_create.c (files that are made), notes_apply.c. */
 #pragma once
 
 #include "sentry/task/lease_internal.h"
@@ -18,6 +18,11 @@ struct noted_file {
     unsigned place; /* of the attributes that the process has, + 1; 0: none. They are made of: */
     struct inode_mark stat_of;
 };
+
+static inline struct noted_file *noted(struct file_lease *base)
+{
+    return container_of(base, struct noted_file, base);
+}
 
 /* Where the process may make files. */
 struct create_grant {
@@ -75,6 +80,12 @@ unsigned notes_rights(const struct task *task, const struct file *f);
 bool notes_give_slot(struct note_table *t, unsigned slot, struct file *f, int fd, unsigned rights);
 /* All that was noted happens now; revoke: a bit for each slot of which nothing more may be noted. Doesn't block. */
 void notes_take(struct note_table *t, uint64_t revoke);
+
+/* --- notes_apply.c --- */
+/* Room for what may be noted. Return: there is that much. */
+bool notes_reserve(struct noted_file *s, bool on);
+/* All in the first size bytes of the log. */
+void notes_apply_log(struct note_table *t, size_t size);
 
 /* --- notes_create.c --- */
 /* A log is about to be applied; it has been. Return: slots whose files the process may not use as it thinks. */

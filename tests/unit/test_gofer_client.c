@@ -1,4 +1,4 @@
-/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
+/* LINK: tests/unit/gofer_peer.o gofer/gofer.o gofer/proto.o gofer/resolve.o gofer/attr.o gofer/host_files.o gofer/serve_list.o gofer/serve_read.o gofer/serve_write.o sentry/fs/gofer_client.o sentry/fs/gofer_calls.o sentry/fs/gofer_dirents.o sentry/base/events.o sentry/base/kernel.o sentry/base/timer.o sentry/base/waitq.o lib/kthread.o lib/kthread_x86_64.o lib/hash.o lib/strbuf.o lib/host.o lib/log.o lib/bug.o */
 /*
  * The gofer connection: more calls than the socket holds, and a gofer that lies in each way that its replies
  * could be wrong.
