@@ -113,7 +113,7 @@ int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
                   uint64_t *out_capacity)
 {
     uint64_t capacity = (uint64_t)m->size;
-    if (write && m->mapped) {
+    if (write && m->mapped && m->size == 0) {
         return -EBUSY;
     }
     if (m->fd < 0 && m->size > LEASE_MOVE_MAX) {
@@ -123,7 +123,9 @@ int memfile_lease(struct memfile *m, bool write, uint64_t limit, int *out_fd,
         return -EPERM;
     }
     if (write) {
-        capacity = ALIGN_UP(capacity + capacity / 2 + LEASE_ROOM, PAGE_SIZE);
+        if (!m->mapped) { /* whoever maps it sees where the memfd ends */
+            capacity = ALIGN_UP(capacity + capacity / 2 + LEASE_ROOM, PAGE_SIZE);
+        }
         capacity = MIN(capacity, limit);
     }
     if (capacity < (uint64_t)m->size) {

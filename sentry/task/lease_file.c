@@ -28,7 +28,7 @@
  */
 #define USES_MIN  24
 #define WORTH_MAX 64
-#define LARGE     (256L << 10) /* such a file is not one of them */
+#define LARGE     (256L << 10) /* such a file is not one of them, unless it is mapped: each mmap ends its leases */
 #define HEATING   (32L << 10)  /* bytes written that count as one more call: they cost as much */
 #define FILL_FROM (512L << 10) /* bytes of a file that its writer may fill by itself */
 
@@ -178,6 +178,11 @@ static bool give_back(struct file_lease *base)
     return false;
 }
 
+static bool may_end_soon(const struct file *f)
+{
+    return f->inode->size < LARGE || (f->ops->steady && !f->ops->steady(f));
+}
+
 static void end(struct file_lease *base)
 {
     struct regular_lease *l = regular(base);
@@ -193,7 +198,7 @@ static void end(struct file_lease *base)
     if (table->writer == l) {
         stop_filling(table);
     }
-    if (l->writable && f->inode->size < LARGE) {
+    if (l->writable && may_end_soon(f)) {
         table->worth =
             lease_page_of(l)->uses < USES_MIN ? MIN(2 * table->worth, WORTH_MAX) : LEASE_WORTH_IT;
     }
@@ -403,7 +408,7 @@ static void lease_grant(struct task *t, struct file *f, int fd)
 static int calls_wanted(const struct task *t, const struct file *f)
 {
     const struct lease_table *table = t->mm->leases;
-    return table && file_writable(f) && f->inode->size < LARGE ? table->worth : LEASE_WORTH_IT;
+    return table && file_writable(f) && may_end_soon(f) ? table->worth : LEASE_WORTH_IT;
 }
 
 void lease_publish_stat(struct regular_lease *l)
