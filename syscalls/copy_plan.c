@@ -38,14 +38,13 @@ static bool output_may_wait(unsigned nr)
         SYS_clock_gettime, SYS_getrusage,    SYS_prlimit64,    SYS_sysinfo,  SYS_gettimeofday,
         SYS_wait4, /* Linux, too, has reaped the child by then */
         SYS_getitimer,     SYS_getresuid,    SYS_getresgid,    SYS_times,    SYS_fstatfs,
-        SYS_getrlimit,     SYS_clock_getres,
+        SYS_getrlimit,     SYS_clock_getres, SYS_recvfrom,
     };
     return is_one_of(calls, ARRAY_COUNT(calls), nr);
 }
 
-/* Calls with up to five arguments that write a little, and might fail with EFAULT afterwards, in Linux too or without harm. */
-#define POKES_ARGUMENT 5
-#define POKES_ROOM     256
+/* Calls that write a little, and might fail with EFAULT afterwards, in Linux too or without harm. */
+#define POKES_ROOM 256
 static bool output_is_small(unsigned nr)
 {
     static const unsigned calls[] = {
@@ -54,7 +53,7 @@ static bool output_is_small(unsigned nr)
         SYS_capget,        SYS_getsockopt,      SYS_sendfile,        SYS_mincore,
         SYS_setitimer,     SYS_timerfd_gettime, SYS_timerfd_settime, SYS_getsockname,
         SYS_getpeername,   SYS_sched_getparam,  SYS_sigaltstack,     SYS_sched_rr_get_interval,
-        SYS_timer_gettime, SYS_timer_settime,   SYS_get_robust_list,
+        SYS_timer_gettime, SYS_timer_settime,   SYS_get_robust_list, SYS_recvfrom,
     };
     return is_one_of(calls, ARRAY_COUNT(calls), nr);
 }
@@ -108,6 +107,16 @@ static uint16_t plan_of(const struct syscall_info *info, const struct arg_info *
     }
 }
 
+static unsigned last_without_plan(const uint16_t plan[6])
+{
+    unsigned a = 5;
+    while (plan[a]) {
+        BUG_ON(a == 0);
+        a--;
+    }
+    return a;
+}
+
 const uint16_t (*syscall_copy_plan(void))[6]
 {
     static uint16_t plan[PLATFORM_COPY_NR_COUNT][6];
@@ -120,8 +129,8 @@ const uint16_t (*syscall_copy_plan(void))[6]
             plan[info->nr][a] = plan_of(info, &info->args[a]);
         }
         if (output_is_small(info->nr)) {
-            BUG_ON(info->arg_count > POKES_ARGUMENT);
-            plan[info->nr][POKES_ARGUMENT] = PLATFORM_COPY_PLAN(PLATFORM_COPY_POKES, POKES_ROOM);
+            unsigned a = last_without_plan(plan[info->nr]);
+            plan[info->nr][a] = PLATFORM_COPY_PLAN(PLATFORM_COPY_POKES, POKES_ROOM);
         }
     }
     return (const uint16_t(*)[6])plan;

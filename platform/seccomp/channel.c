@@ -106,9 +106,12 @@ static void accept_copies(struct platform_thread *th, bool sizes)
     char *window = (char *)th->chan + WINDOW_OFFSET;
     const uint16_t *plan = th->nr < PLATFORM_COPY_NR_COUNT ? g_seccomp.ro->copy_plan[th->nr] : NULL;
     uint32_t used = 0;
+    bool lacks_output = false;
     for (int i = 0; plan && i < 6 && used < WINDOW_SIZE; i++) {
-        uint64_t wanted = sizes ? said[i] : copy_planned(plan[i], th->args, i);
+        uint64_t planned = copy_planned(plan[i], th->args, i), wanted = sizes ? said[i] : planned;
         uint32_t size = (uint32_t)MIN(wanted, (uint64_t)WINDOW_SIZE - used);
+        bool is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED;
+        lacks_output |= is_out && size < planned;
         if (plan[i] >> 12 == PLATFORM_COPY_POKES) {
             th->poke_room = size;
             th->poke_offset = used;
@@ -119,12 +122,15 @@ static void accept_copies(struct platform_thread *th, bool sizes)
                                     .size = size,
                                     .offset = used,
                                     .arg = i,
-                                    .is_out = plan[i] >> 12 >= PLATFORM_COPY_OUT_FIXED,
+                                    .is_out = is_out,
                                     .is_string = plan[i] >> 12 == PLATFORM_COPY_IN_STR,
                                     .is_vector = plan[i] >> 12 == PLATFORM_COPY_IN_VECTOR};
             __builtin_prefetch(window + used, 1); /* it is on the guest's CPU */
         }
         used = copy_next(used, size);
+    }
+    if (lacks_output) { /* to be seen at once, not when the call has had its effect */
+        th->poke_room = 0;
     }
 }
 
@@ -134,7 +140,7 @@ void channel_flush_pokes(struct platform_thread *th)
         const struct poke *p = &th->pokes[i];
         if (engine_vm_write(thread_memory(th), p->addr,
                             (char *)th->chan + WINDOW_OFFSET + p->offset, p->size) != p->size) {
-            th->result = -EFAULT;
+            th->copy_failed = true;
         }
     }
     th->poke_count = th->poke_used = 0;
@@ -153,7 +159,7 @@ void channel_flush(struct platform_thread *th)
                 engine_vm_write(thread_memory(th), r->addr,
                                 (char *)th->chan + WINDOW_OFFSET + r->offset, r->filled);
             if (copied != r->filled) {
-                th->result = -EFAULT;
+                th->copy_failed = true;
             }
         }
     }

@@ -62,10 +62,15 @@ void call_reply(struct platform_thread *th)
     }
 }
 
+uint64_t call_result(const struct platform_thread *th)
+{
+    return (uint64_t)(th->copy_failed ? -EFAULT : th->result);
+}
+
 void seccomp_set_result(struct platform_thread *th, long result)
 {
     if (th->has_context) {
-        th->regs[REG_RAX_] = (uint64_t)result;
+        th->regs[REG_RAX_] = (uint64_t)(th->copy_failed ? -EFAULT : result);
         th->context_changed = true;
     } else {
         th->result = result;
@@ -74,6 +79,7 @@ void seccomp_set_result(struct platform_thread *th, long result)
 
 void seccomp_redo_call(struct platform_thread *th, long nr)
 {
+    th->copy_failed = false;
     seccomp_set_result(th, nr);
     if (th->has_context) {
         th->regs[REG_RIP_] -= SYSCALL_SIZE;
@@ -246,7 +252,7 @@ int seccomp_get_context(struct platform_thread *th, struct guest_context *out)
     }
     if (!th->has_context) {
         tail_now(th);
-        th->chan->ret = (uint64_t)th->result;
+        th->chan->ret = call_result(th);
         channel_reply(th, ORDER_UPCALL);
         int r = channel_wait(th);
         if (r < 0) {

@@ -172,6 +172,8 @@ struct platform_thread {
     int poke_arg;
     struct poke pokes[POKE_MAX];
     long result;
+    bool
+        copy_failed; /* an output of the call that is being served can't be written: it fails, whatever its result */
     bool redo;       /* the call is made again, as number result */
     bool has_signal; /* chan->signal is to be carried out */
     bool has_tail;
@@ -516,6 +518,8 @@ int seccomp_load_program(struct platform_thread *th, const struct load_op *ops, 
 void context_take(struct platform_thread *th);
 void context_reply(struct platform_thread *th);
 /* ret, and what the window has for the guest, are filled in. */
+/* What the call returns. */
+uint64_t call_result(const struct platform_thread *th);
 void call_reply(struct platform_thread *th);
 void seccomp_set_result(struct platform_thread *th, long result);
 void seccomp_redo_call(struct platform_thread *th, long nr);

@@ -111,7 +111,7 @@ static void resume(struct platform_thread *th)
     } else if (th->has_tail) {
         fill_tail(th);
     } else if (th->in_request) {
-        th->chan->ret = (uint64_t)th->result;
+        th->chan->ret = call_result(th);
         call_reply(th);
     }
 }
@@ -194,6 +194,7 @@ static void decode(struct platform_thread *th, struct platform_event *out)
         break;
     }
     th->result = -ENOSYS;
+    th->copy_failed = false;
     th->redo = false;
     out->kind = PLATFORM_SYSCALL;
     out->call.nr = th->nr;

@@ -28,7 +28,9 @@
  */
 #define USES_MIN  24
 #define WORTH_MAX 64
-#define LARGE     (256L << 10) /* such a file is not one of them, unless it is mapped: each mmap ends its leases */
+#define LARGE                                                                                      \
+    (256L                                                                                          \
+     << 10) /* such a file is not one of them, unless it is mapped: each mmap ends its leases */
 #define HEATING   (32L << 10)  /* bytes written that count as one more call: they cost as much */
 #define FILL_FROM (512L << 10) /* bytes of a file that its writer may fill by itself */
 

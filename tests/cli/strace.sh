@@ -1,5 +1,6 @@
 # --strace looks as strace does: filters by name and class, decoded arguments, results, signals, ends; to a file or to stderr.
 . "$(dirname "$0")/lib.sh"
+compat=$(cd "$(dirname "$0")/../../build/release/tests/compat" && pwd) || exit 1
 printf 'hello\n' >file
 
 expect 0 '^openat\(AT_FDCWD, "file", O_RDONLY(\|O_[A-Z]+)*\) += 3$' "$SANDBOX" exec --strace=openat cat file
@@ -18,6 +19,9 @@ out=$("$SANDBOX" exec --strace=read,write --strace-file=trace cat file) || fail 
 [ "$out" = hello ] || fail "output: $out"
 grep -q '^read(3, "hello\\n", [0-9]*) *= 6$' trace || fail "no read of the file in: $(cat trace)"
 grep -q '^openat' trace && fail "openat was not asked for"
+
+# Who looks at a call's memory does not change what becomes of bad addresses.
+expect 0 '' "$SANDBOX" exec --strace=recvfrom --strace-file=trace "$compat/recvfrom/recvfrom_01"
 
 expect_error 125 'opne' "$SANDBOX" exec --strace=opne true
 finish
