@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define NOTE_SLOTS 7
-#define NOTES_SIZE 0x8000U /* of the log */
+#define NOTES_SIZE 0x8000U /* of the log, and so more than any note has */
 
 /* What may be done to the file of a slot by noting it. */
 #define NOTE_MAY_CLOSE 1U
@@ -59,6 +59,7 @@ struct platform_note_stat {
 
 enum platform_note_kind {
     NOTE_WRITE,
+    NOTE_PWRITE, /* at offset, which leaves no hole behind what was written before */
     NOTE_MODE,
     NOTE_OWNER,
     NOTE_TIMES,
@@ -71,9 +72,9 @@ enum platform_note_kind {
     NOTE_SLOTS /* as a slot: the file that was made last in the same log, closed or not; its times */
 struct platform_note {
     uint8_t kind, slot;
-    uint16_t pad;
-    uint32_t size;
-    uint64_t tsc; /* time stamp counter, at the call */
+    uint16_t size;
+    uint32_t offset; /* NOTE_PWRITE's */
+    uint64_t tsc;    /* time stamp counter, at the call */
 };
 /* open's flags, the mode that the umask leaves, the fd; then the name in its directory. */
 struct platform_note_create {

@@ -106,7 +106,7 @@ static long note_create(struct area *area, uint32_t slot, const struct wanted *w
     }
     uint8_t *log = chan_window(area->chan) + NOTES_OFFSET + at;
     *(struct platform_note *)log = (struct platform_note){
-        .kind = NOTE_CREATE, .slot = (uint8_t)slot, .size = (uint32_t)size, .tsc = timestamp()};
+        .kind = NOTE_CREATE, .slot = (uint8_t)slot, .size = (uint16_t)size, .tsc = timestamp()};
     struct platform_note_create *to = (void *)(log + sizeof(struct platform_note));
     *to = *c;
     for (uint64_t i = 0; i < w->size; i++) {
@@ -146,7 +146,7 @@ static long create(struct area *area, uint64_t dirfd, uint64_t path, uint32_t fl
     area->noted |= 1U << slot;
     area->note_fd[slot] = (uint16_t)fd;
     area->note_rights[slot] = (uint8_t)(page->creates.rights & ((1U << NOTE_PLACE_SHIFT) - 1));
-    area->note_position[slot] = 0;
+    area->note_position[slot] = area->note_end[slot] = 0;
     area->fresh = 1U << slot;
     area->fresh_count++;
     area->fresh_last = (uint32_t)(word & NOTES_LOGGED) + 1;
@@ -185,8 +185,9 @@ static long times_of(struct area *area, uint64_t dirfd, uint64_t path, uint64_t 
         return NOT_OURS;
     }
     may_be_there(area, &w, &word);
-    return is_last(area, &w, word) ? stub_note_append(area, NOTE_LAST, NOTE_TIMES, &v, word)
-                                   : NOT_OURS;
+    return is_last(area, &w, word)
+               ? stub_note_append(area, NOTE_LAST, (struct note_about){NOTE_TIMES, 0}, &v, word)
+               : NOT_OURS;
 }
 
 static long open_name(struct area *area, uint64_t dirfd, uint64_t path, uint32_t flags,

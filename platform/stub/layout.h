@@ -73,7 +73,7 @@
 #define AREA_BASE     STUB_BLOCK                                   /* of slot 0 */
 #define AREA_LOW      (AREA_BASE - AREA_STRIDE * (SLOT_COUNT - 1)) /* of the last slot */
 #define AREA_SIGSTACK UL_(0xb000)                                  /* size */
-#define AREA_STRUCT   UL_(0xfa00) /* offset; the stub stack's top, too */
+#define AREA_STRUCT   UL_(0xf9c0) /* offset; the stub stack's top, too */
 #define STUB_HOT      (AREA_BASE + 0xfc00)
 
 /*

@@ -38,6 +38,7 @@ void stub_notes_granted(struct area *area, uint32_t order)
     area->note_rights[slot] = (uint8_t)(order >> NOTE_RIGHTS_SHIFT);
     area->note_fd[slot] = (uint16_t)(order >> NOTE_FD_SHIFT);
     area->note_position[slot] = area->note_rights[slot] & NOTE_POSITION ? 0 : -1;
+    area->note_end[slot] = area->note_position[slot];
     area->noted |= 1U << slot;
     area->chan->order = order & 0xff;
 }
@@ -54,6 +55,17 @@ static uint32_t slot_of(const struct area *area, uint64_t fd)
     return NOTE_SLOTS;
 }
 
+/* size bytes were written at position at (< 0: not known). */
+static void written(struct area *area, uint32_t slot, int64_t at, int64_t size)
+{
+    int64_t end = area->note_end[slot];
+    if (at < 0 || at > end) {
+        area->note_end[slot] = -1;
+    } else if (at + size > end) {
+        area->note_end[slot] = at + size;
+    }
+}
+
 void stub_notes_served(struct area *area, uint64_t nr)
 {
     const struct chan *c = area->chan;
@@ -63,6 +75,7 @@ void stub_notes_served(struct area *area, uint64_t nr)
     case __NR_write:
     case __NR_readv:
     case __NR_writev:
+    case __NR_pwrite64:
     case __NR_lseek:
     case __NR_preadv2:
     case __NR_pwritev2:
@@ -75,9 +88,19 @@ void stub_notes_served(struct area *area, uint64_t nr)
         return; /* or one that is open to append */
     }
     int64_t *position = &area->note_position[slot], result = (int64_t)c->ret;
+    if (nr == __NR_pwrite64) {
+        written(area, slot, c->order == ORDER_RETURN ? (int64_t)area->args[3] : -1,
+                result > 0 ? result : 0);
+        return;
+    }
     if (c->order != ORDER_RETURN || nr == __NR_preadv2 || nr == __NR_pwritev2) {
-        *position = -1;
-    } else if (result >= 0 && nr == __NR_lseek) {
+        *position = area->note_end[slot] = -1;
+        return;
+    }
+    if (nr == __NR_write || nr == __NR_writev) {
+        written(area, slot, *position, result > 0 ? result : 0);
+    }
+    if (result >= 0 && nr == __NR_lseek) {
         *position = result;
     } else if (result > 0 && *position >= 0) {
         *position += result;
@@ -95,7 +118,7 @@ static int take_word(struct area *area, uint32_t slot, uint64_t *out)
     return 1;
 }
 
-long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
+long stub_note_append(struct area *area, uint32_t slot, struct note_about what, const struct iov *v,
                       uint64_t word)
 {
     uint64_t at = word & NOTES_LOGGED;
@@ -107,8 +130,11 @@ long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const stru
     if (stub_transfer(ptr(log + sizeof(struct platform_note)), v, 0, v->size, 1) != 0) {
         return NOT_OURS;
     }
-    *(struct platform_note *)log = (struct platform_note){
-        .kind = kind, .slot = (uint8_t)slot, .size = (uint32_t)v->size, .tsc = timestamp()};
+    *(struct platform_note *)log = (struct platform_note){.kind = what.kind,
+                                                          .slot = (uint8_t)slot,
+                                                          .size = (uint16_t)v->size,
+                                                          .offset = what.offset,
+                                                          .tsc = timestamp()};
     if (!word_replace(&area->chan->notes, word, word + NOTE_NEXT(v->size))) {
         return NOT_OURS;
     }
@@ -117,10 +143,10 @@ long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const stru
 }
 
 /* Return: 0, or NOT_OURS. */
-static long note(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v)
+static long note(struct area *area, uint32_t slot, struct note_about what, const struct iov *v)
 {
     uint64_t word;
-    if (!take_word(area, slot, &word) || stub_note_append(area, slot, kind, v, word) != 0) {
+    if (!take_word(area, slot, &word) || stub_note_append(area, slot, what, v, word) != 0) {
         return NOT_OURS;
     }
     area->note_rights[slot] &= (1U << NOTE_PLACE_SHIFT) - 1; /* its attributes have changed */
@@ -136,7 +162,7 @@ static long note_close(struct area *area, uint32_t slot)
         return NOT_OURS;
     }
     if (stub_note_is_fresh(area, slot, word)) {
-        if (stub_note_append(area, slot, NOTE_CLOSE, &nothing, word) != 0) {
+        if (stub_note_append(area, slot, (struct note_about){NOTE_CLOSE, 0}, &nothing, word) != 0) {
             return NOT_OURS;
         }
         area->fresh = 0;
@@ -156,7 +182,7 @@ static long note_words(struct area *area, uint32_t slot, uint8_t kind, const uin
                        uint64_t count)
 {
     const struct iov v = {ptr(words), count * 8};
-    return note(area, slot, kind, &v);
+    return note(area, slot, (struct note_about){kind, 0}, &v);
 }
 
 int stub_take_times(uint64_t times, int64_t t[4])
@@ -256,12 +282,27 @@ static long known(struct area *area, uint32_t slot, uint64_t nr)
 static long note_write(struct area *area, uint32_t slot, uint64_t buf, uint64_t n)
 {
     const struct iov v = {buf, n};
-    if (!n || n > NOTES_SIZE || note(area, slot, NOTE_WRITE, &v) != 0) {
+    int64_t position = area->note_position[slot];
+    if (!n || n > NOTES_SIZE || note(area, slot, (struct note_about){NOTE_WRITE, 0}, &v) != 0) {
         return NOT_OURS;
     }
-    if (area->note_position[slot] >= 0) {
-        area->note_position[slot] += (int64_t)n;
+    written(area, slot, position, (int64_t)n);
+    if (position >= 0) {
+        area->note_position[slot] = position + (int64_t)n;
     }
+    return (long)n;
+}
+
+/* Where the file has bytes, or ends: room is reserved for what the log has, not for pages around it. */
+static long note_pwrite(struct area *area, uint32_t slot, uint64_t buf, uint64_t n, int64_t offset)
+{
+    const struct iov v = {buf, n};
+    if (!n || n > NOTES_SIZE || offset < 0 || offset > area->note_end[slot] ||
+        offset > UINT32_MAX ||
+        note(area, slot, (struct note_about){NOTE_PWRITE, (uint32_t)offset}, &v) != 0) {
+        return NOT_OURS;
+    }
+    written(area, slot, offset, (int64_t)n);
     return (long)n;
 }
 
@@ -279,6 +320,9 @@ long stub_note(struct area *area, uint64_t nr)
         return rights & NOTE_MAY_CLOSE ? note_close(area, slot) : NOT_OURS;
     case __NR_write:
         return rights & NOTE_MAY_WRITE ? note_write(area, slot, a[1], a[2]) : NOT_OURS;
+    case __NR_pwrite64:
+        return rights & NOTE_MAY_WRITE ? note_pwrite(area, slot, a[1], a[2], (int64_t)a[3])
+                                       : NOT_OURS;
     case __NR_fchmod:
         words[0] = (uint32_t)a[1];
         return rights & NOTE_MAY_SET && words[0] <= 0777

@@ -52,6 +52,7 @@ struct area {
     uint16_t note_fd[NOTE_SLOTS];
     uint8_t note_rights[NOTE_SLOTS];
     int64_t note_position[NOTE_SLOTS]; /* < 0: not known */
+    int64_t note_end[NOTE_SLOTS]; /* the file has bytes up to there, and no hole; < 0: not known */
     uint32_t fresh;       /* of noted: the slot whose file is known from the log only; creates.c */
     uint32_t fresh_count; /* files that were made in the log */
     uint32_t fresh_last;  /* where the last one's note is in it, + 1; 0: none */
@@ -296,7 +297,11 @@ void stub_notes_granted(struct area *area, uint32_t order);
 /* The sentry has served call nr, and said so in the channel: a position may have moved. */
 void stub_notes_served(struct area *area, uint64_t nr);
 /* A note behind word's log, with which the slot was ours. Return: 0, or NOT_OURS. */
-long stub_note_append(struct area *area, uint32_t slot, uint8_t kind, const struct iov *v,
+struct note_about {
+    uint8_t kind;
+    uint32_t offset;
+};
+long stub_note_append(struct area *area, uint32_t slot, struct note_about what, const struct iov *v,
                       uint64_t word);
 /* utimensat's two times, of seconds and nanoseconds; 0: now. Return: 0 what comes of them is not certain. */
 int stub_take_times(uint64_t times, int64_t t[4]);

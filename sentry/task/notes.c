@@ -356,9 +356,11 @@ static bool moves_positions(long nr)
 /* The process has used s in call nr. Return: it knows all that it needs. */
 static bool is_up_to_date(struct noted_file *s, long nr)
 {
-    bool moved = s->pos != s->file->pos;
+    bool moved = s->pos != s->file->pos, resized = s->size != s->file->inode->size;
     s->pos = s->file->pos;
+    s->size = s->file->inode->size;
     return s->flags == s->file->flags && (!moved || moves_positions(nr)) &&
+           (!resized || moves_positions(nr) || nr == SYS_pwrite64) && nr != SYS_fallocate &&
            (!s->place || inode_mark_holds(&s->stat_of, s->file->inode) || put_stat(s));
 }
 
@@ -456,7 +458,8 @@ bool notes_give_slot(struct note_table *t, unsigned slot, struct file *f, int fd
                              .flags = f->flags,
                              .rights = rights,
                              .out = true,
-                             .pos = f->pos};
+                             .pos = f->pos,
+                             .size = f->inode->size};
     s->base.writes = s->rights & (NOTE_MAY_WRITE | NOTE_MAY_SET | NOTE_MAY_OWN);
     file_lease_init(&s->base, &note_ops, f->inode);
     f->noted = &s->base;

@@ -17,19 +17,22 @@ bool notes_reserve(struct noted_file *s, bool on)
     return !(s->rights & NOTE_MAY_WRITE) || s->file->ops->reserve(s->file, bytes) == 0;
 }
 
-static int apply_write(struct file *f, const uint8_t *bytes, size_t size, int64_t when)
+/* At *pos, which moves. */
+static int apply_write(struct file *f, const uint8_t *bytes, size_t size, int64_t *pos,
+                       int64_t when)
 {
     struct uio u;
     uio_init_kernel(&u, (void *)(uintptr_t)bytes, size); /* which is only read */
     if (f->flags & O_APPEND) {
-        f->pos = f->inode->size;
+        *pos = f->inode->size;
     }
-    if (f->pos > INT64_MAX - (int64_t)NOTES_SIZE) {
+    if (*pos > INT64_MAX - (int64_t)NOTES_SIZE) {
         return -EFBIG;
     }
-    ssize_t n = f->ops->write(f, &u, &f->pos);
+    ssize_t n = f->ops->write(f, &u, pos);
     if (f->noted) {
         noted(f->noted)->pos = f->pos;
+        noted(f->noted)->size = f->inode->size;
     }
     f->inode->mtime_ns = when;
     return n == (ssize_t)size ? 0 : n < 0 ? (int)n : -ENOSPC;
@@ -56,8 +59,9 @@ static int apply_one(const struct platform_note *n, const uint8_t *bytes, struct
                      unsigned rights, int64_t when)
 {
     uint64_t words[4] = {0};
-    if (n->kind == NOTE_WRITE) {
-        return rights & NOTE_MAY_WRITE ? apply_write(f, bytes, n->size, when) : -EPERM;
+    if (n->kind == NOTE_WRITE || n->kind == NOTE_PWRITE) {
+        int64_t offset = n->offset, *pos = n->kind == NOTE_WRITE ? &f->pos : &offset;
+        return rights & NOTE_MAY_WRITE ? apply_write(f, bytes, n->size, pos, when) : -EPERM;
     }
     memcpy(words, bytes, MIN(n->size, sizeof(words)));
     switch (n->kind) {

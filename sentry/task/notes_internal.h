@@ -10,12 +10,12 @@ struct noted_file {
     struct file *file; /* borrowed: its fd's closing ends this */
     int fd;
     unsigned rights;
-    unsigned flags; /* of the file, with which it was given */
-    bool out;       /* the process may note calls on it */
-    bool closed;    /* it has noted close, which the fd table does not know of */
-    bool recheck;   /* the process itself has used the inode in a call */
-    int64_t pos;    /* the file's, as the process knows it */
-    unsigned place; /* of the attributes that the process has, + 1; 0: none. They are made of: */
+    unsigned flags;    /* of the file, with which it was given */
+    bool out;          /* the process may note calls on it */
+    bool closed;       /* it has noted close, which the fd table does not know of */
+    bool recheck;      /* the process itself has used the inode in a call */
+    int64_t pos, size; /* the file's, as the process knows them */
+    unsigned place;    /* of the attributes that the process has, + 1; 0: none. They are made of: */
     struct inode_mark stat_of;
 };
 
