@@ -2,8 +2,7 @@
  * Kept lookups (platform/names_page.h): what a path's attributes are, or that there is no such name, as the guest's side
  * may answer it from then on without a trip.
  *
- * An answer holds as long as its stamps do (sentry/vfs/stamp.h): that of the file, of each directory in which a name
- * or a link decided, of the fd or working directory where the walk began, of the root. Who asks is not in the key.
+ * An answer holds as long as its stamps do (sentry/vfs/stamp.h): that of the file, of each name or link that decided, of the fd or working directory where the walk began, of the root. Who asks is not in the key.
  * So a table is for tasks with the same fds, root, working directory and credentials: others that share
  * the memory ask (PLATFORM_ASK_NAMES), and a change of credentials empties it. Only file systems are in it that nobody
  * else changes (SB_STEADY), and no file that some process writes without telling us: with a lease, or a mapping.
@@ -39,7 +38,7 @@
 _Static_assert(sizeof(struct stamps) == sizeof(struct platform_stamps) &&
                    offsetof(struct stamps, of) == offsetof(struct platform_stamps, of),
                "the platform shows them as they are");
-_Static_assert(2 + TRACE_DIRS < NAME_DEPS, "room for the file's, the start's and the root's");
+_Static_assert(2 + TRACE_NAMES < NAME_DEPS, "room for the file's, the start's and the root's");
 _Static_assert(MAY_READ == R_OK && MAY_WRITE == W_OK && MAY_EXEC == X_OK, "platform_name.may");
 
 void names_begin(struct name_lookup *l)
@@ -288,11 +287,12 @@ static struct platform_name answer_of(struct task *t, const struct name_lookup *
     n.classes = link                              ? NAME_NOFOLLOW
                 : l->follow && l->trace.last_link ? NAME_FOLLOW
                                                   : NAME_FOLLOW | NAME_NOFOLLOW;
+    n.deps[0] = result < 0 ? l->trace.missing : 0; /* else the file's */
     n.deps[1] = absolute || name_is_keyed(&n)   ? 0
                 : n.dirfd == (uint32_t)AT_FDCWD ? stamp_of_id(t->fs->cwd_stamp)
                                                 : stamp_of_fd(fd_table_id(t->files), (int)n.dirfd);
     n.deps[2] = stamp_of_id(t->fs->root_stamp);
-    memcpy(n.deps + 3, l->trace.dirs, sizeof(l->trace.dirs));
+    memcpy(n.deps + 3, l->trace.names, sizeof(l->trace.names));
     return n;
 }
 

@@ -146,9 +146,9 @@ enum told { TOLD, PASSED, TOLD_ALL };
 /* Where names are told of, and what all their entries have. */
 struct place {
     struct mount *mnt;
-    struct dentry *dir; /* locked; both borrowed */
-    struct platform_name like;
-    const char *text; /* what stands before each name, prefix bytes */
+    struct dentry *dir;        /* locked; both borrowed */
+    struct platform_name like; /* but for the name's own stamp */
+    const char *text;          /* what stands before each name, prefix bytes */
     size_t prefix;
     bool follow; /* links, in the call that led here */
 };
@@ -168,6 +168,7 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
         return PASSED;
     }
     bool link = S_ISLNK(d->inode->mode);
+    n.deps[3] = stamp_of_name(at->dir->inode, name->text, name->size);
     const struct path p = {.mnt = at->mnt, .dentry = d};
     n.flags = (n.flags & NAME_ACCESS) | NAME_AHEAD;
     n.may = n.no_label = n.no_acl = 0;
@@ -356,7 +357,6 @@ void names_list(struct task *t, const struct path *p, uint32_t key, uint64_t sin
     at.like = (struct platform_name){.since = since, .dirfd = key};
     at.like.flags = names_cred_is_real(t->cred) ? NAME_ACCESS : 0;
     at.like.deps[2] = stamp_of_id(t->fs->root_stamp);
-    at.like.deps[3] = stamp_of_names(dir);
     kmutex_lock(&dir->lock);
     const char *last = tell_first(t, table, &at, entries, names, count, window);
     AUTO_PUT(dentry) d = NULL;

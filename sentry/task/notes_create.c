@@ -37,6 +37,8 @@
 #include "sentry/vfs/stamp.h"
 
 #define NAMES_MAX 400 /* in the directory: the filter tells little of more */
+/* Grants in a row that were of no use: each doubles how many files are made by asking before the next. */
+#define VAIN_MAX 6u
 /* Files, and pages for the bytes of one log, and for those that follow in the slot of one that stays open. */
 #define ROOM ((int)(NOTE_CREATES_MAX + 2 * (NOTES_SIZE / 4096 + 1)))
 
@@ -54,6 +56,8 @@ static void end(struct file_lease *base)
     (void)r; /* there is more than before */
     page_of(g->table)->granted = 0;
     g->pays = g->used > 1;
+    g->vain = g->used > 0 ? 0 : MIN(g->vain + 1u, VAIN_MAX);
+    g->left_out = (1U << g->vain) - 1;
     g->out = false;
 }
 
@@ -273,7 +277,7 @@ static bool describe(const struct task *task, const struct name_lookup *l, const
     size_t size = strlen(l->text), prefix = size - MIN(size, (size_t)d->name_size);
     const struct walk_trace *trace = &l->trace;
     if (trace->unsteady || trace->last_link || trace->count == 0 ||
-        trace->dirs[trace->count - 1] != stamp_of_names(d->parent->inode) ||
+        trace->names[trace->count - 1] != stamp_of_name(d->parent->inode, d->name, d->name_size) ||
         size >= sizeof(c->path) || memcmp(l->text + prefix, d->name, size - prefix) != 0 ||
         (prefix > 0 && l->text[prefix - 1] != '/')) {
         return false;
@@ -286,7 +290,7 @@ static bool describe(const struct task *task, const struct name_lookup *l, const
                  : keyed                        ? 0
                                                 : stamp_of_fd(fd_table_id(task->files), l->dirfd);
     c->deps[1] = stamp_of_id(task->fs->root_stamp);
-    memcpy(c->deps + 2, trace->dirs, (trace->count - 1U) * sizeof(trace->dirs[0]));
+    memcpy(c->deps + 2, trace->names, (trace->count - 1U) * sizeof(trace->names[0]));
     return true;
 }
 
@@ -322,7 +326,7 @@ static void grant(struct task *task, struct note_table *t, const struct name_loo
     g->out = true;
     g->base = (struct file_lease){.writes = true};
     file_lease_init(&g->base, &create_ops, dir);
-    names_changed(dir); /* what is kept about it does not see what the process notes */
+    missing_changed(dir); /* what is kept about it does not see what the process notes */
     inode_changed(dir);
     t->cred = task->cred;
     t->table->closes.waiting = true;
@@ -358,7 +362,9 @@ void notes_created(struct task *task, const struct name_lookup *l, struct file *
     notes_end_creates(t->table);
     bool again = g->last == dir;
     g->last = dir;
-    if (began && (again || g->pays)) {
+    if (again && g->left_out > 0) {
+        g->left_out--;
+    } else if (began && (again || g->pays)) {
         grant(task, t, l, f);
     }
 }

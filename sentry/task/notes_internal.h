@@ -34,11 +34,12 @@ struct create_grant {
     uint16_t deps[NAME_DEPS];
     struct inode_mark mark; /* of the directory, as the process knows it */
     bool out;
-    bool pays;              /* the last one did */
-    unsigned rights;        /* NOTE_MAY_...: of all files that are made */
-    unsigned used;          /* files that were made so */
-    unsigned in_log;        /* ... in the log that is being applied */
-    struct file *last_made; /* ref; in that log */
+    bool pays;               /* the last one did */
+    unsigned vain, left_out; /* see VAIN_MAX */
+    unsigned rights;         /* NOTE_MAY_...: of all files that are made */
+    unsigned used;           /* files that were made so */
+    unsigned in_log;         /* ... in the log that is being applied */
+    struct file *last_made;  /* ref; in that log */
     const struct dentry
         *last; /* borrowed, only compared: where the process made a file by itself */
 };

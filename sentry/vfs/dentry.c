@@ -283,7 +283,7 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 {
     BUG_ON(d->inode);
     d->inode = inode;
-    names_changed(d->parent->inode);
+    name_changed(d->parent->inode, d->name, d->name_size);
 }
 
 /* d's name changes, or goes. */
@@ -300,9 +300,9 @@ void dentry_delete(struct dentry *d)
     d->unhashed = true;
     dentry_unhash(d);
     drop_unused_children(d);
-    names_changed(d->parent->inode);
+    name_changed(d->parent->inode, d->name, d->name_size);
     if (d->inode && S_ISDIR(d->inode->mode)) {
-        names_changed(d->inode); /* what was missing in it may be found in the next of its name */
+        missing_changed(d->inode); /* it may be found in the next directory of its name */
     }
 }
 
@@ -336,7 +336,7 @@ static void dentry_rename(struct dentry *d, struct dentry *parent, char *name, s
 /* d goes elsewhere; the way to what is below a directory was it. */
 static void stamp_move(const struct dentry *d)
 {
-    names_changed(d->parent->inode);
+    name_changed(d->parent->inode, d->name, d->name_size);
     if (d->inode && S_ISDIR(d->inode->mode)) {
         stamp_everything();
     }

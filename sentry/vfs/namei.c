@@ -287,13 +287,15 @@ static bool has_noted_names(const struct inode *dir)
     return false;
 }
 
-void namei_trace_name(const struct namei *n)
+void namei_trace_name(const struct namei *n, const struct name *name)
 {
     struct walk_trace *trace = n->w->trace;
-    if (trace && trace->count < TRACE_DIRS) {
-        trace->dirs[trace->count++] = stamp_of_names(n->at.dentry->inode);
-        trace->unsteady |= has_noted_names(n->at.dentry->inode);
-        trace->made_here |= !(n->at.dentry->inode->i_flags & INODE_FROZEN);
+    const struct inode *dir = n->at.dentry->inode;
+    if (trace && trace->count < TRACE_NAMES) {
+        trace->names[trace->count++] = stamp_of_name(dir, name->text, name->size);
+        trace->missing = stamp_of_missing(dir);
+        trace->unsteady |= has_noted_names(dir);
+        trace->made_here = !(dir->i_flags & INODE_FROZEN);
     } else if (trace) {
         trace->unsteady = true;
     }
@@ -315,7 +317,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (!d->inode) {
-        namei_trace_name(n);
+        namei_trace_name(n, c);
         dentry_put(d);
         return -ENOENT;
     }
@@ -330,7 +332,7 @@ static int walk_middle(struct namei *n, const struct name *c)
         return r;
     }
     if (S_ISLNK(next.dentry->inode->mode)) {
-        namei_trace_name(n);
+        namei_trace_name(n, c);
         return namei_follow(n, &next);
     }
     set_at(n, &next);
@@ -387,7 +389,7 @@ int namei_finish(struct namei *n, bool follow)
         if (r < 0) {
             return r;
         }
-        namei_trace_name(n);
+        namei_trace_name(n, &n->last);
         if (!d->inode) {
             dentry_put(d);
             return -ENOENT;

@@ -50,7 +50,7 @@ MUST_CHECK int namei_follow(struct namei *n, const struct path *link);
 /* "." or ".." or nothing as the last component: n->at becomes the result. */
 MUST_CHECK int namei_dots(struct namei *n);
 /* n->w->trace: what is found depends on a name in the directory reached: that it is there, missing, or a link. */
-void namei_trace_name(const struct namei *n);
+void namei_trace_name(const struct namei *n, const struct name *name);
 /* Walks to the end: n->at. */
 MUST_CHECK int namei_finish(struct namei *n, bool follow);
 

@@ -189,7 +189,7 @@ static int open_last(struct opening *o, struct namei *n)
     if (r < 0) {
         return r;
     }
-    namei_trace_name(n);
+    namei_trace_name(n, &n->last);
     r = namei_enter(n, d, &o->path);
     if (r < 0) {
         return r;

@@ -4,7 +4,7 @@
  * answer holds while none of them is newer.
  *
  * So a stamp is given when a change is made, or after it with no sleep in between, by those who store it: inodes for
- * attributes (inode_changed), the dentry cache for names (names_changed), fd tables, and working directories. What can
+ * attributes (inode_changed), the dentry cache for names (name_changed), fd tables, and working directories. What can
  * change the way to many names at once, as moving a directory does, stamps everything. Things share stamps by hash.
  * Nothing is stamped until somebody keeps answers, nor in file systems of which nothing is ever kept.
  */
@@ -41,9 +41,18 @@ static inline uint16_t stamp_of_inode(const struct inode *inode)
 {
     return stamp_place(inode->sb->dev, inode->ino, 0);
 }
+/* Of all names in dir; of one; of those that are missing there, and may come without its knowing. */
 static inline uint16_t stamp_of_names(const struct inode *dir)
 {
     return stamp_place(dir->sb->dev, dir->ino, 1);
+}
+static inline uint16_t stamp_of_name(const struct inode *dir, const char *text, size_t size)
+{
+    return stamp_place(hash_bytes(text, size, dir->sb->dev), dir->ino, 1);
+}
+static inline uint16_t stamp_of_missing(const struct inode *dir)
+{
+    return stamp_place(~(uint64_t)dir->sb->dev, dir->ino, 1);
 }
 /* table: fd_table_id. */
 static inline uint16_t stamp_of_fd(uint32_t table, int fd)
@@ -85,10 +94,19 @@ static inline void inode_changed(const struct inode *inode)
         stamp_at(stamp_of_inode(inode));
     }
 }
-/* Names in it came, went, or lead elsewhere. */
-static inline void names_changed(const struct inode *dir)
+/* The name in dir came, went, or leads elsewhere. */
+static inline void name_changed(const struct inode *dir, const char *text, size_t size)
+{
+    if (g_stamps && dir->sb->flags & SB_STEADY) {
+        stamp_at(stamp_of_names(dir));
+        stamp_at(stamp_of_name(dir, text, size));
+    }
+}
+/* What was missing in dir may be found from now on, and nobody is told by name. */
+static inline void missing_changed(const struct inode *dir)
 {
     if (dir->sb->flags & SB_STEADY) {
         stamp_at(stamp_of_names(dir));
+        stamp_at(stamp_of_missing(dir));
     }
 }

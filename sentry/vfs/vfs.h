@@ -16,13 +16,14 @@ void vfs_set_special(int (*fifo_open_fn)(struct inode *inode, struct file *f),
                      int (*device_open_fn)(struct inode *inode, struct file *f));
 
 /* What the answer to a lookup depends on, for who wants to keep it (stamp.h). */
-#define TRACE_DIRS 3
+#define TRACE_NAMES 3
 struct walk_trace {
-    uint64_t since;            /* the last stamp given before it began: the caller sets it */
-    uint16_t dirs[TRACE_DIRS]; /* stamps of directories' names; 0: none */
+    uint64_t since;              /* the last stamp given before it began: the caller sets it */
+    uint16_t names[TRACE_NAMES]; /* stamps of names that decided; 0: none */
+    uint16_t missing;            /* of what is missing where the last of them is */
     unsigned count;
     bool unsteady;  /* it can't be kept */
-    bool made_here; /* one of those directories is not the host's */
+    bool made_here; /* the last of them is in a directory that is not the host's */
     bool last_link; /* a link at the end was followed */
 };
 
