@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "sentry/mm/usercopy.h"
+#include "sentry/procfs/proc.h"
 #include "sentry/task/pidfd.h"
 #include "sentry/task/task.h"
 #include "syscalls/syscalls.h"
@@ -207,10 +208,7 @@ long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t info, uns
     if (r < 0) {
         return r;
     }
-    if (!file_is_pidfd(f)) {
-        return -EBADF;
-    }
-    r = pidfd_task(f, &other);
+    r = file_is_pidfd(f) ? pidfd_task(f, &other) : proc_file_process(f, &other);
     if (r == 0) {
         r = pidfd_info(t, other, sig, info, &si);
     }

@@ -135,6 +135,10 @@ MUST_CHECK int proc_parse(const char *text, long min, long max, long *out);
 /* Guest data of size bytes at addr, appended; stops silently at the first fault. */
 MUST_CHECK int proc_add_memory(struct mm *mm, uaddr_t addr, uint64_t size, struct strbuf *out);
 
+/* The leader of the process whose /proc/PID f is, with a reference. Errors: -EBADF not such a directory; -ESRCH
+ * the process is gone. */
+MUST_CHECK int proc_file_process(const struct file *f, struct task **out);
+
 /* The tables, each in a file of its own. */
 extern const struct proc_entry proc_root_entry; /* root.c */
 extern const struct proc_entry proc_pid_entry;  /* pid.c: /proc/PID */

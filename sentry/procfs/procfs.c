@@ -245,6 +245,20 @@ static int proc_readdir(struct file *f, struct dir_context *c)
 
 static const struct file_ops proc_dir_ops = {.readdir = proc_readdir};
 
+int proc_file_process(const struct file *f, struct task **out)
+{
+    const struct proc_inode *pi = f->ops == &proc_dir_ops ? proc_inode_of(f->inode) : NULL;
+    if (!pi || pi->entry != &proc_pid_entry) {
+        return -EBADF;
+    }
+    struct task *t = proc_task(pi);
+    if (!t) {
+        return -ESRCH;
+    }
+    *out = task_get(t);
+    return 0;
+}
+
 /* --- text files --- */
 
 static ssize_t proc_read(struct file *f, struct uio *dst, int64_t *pos)
