@@ -30,7 +30,8 @@ void memfile_init(struct memfile *m, struct mem_budget *budget)
 void memfile_free(struct memfile *m)
 {
     memfile_drop_pages(m, 0, UINT64_MAX);
-    if (m->leased) { /* a former lessee may have it open still: that keeps no memory */
+    /* A former lessee may have it open still: that keeps no memory. A mapping does, and outlives the file. */
+    if (m->leased && !m->mapped) {
         int r = host_ftruncate(m->fd, 0);
         (void)r;
     }
