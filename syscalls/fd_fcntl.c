@@ -5,6 +5,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
 #include "sentry/fs/pipe.h"
+#include "sentry/task/sigio.h"
 #include "syscalls/fd_lock.h"
 #include "syscalls/fd_seal.h"
 #include "syscalls/helpers.h"
@@ -14,7 +15,7 @@
 #define F_DUPFD_QUERY 1027
 #endif
 /* What F_SETFL changes. */
-#define SETFL_MASK ((unsigned)(O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME))
+#define SETFL_MASK ((unsigned)(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)) /* and O_ASYNC */
 
 static long dup_from(struct task *t, struct file *f, unsigned long min, bool cloexec)
 {
@@ -24,11 +25,17 @@ static long dup_from(struct task *t, struct file *f, unsigned long min, bool clo
     return fd_table_install(t->files, f, (int)min, fd_limit(t), cloexec);
 }
 
-static long set_flags(struct task *t, struct file *f, unsigned long arg)
+static long set_flags(struct task *t, struct file *f, int fd, unsigned long arg)
 {
     const unsigned flags = (unsigned)arg & SETFL_MASK;
     if (flags & ~f->flags & (unsigned)O_NOATIME && !inode_owner_or_capable(f->inode, t->cred)) {
         return -EPERM;
+    }
+    if (((unsigned)arg ^ f->flags) & (unsigned)O_ASYNC && sigio_possible(f)) {
+        int r = sigio_set(t, f, fd, arg & (unsigned long)O_ASYNC);
+        if (r < 0) {
+            return r;
+        }
     }
     f->flags = (f->flags & ~SETFL_MASK) | flags;
     fd_tables_flags_changed(f);
@@ -38,7 +45,7 @@ static long set_flags(struct task *t, struct file *f, unsigned long arg)
 /* --- who gets SIGIO --- */
 
 /* A process group is stored with its own type, never as a negative number. */
-static long set_owner(struct file *f, int type, int id)
+static long set_owner(const struct task *t, struct file *f, int type, int id)
 {
     if (id < 0) {
         return -EINVAL;
@@ -52,17 +59,16 @@ static long set_owner(struct file *f, int type, int id)
             return -ESRCH;
         }
     }
-    f->owner = id;
-    f->owner_type = type;
+    sigio_set_owner(t, f, type, id);
     return 0;
 }
 
-static long set_owner_plain(struct file *f, int arg)
+static long set_owner_plain(const struct task *t, struct file *f, int arg)
 {
     if (arg == INT32_MIN) {
         return -EINVAL;
     }
-    return arg < 0 ? set_owner(f, F_OWNER_PGRP, -arg) : set_owner(f, F_OWNER_PID, arg);
+    return arg < 0 ? set_owner(t, f, F_OWNER_PGRP, -arg) : set_owner(t, f, F_OWNER_PID, arg);
 }
 
 static long set_owner_ex(struct task *t, struct file *f, uaddr_t arg)
@@ -76,7 +82,7 @@ static long set_owner_ex(struct task *t, struct file *f, uaddr_t arg)
     case F_OWNER_TID:
     case F_OWNER_PID:
     case F_OWNER_PGRP:
-        return set_owner(f, ex.type, ex.pid);
+        return set_owner(t, f, ex.type, ex.pid);
     default:
         return -EINVAL;
     }
@@ -84,7 +90,8 @@ static long set_owner_ex(struct task *t, struct file *f, uaddr_t arg)
 
 static long get_owner_ex(struct task *t, const struct file *f, uaddr_t arg)
 {
-    const struct f_owner_ex ex = {.type = f->owner ? f->owner_type : F_OWNER_TID, .pid = f->owner};
+    const struct f_owner_ex ex = {.type = f->owner ? f->owner_type : F_OWNER_TID,
+                                  .pid = sigio_owner(f)};
     return put_user(t->mm, arg, &ex);
 }
 
@@ -138,11 +145,11 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
     case F_GETFL:
         return (long)(f->flags & ~FD_HIDDEN_FLAGS);
     case F_SETFL:
-        return set_flags(t, f, arg);
+        return set_flags(t, f, fd, arg);
     case F_SETOWN:
-        return set_owner_plain(f, (int)arg);
+        return set_owner_plain(t, f, (int)arg);
     case F_GETOWN:
-        return f->owner_type == F_OWNER_PGRP ? -f->owner : f->owner;
+        return f->owner_type == F_OWNER_PGRP ? -sigio_owner(f) : sigio_owner(f);
     case F_SETOWN_EX:
         return set_owner_ex(t, f, arg);
     case F_GETOWN_EX:

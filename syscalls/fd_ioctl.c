@@ -7,10 +7,11 @@
 
 #include "sentry/base/errno.h"
 #include "sentry/fs/tty.h"
+#include "sentry/task/sigio.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
 
-/* FIONBIO, FIOASYNC: a status flag by an int. */
+/* FIONBIO: a status flag by an int. */
 static long set_flag(struct task *t, struct file *f, unsigned flag, uaddr_t arg)
 {
     int on;
@@ -21,6 +22,18 @@ static long set_flag(struct task *t, struct file *f, unsigned flag, uaddr_t arg)
     f->flags = on ? f->flags | flag : f->flags & ~flag;
     fd_tables_flags_changed(f);
     return 0;
+}
+
+static long set_async(struct task *t, struct file *f, int fd, uaddr_t arg)
+{
+    int on;
+    int r = get_user(t->mm, &on, arg);
+    if (r < 0 || !on == !(f->flags & (unsigned)O_ASYNC)) {
+        return r;
+    }
+    r = sigio_possible(f) ? sigio_set(t, f, fd, on) : -ENOTTY;
+    fd_tables_flags_changed(f);
+    return r;
 }
 
 static long bytes_left(struct task *t, struct file *f, uaddr_t arg)
@@ -62,7 +75,7 @@ long sys_ioctl(struct task *t, int fd, unsigned cmd, unsigned long arg)
     case FIONBIO:
         return set_flag(t, f, O_NONBLOCK, arg);
     case FIOASYNC:
-        return set_flag(t, f, O_ASYNC, arg);
+        return set_async(t, f, fd, arg);
     case FIONREAD:
         return S_ISREG(f->inode->mode) ? bytes_left(t, f, arg) : own_ioctl(t, f, cmd, arg);
     case FIGETBSZ:

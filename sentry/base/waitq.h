@@ -10,6 +10,9 @@
 #include "lib/kthread.h"
 #include "lib/list.h"
 
+/* With EPOLLOUT in a wake-up's events: somebody had found no room. */
+#define WAITQ_FOUND_NO_ROOM EPOLLMSG
+
 struct waitq {
     struct list waiters;
 };

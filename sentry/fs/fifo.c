@@ -15,7 +15,7 @@ static int fifo_wait_partner(struct pipe *p, const unsigned *opens)
 /* The open's rules; counts are already taken. Return: 0, -ERESTARTSYS. */
 static int fifo_rendezvous(struct pipe *p, struct file *f, struct pipe_end *e)
 {
-    waitq_wake(&p->q, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP);
+    waitq_wake(&p->q, 0);
     if (p->anonymous || (p->readers && p->writers)) {
         return 0;
     }

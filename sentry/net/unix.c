@@ -133,7 +133,7 @@ static void hang_up(struct unix_socket *u, struct unix_socket *peer, bool not_ac
     if (has_unread(u) || not_accepted) {
         peer->base.error = ECONNRESET;
     }
-    waitq_wake(&peer->base.q, 0);
+    waitq_wake(&peer->base.q, UNIX_HANGUP);
 }
 
 void unix_end(struct unix_socket *u, bool not_accepted)

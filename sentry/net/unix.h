@@ -45,8 +45,9 @@ struct unix_socket {
     struct list pending; /* owned: connections that wait for accept, by pending_link */
     size_t pending_count;
     struct list pending_link;
-    size_t backlog; /* so many may wait, and one more */
-    size_t sent;    /* charge of what is under way */
+    size_t backlog;     /* so many may wait, and one more */
+    size_t sent;        /* charge of what is under way */
+    bool found_no_room; /* a send did: it is told of room (WAITQ_FOUND_NO_ROOM) */
 
     /* who connected, or listens, at the other end */
     int peer_pid;
@@ -86,6 +87,11 @@ static inline bool unix_writable(const struct unix_socket *u)
 {
     return u->state != UNIX_LISTENING && u->sent * 4 <= (size_t)u->base.send_buffer;
 }
+
+/* The other end is gone, or was shut down. */
+#define UNIX_HANGUP                                                                                \
+    (EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | EPOLLPRI | EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND |       \
+     EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 
 struct strbuf;
 

@@ -216,7 +216,7 @@ int unix_shutdown(struct socket *s, unsigned how)
     if (u->peer && unix_is_connection(u)) {
         u->peer->base.shutdown |= (how & SOCKET_SHUT_READ ? SOCKET_SHUT_WRITE : 0) |
                                   (how & SOCKET_SHUT_WRITE ? SOCKET_SHUT_READ : 0);
-        waitq_wake(&u->peer->base.q, 0);
+        waitq_wake(&u->peer->base.q, UNIX_HANGUP);
     }
     waitq_wake(&s->q, 0);
     waitq_wake(&u->peer_wait, 0);

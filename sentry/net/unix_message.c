@@ -81,7 +81,10 @@ void unix_message_free(struct unix_message *msg)
     sender->sent -= msg->charge;
     free(msg);
     if (!sender->dead && unix_writable(sender)) {
-        waitq_wake(&sender->base.q, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+        const bool told = sender->found_no_room;
+        sender->found_no_room = false;
+        waitq_wake(&sender->base.q,
+                   EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND | (told ? WAITQ_FOUND_NO_ROOM : 0u));
     }
     unix_put(sender);
     if (files) {

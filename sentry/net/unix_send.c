@@ -22,6 +22,7 @@ static int wait_for_room(struct unix_socket *u, int64_t deadline_ns)
         if (u->sent < (size_t)u->base.send_buffer) {
             return 0;
         }
+        u->found_no_room = true;
         r = socket_sleep(&u->base.q, EPOLLOUT, deadline_ns);
         if (r < 0) {
             return r;

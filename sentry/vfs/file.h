@@ -72,7 +72,7 @@ struct file_ops {
     void (*show_fdinfo)(struct file *f, struct strbuf *out);
 };
 
-/* Something that watches a file (an epoll item), on file.watches. */
+/* Something that watches a file (an epoll item, O_ASYNC), on file.watches. */
 struct file_watch {
     struct list link;
     /* The last reference to the file goes: removes link, and forgets the file. Must not block. */
@@ -97,7 +97,8 @@ struct file {
     struct file_lease *noted; /* its process notes calls on it; NULL: sentry/task/notes.c */
     bool created;             /* the open that made it made its inode, too */
     int lease_heat;           /* calls that a lease would have saved; < 0: it is not worth one */
-    int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG */
+    int owner, owner_sig, owner_type; /* F_SETOWN, F_SETSIG: sentry/task/sigio.c */
+    uint32_t owner_uid, owner_euid;   /* who named the owner */
 };
 static inline bool file_readable(const struct file *f)
 {
