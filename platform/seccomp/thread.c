@@ -237,12 +237,13 @@ void seccomp_switch(struct platform_thread *th, struct platform_event *out)
         }
     }
     do {
-        if (th->stillborn) {
+        int r = th->stillborn ? 0 : channel_wait(th);
+        if (th->stillborn) { /* perhaps it has waited already when the parent said so */
             /* there is nobody to end: it goes as if it had called exit */
             *out = (struct platform_event){.kind = PLATFORM_SYSCALL, .call.nr = SYS_exit};
             return;
         }
-        if (channel_wait(th) < 0) {
+        if (r < 0) {
             tell_death(th, out);
             return;
         }
