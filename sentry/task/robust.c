@@ -73,8 +73,16 @@ void robust_list_exit(struct task *t, bool wake)
     }
     uaddr_t pending = head.pending & ~1UL;
     uaddr_t entry = head.next & ~1UL; /* bit 0: a PI futex */
-    for (int left = ROBUST_LIST_LIMIT; left > 0 && entry && entry != list; left--) {
+    uaddr_t seen =
+        0; /* where it was after 1, 2, 4, ... entries: a list that goes in circles has no more */
+    for (unsigned count = 0; count < ROBUST_LIST_LIMIT && entry && entry != list; count++) {
         uint64_t next;
+        if (entry == seen) {
+            break;
+        }
+        if ((count & (count - 1)) == 0) {
+            seen = entry;
+        }
         /* Read the link first: the lock may be freed as soon as its word changes. */
         int r = get_user(t->mm, &next, entry);
         if (entry != pending) {
