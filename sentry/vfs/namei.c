@@ -295,7 +295,7 @@ void namei_trace_name(const struct namei *n, const struct name *name)
         trace->names[trace->count++] = stamp_of_name(dir, name->text, name->size);
         trace->missing = stamp_of_missing(dir);
         trace->unsteady |= has_noted_names(dir);
-        trace->made_here = !(dir->i_flags & INODE_FROZEN);
+        trace->made_here = !(dir->i_flags & INODE_FROZEN) && n->at.dentry != n->w->root->dentry;
     } else if (trace) {
         trace->unsteady = true;
     }

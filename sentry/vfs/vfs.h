@@ -23,7 +23,7 @@ struct walk_trace {
     uint16_t missing;            /* of what is missing where the last of them is */
     unsigned count;
     bool unsteady;  /* it can't be kept */
-    bool made_here; /* the last of them is in a directory that is not the host's */
+    bool made_here; /* the last of them is in a directory that is not the host's, nor the root */
     bool last_link; /* a link at the end was followed */
 };
 
