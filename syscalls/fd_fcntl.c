@@ -5,6 +5,7 @@
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
 #include "sentry/fs/pipe.h"
+#include "sentry/task/dnotify.h"
 #include "sentry/task/sigio.h"
 #include "syscalls/fd_lock.h"
 #include "syscalls/fd_seal.h"
@@ -168,6 +169,8 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
         return arg > UINT32_MAX ? -EINVAL : fcntl_add_seals(f, (unsigned)arg);
     case F_GETLEASE:
         return F_UNLCK; /* F_SETLEASE is refused, so there is none */
+    case F_NOTIFY:
+        return dnotify_set(t, f, fd, (unsigned)arg);
     default:
         return -EINVAL;
     }

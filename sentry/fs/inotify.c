@@ -342,10 +342,24 @@ static long inotify_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t a
     return cmd == FIONREAD ? put_user(mm, arg, &bytes) : -ENOTTY;
 }
 
-static void inotify_release(struct file *f)
+uint32_t inotify_discard(struct file *f)
 {
     struct inotify *in = f->private;
     struct event *e;
+    uint32_t masks = 0;
+
+    while ((e = list_first_entry(&in->events, struct event, link))) {
+        masks |= e->head.mask;
+        list_del(&e->link);
+        free(e);
+    }
+    in->event_count = in->byte_count = 0;
+    return masks;
+}
+
+static void inotify_release(struct file *f)
+{
+    struct inotify *in = f->private;
 
     for (size_t i = 0; i < in->watches.bucket_count; i++) {
         while (in->watches.buckets[i]) {
@@ -353,10 +367,7 @@ static void inotify_release(struct file *f)
         }
     }
     hash_free(&in->watches);
-    while ((e = list_first_entry(&in->events, struct event, link))) {
-        list_del(&e->link);
-        free(e);
-    }
+    (void)inotify_discard(f);
     free(in);
 }
 

@@ -15,4 +15,6 @@ MUST_CHECK int inotify_new(unsigned flags, const struct cred *cred, struct file 
 MUST_CHECK int inotify_watch(struct file *f, const struct path *p, uint32_t mask);
 /* Errors: -EINVAL not an inotify, or no such watch. */
 MUST_CHECK int inotify_unwatch(struct file *f, int wd);
+/* Drops all events. Return: all their masks together. */
+uint32_t inotify_discard(struct file *f);
 bool file_is_inotify(const struct file *f);

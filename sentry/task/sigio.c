@@ -75,9 +75,8 @@ static bool has_codes_of_its_own(int sig)
 }
 
 /* One receiver: the thread alone, or its whole process. */
-static void tell(const struct sigio *s, struct task *t, bool thread, struct news news)
+static void tell(const struct file *f, int fd, struct task *t, bool thread, struct news news)
 {
-    const struct file *f = s->file;
     siginfo_t info = {.si_signo = f->owner_sig, .si_code = news.code};
     if (!owner_allows(f, t)) {
         return;
@@ -85,7 +84,7 @@ static void tell(const struct sigio *s, struct task *t, bool thread, struct news
     if (has_codes_of_its_own(f->owner_sig)) {
         info.si_code = SI_SIGIO;
     }
-    info.si_fd = s->fd;
+    info.si_fd = fd;
     info.si_band = news.band;
     int sig = f->owner_sig ? f->owner_sig : SIGIO;
     const siginfo_t *details = f->owner_sig ? &info : NULL;
@@ -99,9 +98,8 @@ static void tell(const struct sigio *s, struct task *t, bool thread, struct news
     }
 }
 
-static void tell_owner(const struct sigio *s, struct news news)
+static void tell_owner(const struct file *f, int fd, struct news news)
 {
-    const struct file *f = s->file;
     struct pid *pid = f->owner ? pid_find(f->owner) : NULL;
     struct thread_group *tg, *next;
     if (!pid) {
@@ -110,21 +108,26 @@ static void tell_owner(const struct sigio *s, struct news news)
     switch (f->owner_type) {
     case F_OWNER_TID:
         if (pid->task) {
-            tell(s, pid->task, true, news);
+            tell(f, fd, pid->task, true, news);
         }
         break;
     case F_OWNER_PID:
         if (pid->tg && pid->tg->leader) {
-            tell(s, pid->tg->leader, false, news);
+            tell(f, fd, pid->tg->leader, false, news);
         }
         break;
     default:
         list_for_each_entry_safe (tg, next, &pid->pgrp_members, pgrp_link) {
             if (tg->leader) {
-                tell(s, tg->leader, false, news);
+                tell(f, fd, tg->leader, false, news);
             }
         }
     }
+}
+
+void sigio_tell(const struct file *f, int fd, int code, long band)
+{
+    tell_owner(f, fd, (struct news){code, band});
 }
 
 /* --- the news --- */
@@ -151,7 +154,7 @@ static void sigio_wake(struct waitq_entry *e, uint32_t events)
     if (S_ISSOCK(f->inode->mode)) {
         struct news news = socket_news(f, events);
         if (news.code) {
-            tell_owner(s, news);
+            tell_owner(f, s->fd, news);
         }
         return;
     }
@@ -159,10 +162,10 @@ static void sigio_wake(struct waitq_entry *e, uint32_t events)
                out = events & EPOLLOUT && file_writable(f) && S_ISFIFO(f->inode->mode);
     const uint32_t now = in || out ? file_poll(f, NULL) : 0;
     if (in && now & (EPOLLIN | EPOLLHUP)) {
-        tell_owner(s, g_in);
+        tell_owner(f, s->fd, g_in);
     }
     if (out && now & (EPOLLOUT | EPOLLERR)) {
-        tell_owner(s, g_out);
+        tell_owner(f, s->fd, g_out);
     }
 }
 

@@ -9,6 +9,8 @@
 bool sigio_possible(const struct file *f);
 /* f under the number fd, which the signal names, tells its owner from now on, or no longer; sets O_ASYNC. Errors: -ENOMEM. */
 MUST_CHECK int sigio_set(struct task *t, struct file *f, int fd, bool on);
+/* One signal to f's owner: si_fd, si_code and si_band. */
+void sigio_tell(const struct file *f, int fd, int code, long band);
 /* Whom F_SETOWN named, and that t did it. */
 void sigio_set_owner(const struct task *t, struct file *f, int type, int id);
 /* The same, unless nobody of that number is left: 0. */
