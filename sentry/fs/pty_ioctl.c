@@ -223,6 +223,34 @@ static long fake_input(struct pty *p, struct file *f, struct mm *mm, uaddr_t arg
     return r;
 }
 
+/* What modems, and programs of their time, needed. */
+static long line_ioctl(struct pty *p, struct mm *mm, unsigned cmd, uaddr_t arg)
+{
+    static const struct termios none_locked;
+    struct termios2 tio = p->ldisc.tio;
+    int on, r;
+
+    switch (cmd) {
+    case TIOCGSOFTCAR:
+        return get_int(mm, arg, (tio.c_cflag & CLOCAL) != 0);
+    case TIOCSSOFTCAR:
+        r = get_user(mm, &on, arg);
+        if (r < 0) {
+            return r;
+        }
+        tio.c_cflag = on ? tio.c_cflag | CLOCAL : tio.c_cflag & ~(tcflag_t)CLOCAL;
+        ldisc_set_termios(&p->ldisc, &tio);
+        return 0;
+    case TIOCGLCKTRMIOS:
+        return put_user(mm, arg, &none_locked);
+    case TIOCSLCKTRMIOS: /* not even root of a container may */
+    case TIOCVHANGUP:
+        return -EPERM;
+    default:
+        return -ENOIOCTLCMD;
+    }
+}
+
 static long queue_ioctl(struct pty *p, struct mm *mm, unsigned cmd, uaddr_t arg, bool is_master)
 {
     size_t count = is_master ? p->out_head - p->out_tail : ldisc_count(&p->ldisc);
@@ -257,6 +285,9 @@ long pty_ioctl(struct pty *p, struct file *f, struct mm *mm, unsigned cmd, uaddr
 
     if (r == -ENOIOCTLCMD) {
         r = queue_ioctl(p, mm, cmd, arg, is_master);
+    }
+    if (r == -ENOIOCTLCMD) {
+        r = line_ioctl(p, mm, cmd, arg);
     }
     if (r != -ENOIOCTLCMD) {
         return r;

@@ -227,6 +227,7 @@ static const struct proc_entry epoll_entries[] = {VALUE("max_user_watches", 6553
 static const struct proc_entry fs_entries[] = {
     VALUE("aio-max-nr", 65536),
     PROC_FILE("dentry-state", 0444, show_dentry_state),
+    VALUE("dir-notify-enable", 1),
     PROC_DIR("epoll", 0555, epoll_entries),
     VALUE("file-max", LONG_MAX),
     PROC_FILE("file-nr", 0444, show_file_nr),

@@ -3,7 +3,7 @@
  * 1. Making, changing, reading, renaming and removing what is in a directory, and changing its attributes, raises SIGIO, or
  *    the signal of F_SETSIG with si_fd and POLL_MSG, for who asked for it; the owner is the caller, unless one was named.
  * 2. Once, or with DN_MULTISHOT always; more events are added; none end it, and so does close.
- * 3. ENOTDIR for what is not a directory; EBADF with O_PATH.
+ * 3. ENOTDIR for what is not a directory; EBADF with O_PATH. /proc/sys/fs/dir-notify-enable says that there is such a thing.
  */
 #include "../compat.h"
 
@@ -97,6 +97,9 @@ int main(void)
     CHECK_ERRNO(fcntl(file, F_NOTIFY, DN_CREATE), ENOTDIR);
     CHECK_EQ(fcntl(file, F_NOTIFY, 0), 0);
     CHECK_ERRNO(fcntl(path, F_NOTIFY, DN_CREATE), EBADF);
+    char c;
+    CHECK_EQ(read(open("/proc/sys/fs/dir-notify-enable", O_RDONLY), &c, 1), 1);
+    CHECK_EQ(c, '1');
     CHECK_EQ(fcntl(dir, F_GETOWN), 0);
     each(dir, DN_CREATE);
     each(dir, DN_MODIFY);
