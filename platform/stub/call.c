@@ -167,7 +167,10 @@ long stub_mem(const struct stub_mem_call *m)
     } else if (m->nr == __NR_mremap) {
         stub_vdso_unmapped(m->args[0], m->args[1]);
     }
-    long r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
+    long r;
+    do { /* a kick that comes before the sentry has seen the notification takes us out of it */
+        r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
+    } while (r == -EINTR_);
     if (m->nr == __NR_mmap && r >= 0 && m->args[3] & MAP_FIXED_) {
         stub_sites_unmapped(m->args[0], m->args[1]);
     }
