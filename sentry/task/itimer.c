@@ -14,6 +14,7 @@
 #include "sentry/task/usage.h"
 
 #define CPU_TICK_NS (4 * NSEC_PER_MSEC)
+#define RUNNERS_MAX 16 /* threads that are looked at, of which each is a file of the host's */
 
 static void send_timer_signal(struct thread_group *tg, int sig)
 {
@@ -43,6 +44,39 @@ static void cpu_arm(struct thread_group *tg, int i, int64_t left_ns)
                ktime_monotonic_ns() + MAX(left_ns / threads, CPU_TICK_NS));
 }
 
+/*
+ * On Linux the timer expires in the thread that runs, which gets the signal: a profiler looks at its stack. Here that is
+ * the one that has run most since the timer looked last.
+ */
+static struct task *who_runs(struct thread_group *tg)
+{
+    struct task *t, *runner = tg->leader;
+    int64_t most = 0;
+    int left = RUNNERS_MAX;
+    if (tg->live_threads <= 1) {
+        return runner;
+    }
+    list_for_each_entry (t, &tg->threads, group_link) {
+        if (t->exited || left-- <= 0) {
+            continue;
+        }
+        int64_t used = usage_thread_cpu_ns(t), more = used - t->cpu_seen_ns;
+        t->cpu_seen_ns = used;
+        if (more > most) {
+            most = more;
+            runner = t;
+        }
+    }
+    return runner;
+}
+
+static void send_to_runner(struct thread_group *tg, int sig)
+{
+    struct task *t = who_runs(tg);
+    int r = t ? signal_send_runner(t, sig) : 0;
+    (void)r; /* a standard signal always finds room */
+}
+
 static void cpu_fire(struct thread_group *tg, int i, int sig)
 {
     int64_t left = tg->cpu_timer_expiry_ns[i] - usage_cpu_ns(tg);
@@ -56,7 +90,7 @@ static void cpu_fire(struct thread_group *tg, int i, int sig)
         tg->cpu_timer_expiry_ns[i] = usage_cpu_ns(tg) + interval;
         cpu_arm(tg, i, interval);
     }
-    send_timer_signal(tg, sig);
+    send_to_runner(tg, sig);
 }
 
 static void virtual_fire(struct ktimer *k)

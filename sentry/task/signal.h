@@ -53,6 +53,8 @@ void sigpending_flush(struct sigpending *p);
 /* Sends to one task / to the process. info NULL: SI_KERNEL. 0, or -EAGAIN (RLIMIT_SIGPENDING, RT signals only). */
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
 int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info);
+/* To t's process, which t takes if it can. info: SI_KERNEL. */
+int signal_send_runner(struct task *t, int sig);
 /* From a POSIX timer of tg; target NULL: to all of it. */
 int signal_send_timer(struct thread_group *tg, struct task *target, const siginfo_t *info);
 /* To every process of a process group: terminal signals, kill(-pgrp). Return: how many got it. */

@@ -65,12 +65,12 @@ static bool wants(struct task *t, int sig)
            !t->stopped;
 }
 
-/* The thread that is to act on a process-directed sig: the leader if it can, else one that has nothing else pending. */
-static struct task *choose(struct thread_group *tg, int sig)
+/* The thread that is to act on a process-directed sig: the first one if it can, else one that has nothing else pending. */
+static struct task *choose(struct thread_group *tg, struct task *first, int sig)
 {
     struct task *t, *second = NULL;
-    if (tg->leader && wants(tg->leader, sig) && !tg->leader->kthread->interrupt) {
-        return tg->leader;
+    if (first && wants(first, sig) && !first->kthread->interrupt) {
+        return first;
     }
     list_for_each_entry (t, &tg->threads, group_link) {
         if (wants(t, sig)) {
@@ -181,7 +181,8 @@ static int send_task(struct task *t, int sig, const siginfo_t *info, bool timer)
     return r;
 }
 
-static int send_group(struct thread_group *tg, int sig, const siginfo_t *info, bool timer)
+static int send_group(struct thread_group *tg, struct task *first, int sig, const siginfo_t *info,
+                      bool timer)
 {
     if (!tg->leader || !prepare(tg, tg->leader, sig)) {
         return 0;
@@ -193,7 +194,7 @@ static int send_group(struct thread_group *tg, int sig, const siginfo_t *info, b
     int r = sigpending_add(&tg->pending, sig, info, queue_limit(tg), timer);
     if (r == 0) {
         waitq_wake(&tg->sighand->signalfd_wait, EPOLLIN);
-        struct task *t = choose(tg, sig);
+        struct task *t = choose(tg, first, sig);
         if (t) {
             complete(t, sig);
         }
@@ -208,13 +209,18 @@ int signal_send_task(struct task *t, int sig, const siginfo_t *info)
 
 int signal_send_group(struct thread_group *tg, int sig, const siginfo_t *info)
 {
-    return send_group(tg, sig, info, false);
+    return send_group(tg, tg->leader, sig, info, false);
+}
+
+int signal_send_runner(struct task *t, int sig)
+{
+    return send_group(t->tg, t, sig, NULL, false);
 }
 
 int signal_send_timer(struct thread_group *tg, struct task *target, const siginfo_t *info)
 {
     return target ? send_task(target, info->si_signo, info, true)
-                  : send_group(tg, info->si_signo, info, true);
+                  : send_group(tg, tg->leader, info->si_signo, info, true);
 }
 
 int signal_send_pgrp(int pgid, int sig, const siginfo_t *info)
