@@ -17,9 +17,11 @@
 
 struct map_view {
     struct strbuf *out;
-    struct walk walk;      /* as the kernel, from the process's root */
-    struct strbuf checked; /* the last name looked up, ... */
-    bool deleted;          /* ... and what came of it */
+    struct walk walk;       /* as the kernel, from the process's root */
+    struct strbuf checked;  /* the last name looked up, ... */
+    bool deleted;           /* ... and what came of it */
+    struct mm_mapping last; /* not shown yet; its name is last_name */
+    struct strbuf last_name;
 };
 
 /*
@@ -56,9 +58,12 @@ static void add_mapping(const struct mm_mapping *m, struct strbuf *out)
     }
 }
 
-static int show_mapping(const struct mm_mapping *m, void *arg)
+static void show_last(struct map_view *v)
 {
-    struct map_view *v = arg;
+    const struct mm_mapping *m = &v->last;
+    if (m->start == m->end) {
+        return;
+    }
     add_mapping(m, v->out);
     size_t size = strlen(m->name);
     bool known = size > 10 && strcmp(m->name + size - 10, " (deleted)") == 0;
@@ -66,7 +71,34 @@ static int show_mapping(const struct mm_mapping *m, void *arg)
         strbuf_adds(v->out, " (deleted)");
     }
     strbuf_addc(v->out, '\n');
-    return 0;
+}
+
+/*
+ * Text that has been written to, as the platform writes to it, stays another mapping to the host than the text around it. To the guest
+ * it is one: profilers and debuggers look for the one that has the program's code.
+ */
+static bool goes_on(const struct map_view *v, const struct mm_mapping *m)
+{
+    const struct mm_mapping *last = &v->last;
+    return last->start < last->end && m->start == last->end && m->ino != 0 && m->ino == last->ino &&
+           m->dev == last->dev && strcmp(m->prot, "r-xp") == 0 &&
+           strcmp(last->prot, m->prot) == 0 && m->offset - last->offset == m->start - last->start &&
+           strcmp(m->name, last->name) == 0;
+}
+
+static int show_mapping(const struct mm_mapping *m, void *arg)
+{
+    struct map_view *v = arg;
+    if (goes_on(v, m)) {
+        v->last.end = m->end;
+        return 0;
+    }
+    show_last(v);
+    v->last = *m;
+    strbuf_clear(&v->last_name);
+    strbuf_adds(&v->last_name, m->name);
+    v->last.name = v->last_name.text ? v->last_name.text : "";
+    return strbuf_error(&v->last_name);
 }
 
 static int show_known(const struct mm *mm, struct strbuf *out)
@@ -107,7 +139,9 @@ int proc_show_maps(struct proc_inode *pi, struct strbuf *out)
     }
     struct map_view v = {.out = out, .walk = {.cred = kernel, .root = &root, .start = &root}};
     err = mm_map_walk(mm, show_mapping, &v);
+    show_last(&v);
     strbuf_free(&v.checked);
+    strbuf_free(&v.last_name);
     return err == -ENOENT ? show_known(mm, out) : err;
 }
 
