@@ -19,7 +19,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <pthread.h>
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #define STACK_SIZE (512UL * 1024)
 #elif defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -185,6 +185,10 @@ static void *stack_new(void)
 
 static void stack_free(void *stack)
 {
+#if defined(__SANITIZE_ADDRESS__)
+    /* A kthread ends in the middle of its frames. What is mapped there next has none. */
+    __asan_unpoison_memory_region(stack, STACK_SIZE + PAGE_SIZE);
+#endif
     if (g_pool_count < POOL_MAX) {
         g_pool[g_pool_count++] = stack;
     } else {
