@@ -159,6 +159,12 @@ static bool terms_fit(const struct regular_lease *l, const struct lease_terms *t
     return fits && l->file->pos >= 0 && (uint64_t)l->file->pos <= LEASE_POSITION;
 }
 
+/* A write takes them away from who is not privileged. */
+static bool has_set_id(const struct inode *inode)
+{
+    return inode->mode & (S_ISUID | S_ISGID);
+}
+
 /* A lessee that has filled its mapping gets a larger one with its next lease, at once. */
 static bool give_back(struct file_lease *base)
 {
@@ -166,6 +172,7 @@ static bool give_back(struct file_lease *base)
     struct file *f = l->file;
     struct lease_terms terms;
     if (l->claimed || !list_empty(&l->closed_link) || l->idle_holds >= LEASE_TIRED_OF ||
+        (l->writable && has_set_id(f->inode)) ||
         (l->copied ? !lease_copy_holds(l, &terms) : f->ops->lease(f, &terms) < 0)) {
         return false;
     }
@@ -295,7 +302,7 @@ bool lease_may_have(const struct task *t, const struct file *f)
     }
     return !file_writable(f) ||
            (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !may_be_sealed(f->inode) &&
-            !(f->inode->mode & (S_ISUID | S_ISGID)) &&
+            !has_set_id(f->inode) &&
             inode_permission(f->inode, f->cred, MAY_READ) == 0);
 }
 
