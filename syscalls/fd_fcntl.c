@@ -32,6 +32,10 @@ static long set_flags(struct task *t, struct file *f, int fd, unsigned long arg)
     if (flags & ~f->flags & (unsigned)O_NOATIME && !inode_owner_or_capable(f->inode, t->cred)) {
         return -EPERM;
     }
+    /* To a pipe it means packets. */
+    if (arg & O_DIRECT && !S_ISREG(f->inode->mode) && !S_ISFIFO(f->inode->mode)) {
+        return -EINVAL;
+    }
     if (((unsigned)arg ^ f->flags) & (unsigned)O_ASYNC && sigio_possible(f)) {
         int r = sigio_set(t, f, fd, arg & (unsigned long)O_ASYNC);
         if (r < 0) {

@@ -166,14 +166,15 @@ static long vector_rw(struct task *t, int fd, uaddr_t iov, unsigned long count, 
     if (pos != POS_OWN && f->ops->llseek == no_llseek) {
         return -ESPIPE;
     }
+    if (write ? !file_writable(f) : !file_readable(f)) {
+        return -EBADF;
+    }
     r = uio_init_iovec(&u, t->mm, iov, count);
     if (r < 0) {
         return r;
     }
-    ssize_t n = write ? !file_writable(f) : !file_readable(f);
-    if (n) {
-        n = -EBADF;
-    } else if (uio_size(&u)) {
+    ssize_t n = 0;
+    if (uio_size(&u)) {
         n = rwf_check(f, rwf);
         if (n == 0) {
             n = write ? write_at(t, f, &u, pos, rwf) : read_at(f, &u, pos);
