@@ -86,6 +86,9 @@ long sys_umask(struct task *t, int mask)
 
 /* --- times --- */
 
+/* What is no time: found out after the name was looked up. */
+#define UTIME_INVALID_NS (INT64_MIN + 2)
+
 /* Seconds beyond what 64 bits of nanoseconds hold are cut, as Linux cuts to a file system's range. */
 static int64_t time_ns(int64_t sec, int64_t nsec)
 {
@@ -117,26 +120,24 @@ static long utimes_at(struct task *t, int dirfd, uaddr_t name, const int64_t tim
             return r;
         }
     }
+    if (times[0] == UTIME_INVALID_NS || times[1] == UTIME_INVALID_NS) {
+        return -EINVAL;
+    }
     return vfs_utimes(&p, t->cred, times[0], times[1]);
 }
 
 static const int64_t g_times_now[2] = {UTIME_NOW_NS, UTIME_NOW_NS};
 
-static int timespec_time(const struct timespec *ts, int64_t *out_ns)
+static int64_t timespec_time(const struct timespec *ts)
 {
     switch (ts->tv_nsec) {
     case UTIME_NOW:
-        *out_ns = UTIME_NOW_NS;
-        return 0;
+        return UTIME_NOW_NS;
     case UTIME_OMIT:
-        *out_ns = UTIME_OMIT_NS;
-        return 0;
+        return UTIME_OMIT_NS;
     default:
-        if (ts->tv_nsec < 0 || ts->tv_nsec >= NSEC_PER_SEC) {
-            return -EINVAL;
-        }
-        *out_ns = time_ns(ts->tv_sec, ts->tv_nsec);
-        return 0;
+        return ts->tv_nsec < 0 || ts->tv_nsec >= NSEC_PER_SEC ? UTIME_INVALID_NS
+                                                              : time_ns(ts->tv_sec, ts->tv_nsec);
     }
 }
 
@@ -154,10 +155,7 @@ long sys_utimensat(struct task *t, int dirfd, uaddr_t path, uaddr_t times, int f
         return 0; /* not even the name is looked at */
     }
     for (int i = 0; i < 2; i++) {
-        int r = timespec_time(&ts[i], &ns[i]);
-        if (r < 0) {
-            return r;
-        }
+        ns[i] = timespec_time(&ts[i]);
     }
     return utimes_at(t, dirfd, path, ns, flags);
 }
