@@ -31,7 +31,7 @@ long sys_close_range(struct task *t, unsigned first, unsigned last, unsigned fla
     }
     if (flags & CLOSE_RANGE_UNSHARE && fd_table_shared(t->files)) {
         struct fd_table *copy;
-        lease_end_all(t->mm);
+        lease_leave(t);
         int r = fd_table_copy(t->files, &copy);
         if (r < 0) {
             return r;

@@ -68,7 +68,7 @@ long sys_unshare(struct task *t, unsigned long flags)
         r = fs_context_copy(t->fs, &fs);
     }
     if (r == 0 && flags & CLONE_FILES && fd_table_shared(t->files)) {
-        lease_end_all(t->mm);
+        lease_leave(t);
         r = fd_table_copy(t->files, &files);
     }
     if (r < 0) {

@@ -129,6 +129,13 @@ void lease_unmap_stale(struct task *t, struct lease_table *table, int only)
     }
 }
 
+void lease_unmap_lost(struct task *t, unsigned index)
+{
+    if (!t->must_exit && t->mm && !t->mm->leases) { /* else the next one may have its own there */
+        platform_lease_unmap(t->pt, &index, 1);
+    }
+}
+
 void lease_table_unlock(struct task *t, struct lease_table *table)
 {
     while (lease_has_table(t, table) && table->unmap_wanted) {
@@ -260,6 +267,22 @@ void lease_end_all(struct mm *mm)
     lease_closes_end(table);
     fd_table_hide(platform_facts_behind(table->page)->fds);
     free(table);
+}
+
+void lease_leave(struct task *t)
+{
+    struct lease_table *table = t->mm->leases;
+    if (!table) {
+        return;
+    }
+    lease_end_regular(table);
+    lease_end_rings(table);
+    table->busy = true; /* nothing else is mapped meanwhile */
+    lease_unmap_stale(t, table, -1);
+    if (lease_has_table(t, table)) {
+        lease_forget_copies(table);
+        lease_end_all(t->mm);
+    }
 }
 
 /* The call that a success may make worth a lease, by the name it has for files; -1: none. */

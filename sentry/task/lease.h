@@ -30,5 +30,10 @@ void lease_limits_changed(struct thread_group *tg);
 void lease_settle_everywhere(void);
 /* All files are the kernel's again: somebody wants to be told what happens to them. */
 void lease_end_everywhere(void);
+/*
+ * t is about to have fds of its own, and stays where it is: all leases in its address space end, and nothing of their files stays in reach.
+ * Context: may block.
+ */
+void lease_leave(struct task *t);
 /* t's address space is about to go: all leases in it end. */
 void lease_end_all(struct mm *mm);

@@ -302,8 +302,7 @@ bool lease_may_have(const struct task *t, const struct file *f)
     }
     return !file_writable(f) ||
            (t->tg->limits[RLIMIT_FSIZE].rlim_cur == RLIM_INFINITY && !may_be_sealed(f->inode) &&
-            !has_set_id(f->inode) &&
-            inode_permission(f->inode, f->cred, MAY_READ) == 0);
+            !has_set_id(f->inode) && inode_permission(f->inode, f->cred, MAY_READ) == 0);
 }
 
 /* Readers may share a file; one that writes has it alone. */
@@ -378,6 +377,7 @@ static bool lease_make(struct task *t, struct file *f, int fd, unsigned index,
     }
     int r = lease_has_table(t, table) ? map_lease(t, index, terms) : -ESRCH;
     if (!lease_has_table(t, table)) {
+        lease_unmap_lost(t, index);
         return false;
     }
     lease_set_stale(table, index, MAX(size, table->stale[index]), MIN(size, terms->capacity));

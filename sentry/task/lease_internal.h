@@ -138,6 +138,8 @@ void lease_consider_regular(struct task *t, struct file *f, int fd, long nr, lon
 void lease_consider_pipe(struct task *t, struct file *f, int fd);
 /* Unmaps what is left of ended leases: all (-1), or one of a regular file. Context: may block; the caller is busy. */
 void lease_unmap_stale(struct task *t, struct lease_table *table, int only);
+/* What was mapped there while t's table went (lease_leave). index: as platform_lease_unmap's. Context: may block. */
+void lease_unmap_lost(struct task *t, unsigned index);
 void lease_set_stale(struct lease_table *table, unsigned index, uint64_t mapped, uint64_t kept);
 /* t has just opened f for reading, as fd. */
 void lease_consider_opened(struct task *t, struct file *f, int fd);

@@ -275,6 +275,9 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
             table->rings[index] = fits ? l : NULL;
             table->stale_rings[index] = !fits;
         }
+        if (!there && r == 0) {
+            lease_unmap_lost(t, LEASE_MAX + (unsigned)index);
+        }
         if (!fits) {
             lease_table_unlock(t, table);
             file_lease_put(&l->base);

@@ -90,8 +90,23 @@ static void sealed(void)
     }
 }
 
+/* What the process shared with a child it has for itself then. */
+static void own_files(void)
+{
+    int status;
+    long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        pause();
+    }
+    if (pid < 0 || unshare(CLONE_FILES) < 0) {
+        BREACH("descriptors can't be unshared, so this attack is none");
+    }
+    kill((pid_t)pid, SIGKILL);
+    waitpid((pid_t)pid, &status, 0);
+}
+
 /* A process that gives up its rights, and has closed the file, has lost it. */
-static void dropped(bool write, bool close_first)
+static void dropped(bool write, bool close_first, bool unshares)
 {
     char content[64];
     catch_faults();
@@ -108,6 +123,9 @@ static void dropped(bool write, bool close_first)
     }
     if (!can_read(index, content, sizeof(content))) {
         BREACH("what is leased can't be read, so this attack is none");
+    }
+    if (unshares) {
+        own_files();
     }
     if (close_first) {
         close(fd);
@@ -140,15 +158,23 @@ static void in_child(void (*fn)(void))
 }
 static void drop_1(void)
 {
-    dropped(true, true);
+    dropped(true, true, false);
 }
 static void drop_2(void)
 {
-    dropped(false, true);
+    dropped(false, true, false);
 }
 static void drop_3(void)
 {
-    dropped(true, false);
+    dropped(true, false, false);
+}
+static void drop_4(void)
+{
+    dropped(true, true, true);
+}
+static void drop_5(void)
+{
+    dropped(false, true, true);
 }
 static void rights_given_up(void)
 {
@@ -156,6 +182,8 @@ static void rights_given_up(void)
         in_child(drop_1);
         in_child(drop_2);
         in_child(drop_3);
+        in_child(drop_4);
+        in_child(drop_5);
     }
 }
 
