@@ -51,7 +51,8 @@ void names_begin(struct name_lookup *l)
 bool names_are_foreign(const struct task *t)
 {
     const struct name_table *table = t->mm ? t->mm->names : NULL;
-    return t->tg->vm_borrowed || (table && (table->files != t->files || table->fs != t->fs));
+    return t->tg->vm_borrowed ||
+           (table && (table->files != fd_table_id(t->files) || table->fs != t->fs->cwd_stamp));
 }
 
 /* All that live in t's address space are threads of its process, and alike. */
@@ -78,8 +79,8 @@ struct name_table *names_table_make(struct task *t, unsigned count)
     if (page && stamps && !t->mm->names && all_alike(t) && (table = calloc(1, sizeof(*table)))) {
         stamps_start((struct stamps *)stamps);
         table->page = &page->names;
-        table->files = t->files;
-        table->fs = t->fs;
+        table->files = fd_table_id(t->files);
+        table->fs = t->fs->cwd_stamp;
         table->open_credit = OPENS_FIRST;
         table->sets = count <= SETS_FEW * 2 ? SETS_FEW : SETS_FIRST;
         table->room = count <= SETS_FEW * 2 ? SETS_FEW * 3 : KEPT_FIRST;

@@ -163,7 +163,7 @@ static enum told keep_one(struct task *t, struct name_table *table, const struct
     struct platform_name n = at->like;
     AUTO_PUT(dentry) d = NULL;
     if (dentry_lookup_locked(at->dir, name, &d) < 0 || t->mm->names != table || t->must_exit ||
-        !d->inode || d->mount_count > 0 ||
+        table->creds_differ || !d->inode || d->mount_count > 0 ||
         (opens && !S_ISREG(d->inode->mode) && !S_ISDIR(d->inode->mode))) {
         return PASSED;
     }

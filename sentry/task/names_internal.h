@@ -25,8 +25,8 @@ struct stream {
 
 struct name_table {
     struct platform_names *page;
-    const struct fd_table *files; /* borrowed, only compared: whose fds ... */
-    const struct fs_context *fs;  /* ... root and working directory they begin at */
+    uint32_t files,
+        fs; /* fd_table_id, fs_context.cwd_stamp: whose fds and directories names begin at */
     uint32_t seq, kept;
     uint32_t sets, room; /* of the page: in use; names after which all of them are */
     bool creds_differ;   /* perhaps */

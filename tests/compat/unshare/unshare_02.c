@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
-#define ROUNDS 6
+#define ROUNDS               6
 #define CLOSE_RANGE_UNSHARE_ 2U
-#define CALLS  40
-#define BEFORE 12
+#define CALLS                40
+#define BEFORE               12
 
 static off_t size_at(int dirfd)
 {
@@ -27,7 +27,8 @@ static long unshares(unsigned long what)
 {
     static unsigned calls;
     bool by_closing = what == CLONE_FILES && ++calls % 2 == 0;
-    return by_closing ? syscall(SYS_close_range, 5000, 5001, CLOSE_RANGE_UNSHARE_) : unshare((int)what);
+    return by_closing ? syscall(SYS_close_range, 5000, 5001, CLOSE_RANGE_UNSHARE_)
+                      : unshare((int)what);
 }
 
 /* Shared with a child, and by that one's end with nobody. */
