@@ -2,7 +2,7 @@
  * Leased pipes: what the pipe holds lies in a ring that the processes at its ends share, and each of them reads and
  * writes it, sleeps and wakes the others by itself (platform/stub/pipe.c).
  *
- * All of them can write all of the ring, so they must be of one trust: the same user and group. What they
+ * All of them can write all of the ring, so they must be of one trust: with the same credentials. What they
  * can spoil is what they tell each other; for the kernel, the ring is at most RING_DATA bytes of anything.
  *
  * The two words say where writers and readers are; taking the lease back exchanges both for "nobody's". A process
@@ -38,8 +38,8 @@ struct ring_lease {
     struct file *
         counter; /* borrowed likewise: an eventfd, which is one file to all of them; NULL: a pipe */
     struct platform_ring *ring;
-    int host_fd; /* owned */
-    uint32_t uid, gid;
+    int host_fd;       /* owned */
+    struct cred *cred; /* ref: all members' */
     uint16_t generation;
     unsigned idle_holds;
     bool spoiled;
@@ -182,6 +182,7 @@ static void ring_free(struct file_lease *base)
     if (l->host_fd >= 0) {
         host_close(l->host_fd);
     }
+    cred_put(l->cred);
     free(l);
 }
 
@@ -228,8 +229,7 @@ static struct ring_lease *ring_new(const struct task *t, struct file *f)
         return NULL;
     }
     l->host_fd = -1;
-    l->uid = t->cred->euid;
-    l->gid = t->cred->egid;
+    l->cred = cred_get(t->cred);
     l->inode = f->inode;
     l->counter = file_is_eventfd(f) ? f : NULL;
     if (ring_memory(l) < 0) {
@@ -257,8 +257,8 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
 {
     struct lease_table *table = lease_table_of(t);
     int index = table ? index_for(table, l) : -1;
-    if (index < 0 || table->busy || l->member_count == MEMBERS_MAX || l->uid != t->cred->euid ||
-        l->gid != t->cred->egid || !file_fits(f)) {
+    if (index < 0 || table->busy || l->member_count == MEMBERS_MAX ||
+        !cred_same(l->cred, t->cred) || !file_fits(f)) {
         return;
     }
     refcount_get(&l->base.ref);
@@ -269,8 +269,7 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
         bool there = lease_owns_table(t, table);
         bool fits = r == 0 && lease_has_table(t, table) && !l->base.ended &&
                     l->member_count < MEMBERS_MAX && lease_allowed(t) && lease_leads_to(t, fd, f) &&
-                    (!f->lease || f->lease == &l->base) && l->uid == t->cred->euid &&
-                    l->gid == t->cred->egid;
+                    (!f->lease || f->lease == &l->base) && cred_same(l->cred, t->cred);
         if (there) {
             table->rings[index] = fits ? l : NULL;
             table->stale_rings[index] = !fits;
