@@ -160,26 +160,6 @@ void chan_request(struct area *area, uint64_t nr, uint64_t a0, uint64_t a1)
     chan_call(area, 0);
 }
 
-long stub_mem(const struct stub_mem_call *m)
-{
-    if (m->nr == __NR_munmap) {
-        stub_sites_unmapped(m->args[0], m->args[1]);
-    } else if (m->nr == __NR_mremap) {
-        stub_vdso_unmapped(m->args[0], m->args[1]);
-    }
-    long r;
-    do { /* a kick that comes before the sentry has seen the notification takes us out of it */
-        r = gate(m->nr, m->args[0], m->args[1], m->args[2], m->args[3], m->args[4], m->args[5]);
-    } while (r == -EINTR_);
-    if (m->nr == __NR_mmap && r >= 0 && m->args[3] & MAP_FIXED_) {
-        stub_sites_unmapped(m->args[0], m->args[1]);
-    }
-    if (m->close_fd) {
-        gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
-    }
-    return r;
-}
-
 static long stub_mem_list(struct area *area, uint64_t count)
 {
     const struct stub_mem_call *list = (const void *)chan_window(area->chan);

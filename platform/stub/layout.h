@@ -445,13 +445,14 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
  * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax; from SITE_CPUID down: what stub_leads[SITE_CPUID - state] says.
  */
 #define SITE_COUNT  512
-#define HOT_SITES   72 /* in the page that each process changes anyway, before the others are begun */
+#define HOT_SITES   71 /* in the page that each process changes anyway, before the others are begun */
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)
 #define SITE_CPUID  (-1000)
 #define SITE_SPAN   7 /* mov and syscall */
 #define SITE_REACH  9 /* bytes before the address that may have changed */
+#define SITE_AFTER  3 /* bytes behind it that may be part of a jump */
 struct stub_site {
     uint64_t address : 48;
     int64_t state : 16;

@@ -36,13 +36,69 @@ static uint64_t host_prot(uint64_t prot)
     return prot | (prot & PROT_WRITE_ ? PROT_READ_ : 0);
 }
 
-/* What was rewritten in code that was there is gone with it. */
 static long map_over(const uint64_t *a, uint64_t size, uint64_t prot, uint64_t flags, uint64_t fd,
                      uint64_t offset)
 {
+    int changes = 0;
+    if (flags & MAP_FIXED_) {
+        stub_vdso_unmapped(a[0], size);
+        changes = stub_sites_change(a[0], size, 0);
+    }
     long r = gate(__NR_mmap, a[0], size, prot, flags, fd, offset);
-    if (r >= 0 && flags & MAP_FIXED_) {
-        stub_sites_unmapped(a[0], size);
+    stub_sites_changed(changes);
+    return r;
+}
+
+static long memory_unmap(uint64_t addr, uint64_t size)
+{
+    stub_vdso_unmapped(addr, size);
+    int changes = stub_sites_change(addr, size, 1);
+    long r = gate(__NR_munmap, addr, size, 0, 0, 0, 0);
+    stub_sites_changed(changes);
+    return r;
+}
+
+/* As text stays, so does what was rewritten in it. */
+static long memory_protect(uint64_t addr, uint64_t size, uint64_t prot)
+{
+    int stays = prot == PROT_READ_ || prot == PROT_RX;
+    int changes = stays ? 0 : stub_sites_change(addr, size, 0);
+    long r = gate(__NR_mprotect, addr, size, host_prot(prot), 0, 0, 0);
+    stub_sites_changed(changes);
+    return r;
+}
+
+/* Pages that are dropped are the file's again. */
+static long memory_advise(uint64_t addr, uint64_t size, uint64_t advice)
+{
+    int changes = stub_sites_change(addr, size, 0);
+    long r = gate(__NR_madvise, addr, size, advice, 0, 0, 0);
+    stub_sites_changed(changes);
+    return r;
+}
+
+#define MREMAP_FIXED_ 2UL
+
+long stub_mem(const struct stub_mem_call *m)
+{
+    const uint64_t *a = m->args;
+    int fixed = m->nr == __NR_mmap && a[3] & MAP_FIXED_, moves = m->nr == __NR_mremap, changes = 0;
+    if (fixed || moves || m->nr == __NR_munmap) {
+        stub_vdso_unmapped(a[0], a[1]);
+    }
+    if (moves && a[3] & MREMAP_FIXED_) {
+        stub_sites_changed(stub_sites_change(a[4], a[2], 0));
+    }
+    if (fixed || moves || m->nr == __NR_munmap || m->nr == __NR_mprotect || m->nr == __NR_madvise) {
+        changes = stub_sites_change(a[0], a[1], m->nr == __NR_munmap);
+    }
+    long r;
+    do { /* a kick that comes before the sentry has seen the notification takes us out of it */
+        r = gate(m->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    } while (r == -EINTR_);
+    stub_sites_changed(changes);
+    if (m->close_fd) {
+        gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
     }
     return r;
 }
@@ -122,14 +178,12 @@ long stub_memory(uint64_t nr, const uint64_t *a)
     }
     switch (nr) {
     case __NR_munmap:
-        stub_sites_unmapped(a[0], size);
-        return gate(nr, a[0], size, 0, 0, 0, 0);
+        return memory_unmap(a[0], size);
     case __NR_mprotect:
-        return a[2] & ~PROT_RWX ? NOT_OURS : gate(nr, a[0], size, host_prot(a[2]), 0, 0, 0);
+        return a[2] & ~PROT_RWX ? NOT_OURS : memory_protect(a[0], size, a[2]);
     case __NR_madvise:
-        return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1
-                   ? gate(nr, a[0], size, a[2], 0, 0, 0)
-                   : NOT_OURS;
+        return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1 ? memory_advise(a[0], size, a[2])
+                                                                   : NOT_OURS;
     case __NR_msync:
         return a[2] & ~MS_ANY || (a[2] & MS_BOTH) == MS_BOTH ? NOT_OURS
                                                              : gate(nr, a[0], size, a[2], 0, 0, 0);

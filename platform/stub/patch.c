@@ -17,7 +17,11 @@
  * with a core-serialising membarrier between the steps; the SIGTRAP handler sends whoever hits the int3 back.
  * Sites that are known before their code runs (platform/seccomp/sites.c) are written as plain bytes: those of the program before it
  * starts, those of a library while it is mapped, by a process's only thread.
- * Only read-only private text is patched: a page that the guest can write (a JIT's) is its own business.
+ * Only read-only private text is patched: a page that the guest can write (a JIT's) is its own business. Before the guest changes the
+ * rights of such text, moves it or maps something over it, the sites in it get their own code back (stub_sites_change).
+ *
+ * DEVIATION: a page of a file's code in which a call site is rewritten is the process's own; it does not show what is written to the file
+ * afterwards (mmap(2): "unspecified"; on Linux it does until the process has changed the page). Who reads code directly sees the jumps.
  */
 #include <asm/unistd.h>
 
@@ -120,6 +124,27 @@ void stub_sites_stop(int stop)
     stub_patch_unlock();
 }
 
+/* Opcodes with four bytes of immediate, that of a mov to memory first. */
+static int takes_imm32(uint8_t opcode)
+{
+    return opcode == 0xc7 || opcode == 0x81 || opcode == 0x69 || opcode == 0xf7;
+}
+
+/*
+ * b8 and the number before a syscall are a mov, unless an instruction that stores, compares or loads just that number has b8 as its
+ * last byte before it: mov to r8d, an offset of -72, an index of rdi at rax.
+ */
+static int mov_begins_at(uint64_t at)
+{
+    uint8_t b[3] = {0};
+    for (uint64_t i = 0; i < 3 && guarded_copy(&b[i], (const void *)(at - 1 - i), 1) == 0; i++) {
+    }
+    int to_r8d = (b[0] & 0xf9) == 0x41, indexed = b[0] == 0x8d || (b[0] & 0xc7) == 0x84;
+    int offset = (b[0] & 0xc0) == 0x40 && (b[0] & 7) != 4 && takes_imm32(b[1]);
+    int offset_of_indexed = (b[1] & 0xc7) == 0x44 && takes_imm32(b[2]);
+    return !to_r8d && !indexed && !offset && !offset_of_indexed;
+}
+
 /* Return: the site's state from now on. */
 static int patch_site(uint64_t ip, uint64_t rax)
 {
@@ -129,7 +154,7 @@ static int patch_site(uint64_t ip, uint64_t rax)
         return SITE_LEFT;
     }
     __builtin_memcpy(&nr, b + 1, 4);
-    if (b[0] == 0xb8 && nr == rax && nr < PLATFORM_COPY_NR_COUNT) {
+    if (b[0] == 0xb8 && nr == rax && nr < PLATFORM_COPY_NR_COUNT && mov_begins_at(ip - SITE_SPAN)) {
         uint64_t at = trampoline_near(ip - 7);
         int32_t distance = (int32_t)(at - (ip - 2));
         uint8_t code[5] = {0xe9};
@@ -140,7 +165,8 @@ static int patch_site(uint64_t ip, uint64_t rax)
                    : SITE_LEFT;
     }
     uint8_t code[2] = {0xe9};
-    uint64_t at = trampoline_punned(ip, b + 7, &code[1]);
+    int short_jump = b[4] == 0x66; /* what some CPUs make of it with this prefix */
+    uint64_t at = short_jump ? 0 : trampoline_punned(ip, b + 7, &code[1]);
     return at && trampoline_write(at, 0, 0, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0
                ? SITE_PUNNED
                : SITE_LEFT;
@@ -154,28 +180,57 @@ void stub_sites_publish(void)
     p->site_high = HOT->site_high;
 }
 
-/* Other code may come there. */
-static void sites_forget(struct stub_site *sites, int count, uint64_t addr, uint64_t size)
+/* The bit in HOT->site_blocks of a piece of memory; those of many. */
+#define BLOCK_SHIFT 21
+static uint64_t blocks_of(uint64_t addr, uint64_t size)
 {
-    for (int i = 0; i < count; i++) {
-        if (sites[i].address >= addr && sites[i].address < addr + size) {
-            sites[i].state = 0;
-        }
+    uint64_t first = addr >> BLOCK_SHIFT, last = (addr + size) >> BLOCK_SHIFT, bits = 0;
+    for (uint64_t i = first; i <= last && i < first + 64; i++) {
+        bits |= 1UL << (i & 63);
     }
-}
-
-void stub_sites_unmapped(uint64_t addr, uint64_t size)
-{
-    stub_vdso_unmapped(addr, size);
-    if (HOT->site_low < addr + size && HOT->site_high >= addr) {
-        sites_forget(HOT->sites, HOT_SITES, addr, size);
-        sites_forget(stub_sites, SITE_COUNT, addr, size);
-    }
+    return bits;
 }
 
 static int may_have_sites(uint64_t addr, uint64_t size)
 {
-    return HOT->site_low - SITE_REACH < addr + size && HOT->site_high > addr;
+    return HOT->site_low - SITE_REACH < addr + size && HOT->site_high + SITE_AFTER > addr &&
+           HOT->site_blocks & blocks_of(addr - SITE_AFTER, size + SITE_AFTER + SITE_REACH);
+}
+
+/* [addr, addr + size) changes, or (gone) is about to be nothing: what else a site has gets its own code back. */
+static void site_change(struct stub_site *s, uint64_t addr, uint64_t size, int gone)
+{
+    uint8_t code[6];
+    uint64_t count, at = site_original(s, stub_leads, code, &count);
+    if (!s->address || at >= addr + size || s->address + SITE_AFTER <= addr) {
+        return;
+    }
+    if (s->state == SITE_LEFT || (gone && at >= addr && at + count <= addr + size)) {
+        s->state = 0;
+    }
+    site_restore(s);
+}
+
+int stub_sites_change(uint64_t addr, uint64_t size, int gone)
+{
+    if (!may_have_sites(addr, size)) {
+        return 0;
+    }
+    stub_patch_lock();
+    for (int i = 0; i < HOT_SITES; i++) {
+        site_change(&HOT->sites[i], addr, size, gone);
+    }
+    for (int i = 0; i < SITE_COUNT; i++) {
+        site_change(&stub_sites[i], addr, size, gone);
+    }
+    return 1;
+}
+
+void stub_sites_changed(int changes)
+{
+    if (changes) {
+        stub_patch_unlock();
+    }
 }
 
 static int any_site_in(const struct stub_site *sites, int count, uint64_t addr, uint64_t size)
@@ -247,7 +302,8 @@ static int is_mov_site(uint64_t ip, uint64_t nr)
         return 0;
     }
     __builtin_memcpy(&imm, b + 1, 4);
-    return b[0] == 0xb8 && imm == nr && nr < PLATFORM_COPY_NR_COUNT && b[5] == 0x0f && b[6] == 0x05;
+    return b[0] == 0xb8 && imm == nr && nr < PLATFORM_COPY_NR_COUNT && b[5] == 0x0f &&
+           b[6] == 0x05 && mov_begins_at(ip - SITE_SPAN);
 }
 
 static struct stub_libraries *libraries(void)
@@ -304,6 +360,7 @@ void sites_extend(uint64_t ip)
 {
     HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
     HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
+    HOT->site_blocks |= blocks_of(ip, 0);
     stub_sites_publish();
 }
 
@@ -463,8 +520,12 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
+    uint64_t blocks = HOT->site_blocks;
     if (!HOT->sites_stopped) {
         sites_extend(ip);
+    }
+    /* Whoever has just looked whether his memory has sites may be about to change its rights. */
+    if (!HOT->sites_stopped && (HOT->site_blocks == blocks || stub_single_threaded())) {
         s->state = patch_site(ip, rax);
     }
     __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);

@@ -78,6 +78,7 @@ struct stub_hot {
     uint64_t slots[SLOT_COUNT / 64]; /* in use */
     uint64_t parked;                 /* of the first PARK_SLOTS: their threads have ended */
     uint64_t site_low, site_high;    /* bounds of the sites that patch.c looked at */
+    uint64_t site_blocks;            /* in which pieces of memory: a bit each, by their numbers */
     uint64_t vdso;                   /* where the host put it */
     volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
     uint32_t range_count;            /* of trampolines */
@@ -412,7 +413,12 @@ void stub_sites_publish(void);
 void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 /* Were any rewritten in [addr, addr + size)? */
 int stub_has_sites(uint64_t addr, uint64_t size);
-void stub_sites_unmapped(uint64_t addr, uint64_t size);
+/*
+ * To be called before the guest's memory at [addr, addr + size) becomes something else, and then _changed with what it has
+ * returned: nothing there is rewritten in between. gone: it is unmapped.
+ */
+int stub_sites_change(uint64_t addr, uint64_t size, int gone);
+void stub_sites_changed(int changes);
 /* What was rewritten gets its own code back, and nothing is rewritten any more; or (stop 0) again. */
 void stub_sites_stop(int stop);
 void stub_patch_lock(void);
