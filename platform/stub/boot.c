@@ -95,7 +95,6 @@ __attribute__((used)) void stub_main(const uint64_t *sp)
     struct area *area = slot_area(0);
     area->self = area;
     stub_slots_reset(0);
-    HOT->site_low = ~0UL;
     area->chan = slot_chan(0);
     stub_thread_setup(area);
     stub_handlers_setup();

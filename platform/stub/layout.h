@@ -445,7 +445,7 @@ _Static_assert(sizeof(struct stub_ro) <= STUB_RO_SIZE, "the mapping's size");
  * SITE_MOV down: five bytes at address - 7 were mov $(SITE_MOV - state), %eax; from SITE_CPUID down: what stub_leads[SITE_CPUID - state] says.
  */
 #define SITE_COUNT  512
-#define HOT_SITES   71 /* in the page that each process changes anyway, before the others are begun */
+#define HOT_SITES   66 /* in the page that each process changes anyway, before the others are begun */
 #define SITE_LEFT   (-1)
 #define SITE_PUNNED (-2)
 #define SITE_MOV    (-3)

@@ -172,34 +172,18 @@ static int patch_site(uint64_t ip, uint64_t rax)
                : SITE_LEFT;
 }
 
-/* The sentry shows what was there before, too, when it reads for somebody. */
-void stub_sites_publish(void)
+/* Can [addr, addr + size) hold some of a site? Said quickly: most of the sites are elsewhere. */
+static int site_near(const struct stub_site *s, uint64_t addr, uint64_t size)
 {
-    struct stub_process *p = this_process();
-    p->site_low = HOT->site_low;
-    p->site_high = HOT->site_high;
-}
-
-/* The bit in HOT->site_blocks of a piece of memory; those of many. */
-#define BLOCK_SHIFT 21
-static uint64_t blocks_of(uint64_t addr, uint64_t size)
-{
-    uint64_t first = addr >> BLOCK_SHIFT, last = (addr + size) >> BLOCK_SHIFT, bits = 0;
-    for (uint64_t i = first; i <= last && i < first + 64; i++) {
-        bits |= 1UL << (i & 63);
-    }
-    return bits;
-}
-
-static int may_have_sites(uint64_t addr, uint64_t size)
-{
-    return HOT->site_low - SITE_REACH < addr + size && HOT->site_high + SITE_AFTER > addr &&
-           HOT->site_blocks & blocks_of(addr - SITE_AFTER, size + SITE_AFTER + SITE_REACH);
+    return s->address - (addr - SITE_AFTER) - 1 < size + SITE_AFTER + SITE_REACH - 1;
 }
 
 /* [addr, addr + size) changes, or (gone) is about to be nothing: what else a site has gets its own code back. */
 static void site_change(struct stub_site *s, uint64_t addr, uint64_t size, int gone)
 {
+    if (!site_near(s, addr, size)) {
+        return;
+    }
     uint8_t code[6];
     uint64_t count, at = site_original(s, stub_leads, code, &count);
     if (!s->address || at >= addr + size || s->address + SITE_AFTER <= addr) {
@@ -213,7 +197,7 @@ static void site_change(struct stub_site *s, uint64_t addr, uint64_t size, int g
 
 int stub_sites_change(uint64_t addr, uint64_t size, int gone)
 {
-    if (!may_have_sites(addr, size)) {
+    if (!sites_may_be_in(addr, size)) {
         return 0;
     }
     stub_patch_lock();
@@ -246,13 +230,13 @@ static int any_site_in(const struct stub_site *sites, int count, uint64_t addr, 
 
 int stub_has_sites(uint64_t addr, uint64_t size)
 {
-    return may_have_sites(addr, size) && (any_site_in(HOT->sites, HOT_SITES, addr, size) ||
-                                          any_site_in(stub_sites, SITE_COUNT, addr, size));
+    return sites_may_be_in(addr, size) && (any_site_in(HOT->sites, HOT_SITES, addr, size) ||
+                                           any_site_in(stub_sites, SITE_COUNT, addr, size));
 }
 
 void stub_show_original(void *copy, uint64_t addr, uint64_t size)
 {
-    if (!may_have_sites(addr, size)) {
+    if (!sites_may_be_in(addr, size)) {
         return;
     }
     for (int i = 0; i < HOT_SITES; i++) {
@@ -354,14 +338,6 @@ static void site_seen(uint64_t ip, uint64_t nr)
         seen->nr &= nr; /* led each time */
     }
     *traps = *traps < 255 ? *traps + 1 : 255;
-}
-
-void sites_extend(uint64_t ip)
-{
-    HOT->site_low = ip < HOT->site_low ? ip : HOT->site_low;
-    HOT->site_high = ip > HOT->site_high ? ip : HOT->site_high;
-    HOT->site_blocks |= blocks_of(ip, 0);
-    stub_sites_publish();
 }
 
 void stub_note_cpuid(uint64_t ip, int led)
@@ -520,12 +496,8 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
         return; /* somebody else patches: this call traps once more */
     }
-    uint64_t blocks = HOT->site_blocks;
-    if (!HOT->sites_stopped) {
-        sites_extend(ip);
-    }
     /* Whoever has just looked whether his memory has sites may be about to change its rights. */
-    if (!HOT->sites_stopped && (HOT->site_blocks == blocks || stub_single_threaded())) {
+    if (!HOT->sites_stopped && (sites_extend(ip) || stub_single_threaded())) {
         s->state = patch_site(ip, rax);
     }
     __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);

@@ -72,16 +72,21 @@ _Static_assert(offsetof(struct area, vdso_sp) == AREA_VDSO_SP, "assembly offset"
 
 _Static_assert(sizeof(struct area) <= 0x10000 - AREA_STRUCT - 0x400, "room for STUB_HOT");
 
+/* Blocks of memory from the first to the last; 0, 0: none. */
+#define SPAN_COUNT 8
+struct stub_span {
+    uint32_t first, last;
+} __attribute__((aligned(8)));
+
 #define SHARED_SLOT_BITS (~0UL << (64 - SHARED_SLOTS)) /* of the last word: no threads' */
 /* What the process as a whole changes often. */
 struct stub_hot {
-    uint64_t slots[SLOT_COUNT / 64]; /* in use */
-    uint64_t parked;                 /* of the first PARK_SLOTS: their threads have ended */
-    uint64_t site_low, site_high;    /* bounds of the sites that patch.c looked at */
-    uint64_t site_blocks;            /* in which pieces of memory: a bit each, by their numbers */
-    uint64_t vdso;                   /* where the host put it */
-    volatile uint64_t int3_at;       /* a site that is being rewritten behind an int3 */
-    uint32_t range_count;            /* of trampolines */
+    uint64_t slots[SLOT_COUNT / 64];    /* in use */
+    uint64_t parked;                    /* of the first PARK_SLOTS: their threads have ended */
+    struct stub_span spans[SPAN_COUNT]; /* where the sites are that patch.c looked at */
+    uint64_t vdso;                      /* where the host put it */
+    volatile uint64_t int3_at;          /* a site that is being rewritten behind an int3 */
+    uint32_t range_count;               /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock;
     uint16_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
     uint16_t vdso_left;     /* it could not say the time, or is not where it was */
@@ -406,8 +411,9 @@ extern struct stub_site stub_sites[];
 struct stub_site *site_record(uint64_t ip);
 /* New code for a site whose text can be written, while other threads may run it. */
 void site_store(uint64_t site, const uint8_t *code, uint64_t size);
-/* ip is behind a site that is looked at. */
-void sites_extend(uint64_t ip);
+/* ip is behind a site that is looked at. Return: could there be some, where it is, before? */
+int sites_extend(uint64_t ip);
+int sites_may_be_in(uint64_t addr, uint64_t size);
 void stub_sites_publish(void);
 /* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
 void stub_show_original(void *copy, uint64_t addr, uint64_t size);
