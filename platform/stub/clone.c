@@ -116,13 +116,13 @@ static void let_child_be_heard(void)
 long stub_fork(struct area *area, const struct stub_order_clone *o)
 {
     long r;
+    stub_brk_lock(); /* who moves the break may have to wait for the other */
     stub_patch_lock();
-    stub_brk_lock();
     do {
         r = gate(__NR_clone, o->flags, 0, 0, o->child_tid, o->tls, 0);
     } while (r == -EINTR_);
-    stub_brk_unlock();
     stub_patch_unlock();
+    stub_brk_unlock();
     if (r == 0) {
         fork_child(area, o->nonce);
     } else if (r > 0) {

@@ -228,7 +228,7 @@ static long brk_move(struct stub_process *p, uint64_t addr)
         if (!is_plain_range(new_end, old_end - new_end)) {
             return NOT_OURS;
         }
-        r = gate(__NR_munmap, new_end, old_end - new_end, 0, 0, 0, 0);
+        r = memory_unmap(new_end, old_end - new_end);
     }
     if (r == 0) {
         p->brk = addr;
