@@ -219,6 +219,7 @@ static int child_new(struct platform_thread *th, const struct platform_clone *c,
     }
     handoff_inherit(child, th);
     child->nonce = nonce_new();
+    child->vforked = (c->flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK);
     if (!(c->flags & CLONE_VM)) {
         thread_set_slot(child, th->slot);
         child->notify_fd = space->region->fd;
@@ -392,6 +393,7 @@ void boot_result(const struct platform_thread *th, struct platform_boot *out)
 
 static void process_move(struct host_process *p, struct platform_space *s)
 {
+    slots_are_gone(p);
     park_forget(p); /* the host has ended them */
     sites_of_children_forget(p);
     list_del(&p->space_link);
@@ -404,6 +406,7 @@ void thread_move(struct platform_thread *th, struct platform_thread *other)
 {
     struct platform_space *old = th->space;
     int tid = other->tid;
+    slot_is_lost(th);
     handoff_forget(th); /* its old host task's */
     thread_unbind(other);
     thread_unbind(th);
@@ -418,7 +421,7 @@ void thread_move(struct platform_thread *th, struct platform_thread *other)
     th->notify_id = other->notify_id;
     th->notify_fd = other->notify_fd;
     th->nonce = 0;
-    th->lazy = false;
+    th->lazy = th->vforked = false;
     th->in_request = true;
     th->event = th->has_context = th->started = th->kicked = th->start_kick = false;
     th->nr = STUB_REQ_BOOT;
@@ -443,6 +446,8 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     }
     /* The order goes out through the old channel; everything after it comes through the new one. */
     struct platform_space *old = th->space;
+    slot_is_lost(th);
+    th->vforked = false;
     th->expect = EXPECT_EXEC;
     th->expect_met = false;
     th->started =

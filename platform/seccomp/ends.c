@@ -19,25 +19,58 @@ void process_maybe_free(struct host_process *p)
     }
 }
 
-void seccomp_thread_exit(struct platform_thread *th)
-{
-    if (!th->dead && th->in_request && !park_thread(th)) {
-        th->has_tail = false;
-        if (th->proc && th->tid == th->proc->pid) {
-            th->proc->leader_gone = true;
-        }
-        channel_reply(th, ORDER_EXIT);
-    }
-    seccomp_thread_free(th);
-}
-
-void seccomp_thread_free(struct platform_thread *th)
+static void thread_free(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
     thread_unbind(th);
     thread_destroy(th);
     if (p) {
         process_maybe_free(p);
+    }
+}
+
+void seccomp_thread_exit(struct platform_thread *th)
+{
+    if (th->dead || !th->in_request) {
+        seccomp_thread_free(th);
+        return;
+    }
+    if (!park_thread(th)) {
+        th->has_tail = false;
+        if (th->proc && th->tid == th->proc->pid) {
+            th->proc->leader_gone = true;
+        }
+        channel_reply(th, ORDER_EXIT);
+    }
+    thread_free(th);
+}
+
+void seccomp_thread_free(struct platform_thread *th)
+{
+    slot_is_lost(th);
+    thread_free(th);
+}
+
+void slot_is_lost(const struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    if (p && !p->reaped && p->space == th->space && th->chan && !th->vforked) {
+        p->lost[th->slot / 64] |= 1UL << (th->slot & 63);
+    }
+}
+
+void slots_are_gone(struct host_process *p)
+{
+    p->lost[0] |= p->parked;
+    bool others =
+        !(p->space_link.next == &p->space->procs && p->space_link.prev == &p->space->procs);
+    for (unsigned i = 0; i < ARRAY_COUNT(p->lost); i++) {
+        for (uint64_t bits = p->lost[i]; others && bits; bits &= bits - 1) {
+            struct chan *c = space_chan(p->space, i * 64 + (unsigned)__builtin_ctzl(bits));
+            __atomic_store_n(&c->gone, 1, __ATOMIC_RELEASE);
+            __atomic_store_n(&space_process(p->space)->gone, 1, __ATOMIC_RELEASE);
+        }
+        p->lost[i] = 0;
     }
 }
 
@@ -114,6 +147,10 @@ void seccomp_kill_flush(void)
 static void process_reaped(struct host_process *p, int status)
 {
     struct platform_thread *th;
+    list_for_each_entry (th, &p->threads, proc_link) {
+        slot_is_lost(th);
+    }
+    slots_are_gone(p);
     p->reaped = true;
     g_dying -= p->dying;
     park_forget(p);

@@ -80,10 +80,11 @@ struct host_process {
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
-    struct fork_sites *children; /* ref; NULL: it has not forked in this program */
-    struct fork_sites *forked;   /* ref; its parent's; NULL: it runs another program */
-    uint64_t parked;             /* slots of threads that have ended, and wait (park.c) */
-    bool suspicious;             /* it was told to clone, and the child did not show itself */
+    struct fork_sites *children;    /* ref; NULL: it has not forked in this program */
+    struct fork_sites *forked;      /* ref; its parent's; NULL: it runs another program */
+    uint64_t parked;                /* slots of threads that have ended, and wait (park.c) */
+    uint64_t lost[SLOT_COUNT / 64]; /* slots that its threads leave without freeing them (ends.c) */
+    bool suspicious;                /* it was told to clone, and the child did not show itself */
 };
 
 /* What the gate may ask for next; set with an order, cleared with the next request. */
@@ -135,6 +136,7 @@ struct platform_thread {
     bool dead, started;
     bool lazy; /* a thread: it says no hello, but leaves its tid in its channel (thread_identify) */
     bool stillborn;  /* the host did not make it */
+    bool vforked;    /* its parent's stub frees its slot when it is gone */
     bool start_kick; /* interrupted before it was known */
     bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
     bool confined;   /* to the CPUs where the poller is not (handoff.c) */
@@ -396,6 +398,9 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot);
 void boot_result(const struct platform_thread *th, struct platform_boot *out);
 
 /* --- ends.c --- */
+/* th leaves its memory, in which others may stay, but not by its stub's exit; all that p's threads left so are free from now on. */
+void slot_is_lost(const struct platform_thread *th);
+void slots_are_gone(struct host_process *p);
 /* Frees p when it is reaped and no thread points to it any more. */
 void process_maybe_free(struct host_process *p);
 void seccomp_thread_exit(struct platform_thread *th);

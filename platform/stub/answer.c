@@ -369,8 +369,8 @@ long stub_answer(struct area *area, uint64_t nr, long *result)
     case __NR_mincore:
         r = may(area, memory_ask(nr, area->args)) ? stub_memory(nr, area->args) : NOT_OURS;
         break;
-    case __NR_brk: /* a child of vfork may be killed at any moment, and must not take our lock with it */
-        r = may(area, CHAN_ASK_MEMORY) && !area->vfork ? stub_brk(area->args[0]) : NOT_OURS;
+    case __NR_brk:
+        r = may(area, CHAN_ASK_MEMORY) ? stub_brk(area->args[0]) : NOT_OURS;
         break;
     case __NR_futex:
         *result = stub_futex(area);

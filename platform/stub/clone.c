@@ -54,6 +54,7 @@ int stub_single_threaded(void)
 
 static long slot_alloc(void)
 {
+    stub_look_for_gone();
     for (uint64_t i = 0; i < SLOT_COUNT / 64; i++) {
         uint64_t old = __atomic_load_n(&HOT->slots[i], __ATOMIC_RELAXED);
         while (~old) {
@@ -195,6 +196,7 @@ static long stub_thread(struct area *area, const struct stub_order_clone *o)
     } while (r == -EINTR_);
     /* A vfork child that is back from exec or exit has left our memory; a thread frees its slot itself. */
     if (r < 0 || (o->flags & CLONE_VFORK_)) {
+        stub_slot_gone((uint64_t)slot);
         slot_free((uint64_t)slot);
     }
     return r;

@@ -331,6 +331,7 @@ struct chan {
     struct stub_action actions[64];
     struct stub_order_signal signal;
     uint64_t bases[2]; /* with regs, both ways: of FS and GS; a GS that is the stub's is 0 */
+    uint32_t gone; /* whose slot it was has left this memory without a word: by SIGKILL, or exec */
 
     _Alignas(
         64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */
@@ -358,13 +359,15 @@ struct stub_exit_info {
 _Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
 
 /* What stub and sentry know of the process as a whole, at the end of the first slot's control page. */
-#define STUB_PROCESS_OFFSET 0xfd0
+#define STUB_PROCESS_OFFSET 0xfc0
 struct stub_process {
     uint64_t site_low,
         site_high;           /* between which addresses call sites are rewritten; 0, 0: nowhere */
     uint64_t brk_start, brk; /* the stub may move brk; 0: it may not */
     uint64_t cpu_before_ns; /* CPU time that the host does not count: in processes that exec left */
-    uint64_t exits; /* a bit for each of PARK_SLOTS: an exit is posted there, and nobody rang */
+    uint64_t exits;  /* a bit for each of PARK_SLOTS: an exit is posted there, and nobody rang */
+    uint64_t brk_to; /* it is being moved; 0: it is not */
+    uint64_t gone;   /* there may be channels with gone set */
 };
 _Static_assert(STUB_EXIT_OFFSET + sizeof(struct stub_exit_info) <= STUB_PROCESS_OFFSET, "nor more");
 

@@ -196,19 +196,6 @@ long stub_memory(uint64_t nr, const uint64_t *a)
     }
 }
 
-/* Held over a fork, so that the child's memory and its break agree. */
-void stub_brk_lock(void)
-{
-    while (__atomic_exchange_n(&HOT->brk_lock, 1, __ATOMIC_ACQUIRE)) {
-        gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
-    }
-}
-
-void stub_brk_unlock(void)
-{
-    __atomic_store_n(&HOT->brk_lock, 0, __ATOMIC_RELEASE);
-}
-
 /* Return: the new break, the old one when it can't be moved, or NOT_OURS. */
 static long brk_move(struct stub_process *p, uint64_t addr)
 {
@@ -221,6 +208,7 @@ static long brk_move(struct stub_process *p, uint64_t addr)
         if (!is_plain_range(old_end, new_end - old_end)) {
             return NOT_OURS;
         }
+        p->brk_to = addr;
         r = gate(__NR_mmap, old_end, new_end - old_end, 3, MAP_PRIVATE_ | MAP_ANON_ | MAP_NOREPLACE,
                  (uint64_t)-1, 0);
         r = r == (long)old_end ? 0 : -1;
@@ -228,12 +216,27 @@ static long brk_move(struct stub_process *p, uint64_t addr)
         if (!is_plain_range(new_end, old_end - new_end)) {
             return NOT_OURS;
         }
+        p->brk_to = addr;
         r = memory_unmap(new_end, old_end - new_end);
     }
     if (r == 0) {
         p->brk = addr;
     }
+    p->brk_to = 0;
     return (long)p->brk;
+}
+
+void stub_brk_mend(void)
+{
+    struct stub_process *p = this_process();
+    uint64_t old_end = (p->brk + 4095) & ~4095UL, new_end = (p->brk_to + 4095) & ~4095UL;
+    uint8_t there;
+    if (p->brk_to) {
+        uint64_t first = new_end < old_end ? new_end : old_end;
+        int is_mapped = gate(__NR_mincore, first, 4096, ptr(&there), 0, 0, 0) == 0;
+        p->brk = is_mapped == (new_end > old_end) ? p->brk_to : p->brk;
+        p->brk_to = 0;
+    }
 }
 
 long stub_brk(uint64_t addr)

@@ -86,15 +86,43 @@ static uint64_t text_protect(uint64_t addr, uint64_t size, uint64_t prot)
     return r;
 }
 
-static int site_write(uint64_t site, const uint8_t *code, uint64_t size)
+/*
+ * What is being written, and the site's own code, for who finds that its writer is dead: site is set until the site's record
+ * agrees with its bytes, or is that of a jump where there is none any more, which is as good.
+ */
+static struct {
+    uint64_t site, size;
+    uint8_t own[6];
+} g_writing;
+
+static int text_write(uint64_t site, const uint8_t *code, uint64_t size)
 {
-    if (is_writable(site) || is_writable(site + size - 1) ||
-        text_protect(site, size, PROT_RWX) != 0) {
+    if (text_protect(site, size, PROT_RWX) != 0) {
         return -1;
     }
     site_store(site, code, size);
     text_protect(site, size, PROT_RX);
     return 0;
+}
+
+static int site_write(uint64_t site, const uint8_t *code, uint64_t size, const uint8_t *own)
+{
+    if (is_writable(site) || is_writable(site + size - 1)) {
+        return -1;
+    }
+    code_store(ptr(g_writing.own), own, size);
+    g_writing.size = size;
+    __atomic_store_n(&g_writing.site, site, __ATOMIC_RELEASE);
+    return text_write(site, code, size);
+}
+
+void stub_patch_mend(void)
+{
+    if (g_writing.site) {
+        text_write(g_writing.site, g_writing.own, g_writing.size);
+        HOT->int3_at = 0;
+        g_writing.site = 0;
+    }
 }
 
 static void site_restore(struct stub_site *s)
@@ -105,9 +133,11 @@ static void site_restore(struct stub_site *s)
         return;
     }
     if (guarded_copy(&there, (const void *)at, 1) == 0 && there == 0xe9 &&
-        site_write(at, code, size) != 0) {
+        site_write(at, code, size, code) != 0) {
+        g_writing.site = 0;
         return; /* it can't be changed any more, or is the guest's to write: it stays as it is */
     }
+    g_writing.site = 0;
     s->state = 0;
 }
 
@@ -160,14 +190,15 @@ static int patch_site(uint64_t ip, uint64_t rax)
         uint8_t code[5] = {0xe9};
         __builtin_memcpy(code + 1, &distance, 4);
         return at && trampoline_write(at, 1, nr, ip) == 0 &&
-                       site_write(ip - 7, code, sizeof(code)) == 0
+                       site_write(ip - 7, code, sizeof(code), b) == 0
                    ? SITE_MOV - (int)nr
                    : SITE_LEFT;
     }
     uint8_t code[2] = {0xe9};
     int short_jump = b[4] == 0x66; /* what some CPUs make of it with this prefix */
     uint64_t at = short_jump ? 0 : trampoline_punned(ip, b + 7, &code[1]);
-    return at && trampoline_write(at, 0, 0, ip) == 0 && site_write(ip - 2, code, sizeof(code)) == 0
+    return at && trampoline_write(at, 0, 0, ip) == 0 &&
+                   site_write(ip - 2, code, sizeof(code), b + 5) == 0
                ? SITE_PUNNED
                : SITE_LEFT;
 }
@@ -444,6 +475,7 @@ void stub_patch_for_children(const struct stub_seen *list, uint64_t count)
         if (s && s->state >= 0) {
             sites_extend(ip);
             s->state = patch_site(ip, nr);
+            g_writing.site = 0;
         }
     }
     stub_patch_unlock();
@@ -493,14 +525,15 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (s->state < 0 || ++s->state < PATCH_AFTER) {
         return;
     }
-    if (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
+    if (!stub_patch_trylock()) {
         return; /* somebody else patches: this call traps once more */
     }
     /* Whoever has just looked whether his memory has sites may be about to change its rights. */
     if (!HOT->sites_stopped && (sites_extend(ip) || stub_single_threaded())) {
         s->state = patch_site(ip, rax);
+        g_writing.site = 0;
     }
-    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
+    stub_patch_unlock();
 }
 
 int stub_trap_is_ours(uint64_t ip)
@@ -511,19 +544,7 @@ int stub_trap_is_ours(uint64_t ip)
     }
     while (HOT->int3_at == site) {
         __builtin_ia32_pause();
+        stub_look_for_gone();
     }
     return *(const volatile uint8_t *)site != 0xcc;
-}
-
-/* Held over a fork, so that the child never gets a site that somebody was halfway through rewriting. */
-void stub_patch_lock(void)
-{
-    while (__atomic_exchange_n(&HOT->patch_lock, 1, __ATOMIC_ACQUIRE)) {
-        gate(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
-    }
-}
-
-void stub_patch_unlock(void)
-{
-    __atomic_store_n(&HOT->patch_lock, 0, __ATOMIC_RELEASE);
 }

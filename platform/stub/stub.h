@@ -87,10 +87,10 @@ struct stub_hot {
     uint64_t vdso;                      /* where the host put it */
     volatile uint64_t int3_at;          /* a site that is being rewritten behind an int3 */
     uint32_t range_count;               /* of trampolines */
-    uint32_t patch_lock, sync_ready, brk_lock;
-    uint16_t sites_stopped; /* nothing is rewritten: ORDER_SITES */
-    uint16_t vdso_left;     /* it could not say the time, or is not where it was */
-    uint32_t yield_odds;    /* of yielding after a fork */
+    uint32_t patch_lock, sync_ready, brk_lock; /* locks: 1 + their owner's slot */
+    uint16_t sites_stopped;                    /* nothing is rewritten: ORDER_SITES */
+    uint16_t vdso_left;  /* it could not say the time, or is not where it was */
+    uint32_t yield_odds; /* of yielding after a fork */
     struct stub_site sites[HOT_SITES];
 };
 #define HOT ((struct stub_hot *)STUB_HOT)
@@ -223,8 +223,19 @@ long stub_map_filled(uint64_t hint, uint64_t size, uint64_t prot, uint64_t flags
 /* A private mapping, as args say, of the file that is kept by number; flags: the lease's. */
 long stub_map_kept(const uint64_t *args, uint32_t number, uint32_t flags);
 long stub_brk(uint64_t addr);
+/* The break is where the lock's owner, who is dead, had its memory end. Context: brk lock. */
+void stub_brk_mend(void);
+
+/* locks.c: who has the brk lock may wait for the other. */
 void stub_brk_lock(void);
 void stub_brk_unlock(void);
+void stub_patch_lock(void);
+int stub_patch_trylock(void); /* Return: had */
+void stub_patch_unlock(void);
+/* The slot's thread is not in this memory any more: it has no locks, and what it was rewriting is as it was. */
+void stub_slot_gone(uint64_t slot);
+/* The same for those of whom the sentry has said so, and their slots are free. */
+void stub_look_for_gone(void);
 
 /* Buffers of a call, as readv(2) has them. */
 #define TRANSFER_MAX 0x7ffff000UL
@@ -427,8 +438,8 @@ int stub_sites_change(uint64_t addr, uint64_t size, int gone);
 void stub_sites_changed(int changes);
 /* What was rewritten gets its own code back, and nothing is rewritten any more; or (stop 0) again. */
 void stub_sites_stop(int stop);
-void stub_patch_lock(void);
-void stub_patch_unlock(void);
+/* What the patch lock's owner was about has its own code again. Context: patch lock. */
+void stub_patch_mend(void);
 
 /* trampoline.c */
 #define TRAMPOLINE 32UL /* bytes */
