@@ -421,6 +421,14 @@ static void brk_set(struct mm *mm, uaddr_t brk)
     platform_set_brk(mm->space, mm->start_brk, brk);
 }
 
+/* For who shares the memory of one who was killed during the call: was it made? */
+static bool brk_has_moved(struct mm *mm, const struct mem_call *call)
+{
+    char byte;
+    bool is_mapped = platform_copy_in(mm->space, &byte, call->args[0], 1) == 1;
+    return is_mapped == (call->nr == SYS_mmap);
+}
+
 /*
  * mm->brk moves before the host is asked, so that another thread's brk during the call starts from
  * the new end; a failure moves it back only if nobody has gone on from there.
@@ -431,7 +439,7 @@ static long brk_move(struct task *t, uaddr_t brk, const struct mem_call *call)
     const uaddr_t old = mm->brk;
     brk_set(mm, brk);
     long r = platform_mem(t->pt, call);
-    if (r < 0 && mm_brk(mm) == brk) {
+    if (r < 0 && mm_brk(mm) == brk && !(r == -ESRCH && brk_has_moved(mm, call))) {
         brk_set(mm, old);
     }
     return (long)mm_brk(mm);
