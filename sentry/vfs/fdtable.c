@@ -187,12 +187,12 @@ void fd_tables_flags_changed(const struct file *f)
     list_for_each_entry (t, &g_shown, shown_link) {
         for (int fd = 0; fd < MIN(t->capacity, FDS_SHOWN); fd++) {
             if (t->files[fd] == f) {
-                uint32_t old, new;
-                do { /* the process may set close-on-exec meanwhile */
-                    old = __atomic_load_n(&t->shown[fd], __ATOMIC_SEQ_CST);
-                    new = shown_word(f, old & FD_SHOWN_CLOEXEC);
-                } while (!__atomic_compare_exchange_n(&t->shown[fd], &old, new, false,
-                                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+                /* In between the process asks, so it does not set close-on-exec. */
+                uint32_t old = __atomic_exchange_n(&t->shown[fd], 0, __ATOMIC_SEQ_CST);
+                if (old & FD_SHOWN) { /* else the table has the bit: fd_table_adopt */
+                    old = shown_word(f, old & FD_SHOWN_CLOEXEC);
+                    __atomic_store_n(&t->shown[fd], old, __ATOMIC_SEQ_CST);
+                }
             }
         }
     }
