@@ -48,7 +48,7 @@ static void store_limit(struct thread_group *tg, unsigned resource, const struct
     struct task *t;
     list_for_each_entry (t, &tg->threads, group_link) {
         if (resource == RLIMIT_FSIZE) {
-            notes_end(t);
+            lease_end_growing(t);
         }
         if (t->pt) {
             task_update_asks(t);

@@ -26,6 +26,8 @@ void lease_before_clone(struct task *t, uint64_t flags);
 bool lease_open_can_have(uint64_t flags);
 /* RLIMIT_NOFILE of a process is about to change. */
 void lease_limits_changed(struct thread_group *tg);
+/* t's process makes its files larger by calls from now on, which know its limit. */
+void lease_end_growing(struct task *t);
 /* Closes what processes have closed by themselves: for who can see that something is open. */
 void lease_settle_everywhere(void);
 /* All files are the kernel's again: somebody wants to be told what happens to them. */

@@ -257,6 +257,17 @@ void lease_end_regular(struct lease_table *table)
     }
 }
 
+void lease_end_growing(struct task *t)
+{
+    struct lease_table *table = t->mm ? t->mm->leases : NULL;
+    for (unsigned i = 0; table && i < LEASE_MAX; i++) {
+        if (table->regular[i] && table->regular[i]->writable) {
+            file_lease_end(&table->regular[i]->base);
+        }
+    }
+    notes_end(t);
+}
+
 /* --- when --- */
 
 static int first_index(uint64_t size)
