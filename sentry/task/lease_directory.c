@@ -28,6 +28,7 @@
 #define LISTINGS_MAX   16
 #define LISTINGS_KNOWN 4 /* for a program whose processes read directories when they start */
 #define LISTING_USE    2 /* one that is read pays for so many */
+#define TRIES_MAX      16
 
 struct directory_lease {
     struct regular_lease regular; /* what all leases in the page have */
@@ -171,13 +172,20 @@ static void take_log(struct lease_table *table, uint64_t keep)
     if (word == (word & keep)) {
         return; /* nothing to take: the process has the line */
     }
-    do { /* entries stay as they are while they count */
+    for (int tries = 0;; tries++) { /* entries stay as they are while they count */
         n = MIN(word & LOG_COUNT, (uint64_t)LOG_MAX);
         for (uint64_t i = 0; i < n; i++) {
             log[i] = __atomic_load_n(&page->log[i], __ATOMIC_SEQ_CST);
         }
-    } while (!__atomic_compare_exchange_n(&page->logged, &word, word & keep, false,
-                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+        if (tries == TRIES_MAX) { /* no honest process is so quick */
+            __atomic_store_n(&page->logged, 0, __ATOMIC_SEQ_CST);
+            break;
+        }
+        if (__atomic_compare_exchange_n(&page->logged, &word, word & keep, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+            break;
+        }
+    }
     table->replaying = true;
     for (uint64_t i = 0; i < n && table->closes.table; i++) {
         replay(table, log[i]);
