@@ -81,6 +81,7 @@ int mm_copy(const struct mm *mm, struct mm **out)
     copy->names = NULL;
     copy->program = NULL;
     copy->name_heat = 0;
+    copy->forking = 0;
     list_init(&copy->mapped_files);
     copy->files_by_host = (struct hash_table){0};
     const struct mapped_file *f;

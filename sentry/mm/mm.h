@@ -33,6 +33,8 @@ struct mm {
     struct program_run *program; /* owned: sentry/task/names_program.c; gone before the mm is */
     uint32_t directory_keys;     /* given: sentry/task/lease_directory.c */
     unsigned name_heat;          /* lookups that could have been kept */
+    unsigned forking;            /* tasks in here that make a process now: nothing is leased */
+    bool inherited_leases;       /* what its parent just mapped for one may be mapped here, too */
     bool sites_stopped;          /* call sites are as the program has them: somebody traces it */
     bool shared_files;        /* a file is mapped shared that can be written through the mapping */
     bool shared_code;         /* ... and perhaps executed */

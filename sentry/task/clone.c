@@ -299,7 +299,7 @@ long task_clone(struct task *t, const struct clone_request *r)
                                    .child_tid = r->child_tid,
                                    .tls = r->tls,
                                    .guest_tid = tid};
-        lease_before_clone(t, r->flags);
+        lease_before_clone(t, r->flags, child);
         if (r->flags & CLONE_THREAD) {
             signal_actions_take_back(t->tg); /* only a single thread changes them by itself */
         }
@@ -308,6 +308,7 @@ long task_clone(struct task *t, const struct clone_request *r)
         }
         parent = wait_birth_begins(t, r->flags);
         error = platform_clone(t->pt, &c, &pt);
+        lease_after_clone(t, r->flags);
     }
     if (error < 0) {
         if (pidfd >= 0) {

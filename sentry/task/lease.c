@@ -17,6 +17,7 @@
  *      granted     or ended: an fd was closed, the bytes moved, the address space is gone ...
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -52,6 +53,16 @@ static void hold(struct file_lease *l)
     file_lease_acquire(l);
 }
 
+/* Any of its parent's mappings may be there. */
+static void expect_inherited(struct lease_table *table)
+{
+    for (unsigned i = 0; i < LEASE_MAX; i++) {
+        table->stale[i] = lease_room(i);
+    }
+    memset(table->stale_rings, true, sizeof(table->stale_rings));
+    table->unmap_wanted = true;
+}
+
 struct lease_table *lease_table_of(struct task *t)
 {
     struct mm *mm = t->mm;
@@ -67,6 +78,10 @@ struct lease_table *lease_table_of(struct task *t)
             mm->leases->worth = LEASE_WORTH_IT;
             list_init(&mm->leases->facts);
             lease_closes_init(mm->leases, t->files);
+            if (mm->inherited_leases) {
+                expect_inherited(mm->leases);
+                mm->inherited_leases = false;
+            }
         }
     }
     return mm->leases;
@@ -410,7 +425,7 @@ void lease_call_done(struct task *t, long nr, long result)
     } else if ((nr == SYS_ioctl && result == -ENOTTY) || (nr == SYS_lseek && result == -ESPIPE)) {
         asked_about_fd(t, 1);
     }
-    if (t->mm && t->mm->leases) {
+    if (t->mm && (t->mm->leases || (t->mm->inherited_leases && lease_table_of(t)))) {
         tidy(t, nr);
     }
 }

@@ -20,8 +20,9 @@ void notes_told(struct task *t, uint32_t told);
 void notes_end(struct task *t);
 /* The leases in t's address space, if there are, are for other fds than t's. */
 bool lease_is_foreign(const struct task *t);
-/* t is about to make a process or a thread, which inherits what the host gave t's process. */
-void lease_before_clone(struct task *t, uint64_t flags);
+/* t is about to make child, a process or a thread, which inherits what the host gave t's process. It has tried. */
+void lease_before_clone(struct task *t, uint64_t flags, struct task *child);
+void lease_after_clone(struct task *t, uint64_t flags);
 /* Flags of an open(2), for reading, that a process may do by itself when it was prepared: lease_open.c. */
 bool lease_open_can_have(uint64_t flags);
 /* RLIMIT_NOFILE of a process is about to change. */

@@ -95,8 +95,13 @@ static void stop_filling(struct lease_table *table)
     }
 }
 
-void lease_before_clone(struct task *t, uint64_t flags)
+/* A mapping is kept from children by a host call of its own, and another thread may fork before that. */
+void lease_before_clone(struct task *t, uint64_t flags, struct task *child)
 {
+    if (!(flags & CLONE_VM)) {
+        t->mm->forking++;
+        child->mm->inherited_leases |= t->mm->leases && t->mm->leases->busy;
+    }
     if (t->mm->leases) {
         stop_filling(t->mm->leases);
         notes_end_all(t->mm->leases);
@@ -105,6 +110,11 @@ void lease_before_clone(struct task *t, uint64_t flags)
             lease_open_withdraw(t->mm->leases); /* two can't be told which fds are free */
         }
     }
+}
+
+void lease_after_clone(struct task *t, uint64_t flags)
+{
+    t->mm->forking -= !(flags & CLONE_VM);
 }
 
 void lease_limits_changed(struct thread_group *tg)
@@ -409,7 +419,8 @@ static void lease_grant(struct task *t, struct file *f, int fd)
 {
     struct lease_terms terms;
     struct lease_table *table = lease_table_of(t);
-    if (!table || table->busy || f->inode->lease_pending || f->ops->lease(f, &terms) < 0) {
+    if (!table || table->busy || t->mm->forking || f->inode->lease_pending ||
+        f->ops->lease(f, &terms) < 0) {
         return;
     }
     int index = terms.capacity <= LEASE_BYTES_MAX ? make_room(table, terms.capacity) : -1;

@@ -257,7 +257,7 @@ static void join(struct task *t, struct file *f, int fd, struct ring_lease *l)
 {
     struct lease_table *table = lease_table_of(t);
     int index = table ? index_for(table, l) : -1;
-    if (index < 0 || table->busy || l->member_count == MEMBERS_MAX ||
+    if (index < 0 || table->busy || t->mm->forking || l->member_count == MEMBERS_MAX ||
         !cred_same(l->cred, t->cred) || !file_fits(f)) {
         return;
     }

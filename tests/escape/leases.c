@@ -215,6 +215,48 @@ static void not_inherited(void)
     }
 }
 
+/* One thread gets leases, while another forks: what the host maps for the first is not the child's. */
+static void *leaser(void *arg)
+{
+    char name[40];
+    for (unsigned i = 0;; i++) {
+        snprintf(name, sizeof(name), "/tmp/roots-%u", i % 100);
+        int fd = new_file(name, 0600, 'R');
+        if (make_leased(fd, true) >= 0) {
+            __atomic_add_fetch((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
+        }
+        close(fd);
+    }
+    return arg;
+}
+static void has_any(void)
+{
+    catch_faults();
+    for (int fd = 3; fd < 64; fd++) {
+        close(fd);
+    }
+    if (getuid() == 0) {
+        become_ordinary();
+    }
+    for (volatile int i = 0; i < LEASE_MAX; i++) {
+        if (can_read(i, "R", 1) || can_write(i, 'W')) {
+            BREACH(
+                "a child has a file that another thread of its parent was given while it forked");
+        }
+    }
+}
+static void forked_meanwhile(void)
+{
+    pthread_t t;
+    static unsigned leases;
+    int forks = 0;
+    pthread_create(&t, NULL, leaser, &leases);
+    for (double end = now() + 1; now() < end; forks++) {
+        in_child(has_any);
+    }
+    NOTE("%d forks, %u leases\n", forks, leases);
+}
+
 /* The page's words, while the kernel takes them over: another process looks at the file all the time. */
 static volatile bool g_stop;
 static int g_index;
@@ -596,6 +638,7 @@ static const struct attack g_attacks[] = {
     {"lease: a sealed file", sealed},
     {"lease: rights that were given up", rights_given_up},
     {"lease: inherited", not_inherited},
+    {"lease: forks while another thread gets one", forked_meanwhile},
     {"lease: a forged page", forged_page},
     {"lease: files open for reading", write_what_is_read},
     {"lease: files open for reading, ordinary user", write_what_is_read, true},
