@@ -88,7 +88,8 @@ static int look_up_names(struct rename *r)
     if (err < 0) {
         return err;
     }
-    if (!r->old_d->inode) {
+    /* Of a directory that was removed, no name is looked at further. */
+    if (!r->old_d->inode || dir_of(&r->new)->i_flags & INODE_DEAD) {
         return -ENOENT;
     }
     bool exchange = r->flags & RENAME_EXCHANGE;
