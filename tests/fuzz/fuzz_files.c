@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 static uint64_t g_state;
 static int g_fds[FDS];
 static ino_t g_inodes[4096];
+static bool g_reserved[4096]; /* by inode_number: fallocate has been here */
 static int g_inode_count;
 
 static unsigned rnd(unsigned n)
@@ -75,6 +77,14 @@ static int inode_number(ino_t ino)
         return g_inode_count++;
     }
     return -1;
+}
+
+/* Whether this file has ever had room reserved; NULL for what is none. */
+static bool *reserved_of(int fd)
+{
+    struct stat st;
+    int number = fstat(fd, &st) == 0 ? inode_number(st.st_ino) : -1;
+    return number >= 0 ? &g_reserved[number] : NULL;
 }
 
 static void result(const char *what, long r)
@@ -191,6 +201,9 @@ static void op_seek(void)
     struct stat st;
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         return; /* positions in directories are the file system's */
+    }
+    if (whence >= SEEK_DATA && reserved_of(fd) && *reserved_of(fd)) {
+        return; /* what is reserved, but not written, is a hole for some file systems only */
     }
     WHAT("lseek(%ld, %d)", (long)off, whence);
     result(g_what, lseek(fd, off, whence));
@@ -336,7 +349,11 @@ static void op_fallocate(void)
         return; /* file systems differ in what they can */
     }
     WHAT("fallocate(%d, %ld, %ld)", mode, (long)off, (long)len);
-    result(g_what, fallocate(fd, mode, off, len));
+    int r = fallocate(fd, mode, off, len);
+    result(g_what, r);
+    if (r == 0 && reserved_of(fd)) {
+        *reserved_of(fd) = true;
+    }
 }
 
 static void op_copy(void)
@@ -344,8 +361,12 @@ static void op_copy(void)
     int in = any_fd(), out = any_fd();
     off_t off = any_offset(), off2 = any_offset();
     size_t size = any_size();
+    struct stat st, st2;
     if (rnd(2)) {
         int own = (int)rnd(2);
+        if (fstat(in, &st) == 0 && fstat(out, &st2) == 0 && st.st_ino == st2.st_ino) {
+            return; /* what overlaps is copied in an order that nobody promises */
+        }
         WHAT("sendfile(%s, %zu)", own ? "own" : "off", size);
         result(g_what, sendfile(out, in, own ? NULL : &off, size));
         printf("  off %ld\n", (long)off);
