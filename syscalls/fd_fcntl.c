@@ -133,6 +133,15 @@ static long dup_query(struct task *t, const struct file *f, unsigned long arg)
     return r < 0 ? r : other == f;
 }
 
+/* None can be taken; so there is none that could be given back, either. */
+static long set_lease(struct task *t, const struct file *f, int type)
+{
+    if (f->inode->uid != t->cred->fsuid && !cred_capable(t->cred, CAP_LEASE)) {
+        return -EACCES;
+    }
+    return S_ISREG(f->inode->mode) && type == F_UNLCK ? -EAGAIN : -EINVAL;
+}
+
 /* Commands about the number or the description that need no more than a line. */
 static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, unsigned long arg)
 {
@@ -173,6 +182,8 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
         return arg > UINT32_MAX ? -EINVAL : fcntl_add_seals(f, (unsigned)arg);
     case F_GETLEASE:
         return F_UNLCK; /* F_SETLEASE is refused, so there is none */
+    case F_SETLEASE:
+        return set_lease(t, f, (int)arg);
     case F_NOTIFY:
         return dnotify_set(t, f, fd, (unsigned)arg);
     default:

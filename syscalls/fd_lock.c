@@ -105,6 +105,9 @@ long sys_flock(struct task *t, int fd, unsigned operation)
 {
     AUTO_PUT(file) f = NULL;
     const unsigned op = operation & ~(unsigned)LOCK_NB;
+    if (operation & LOCK_MAND) {
+        return 0; /* as Linux, which ignores them since 5.16, whatever the descriptor */
+    }
     if (op != LOCK_SH && op != LOCK_EX && op != LOCK_UN) {
         return -EINVAL;
     }

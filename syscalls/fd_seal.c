@@ -4,6 +4,7 @@
  */
 #include "syscalls/fd_seal.h"
 
+#include <linux/magic.h>
 #include <linux/memfd.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +29,14 @@
                 F_SEAL_EXEC))
 #define MEMFD_NAME_MAX 249 /* NAME_MAX without "memfd:" */
 
+/* Every file of a tmpfs has seals; those that have a name are sealed against sealing. */
 long fcntl_get_seals(const struct file *f)
 {
-    return f->inode->i_flags & INODE_SEALABLE ? (long)f->inode->seals : -EINVAL;
+    const struct inode *inode = f->inode;
+    if (inode->i_flags & INODE_SEALABLE) {
+        return (long)inode->seals;
+    }
+    return S_ISREG(inode->mode) && inode->sb->magic == TMPFS_MAGIC ? F_SEAL_SEAL : -EINVAL;
 }
 
 /* One line of a map: does it show a part of the host file (st; from map's offset on) that others see written? */
@@ -104,10 +110,11 @@ long fcntl_add_seals(struct file *f, unsigned seals)
     if (!file_writable(f)) {
         return -EPERM;
     }
-    if (!(inode->i_flags & INODE_SEALABLE) || seals & ~SEALS_ALL) {
+    const long now = fcntl_get_seals(f);
+    if (now < 0 || seals & ~SEALS_ALL) {
         return -EINVAL;
     }
-    if (inode->seals & F_SEAL_SEAL) {
+    if (now & F_SEAL_SEAL) {
         return -EPERM;
     }
     if (seals & F_SEAL_WRITE && !(inode->seals & F_SEAL_WRITE)) {

@@ -391,7 +391,17 @@ static int mem_readdir(struct file *f, struct dir_context *c)
     return 0;
 }
 
-static const struct file_ops mem_dir_ops = {.readdir = mem_readdir, .fsync = mem_file_fsync};
+/* Positions are cookies, so there is nothing to count from the end, and no holes; as Linux's offset_dir_llseek. */
+static int64_t mem_dir_llseek(struct file *f, int64_t offset, int whence)
+{
+    return whence == SEEK_SET || whence == SEEK_CUR ? generic_llseek(f, offset, whence) : -EINVAL;
+}
+
+static const struct file_ops mem_dir_ops = {
+    .readdir = mem_readdir,
+    .fsync = mem_file_fsync,
+    .llseek = mem_dir_llseek,
+};
 
 int mem_open_dir(struct inode *inode, struct file *f)
 {
