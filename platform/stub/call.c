@@ -1,6 +1,9 @@
 /*
  * A guest's system call, seen from the stub: answer it here if that can be (answer.c), else publish it in the
  * channel, wait, and carry out what the sentry orders.
+ *
+ * DEVIATION: a call leaves the arithmetic flags as it happens, which Linux keeps (compilers take them for lost); and a program that has
+ * alignment checks on (EFLAGS.AC) gets SIGBUS from calls at rewritten sites.
  */
 #include <asm/unistd.h>
 #include <stdatomic.h>

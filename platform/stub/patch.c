@@ -21,7 +21,8 @@
  * rights of such text, moves it or maps something over it, the sites in it get their own code back (stub_sites_change).
  *
  * DEVIATION: a page of a file's code in which a call site is rewritten is the process's own; it does not show what is written to the file
- * afterwards (mmap(2): "unspecified"; on Linux it does until the process has changed the page). Who reads code directly sees the jumps.
+ * afterwards (mmap(2): "unspecified"; on Linux it does until the process has changed the page). Who reads code directly sees the jumps; who runs
+ * the number in a rewritten mov as code of its own gets what the jump has there.
  */
 #include <asm/unistd.h>
 
