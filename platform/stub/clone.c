@@ -78,9 +78,23 @@ static void store_tid(uint64_t addr, uint32_t tid)
     guarded_copy((void *)addr, &tid, sizeof(tid));
 }
 
+/* A file that another thread was lent for one call as we forked is not ours, whatever rights we give up later. */
+static void lent_files_close(const struct area *area)
+{
+    uint64_t end = 0;
+    for (uint64_t slot = 0; slot < THREAD_SLOTS; slot++) {
+        end = slot != area->slot && *stub_slot_word(slot) >> (slot & 63) & 1 ? slot + 1 : end;
+    }
+    for (uint64_t slot = 0; slot < end; slot++) {
+        gate(__NR_close, STUB_FD_GIVEN + slot, 0, 0, 0, 0, 0);
+        gate(__NR_close, STUB_FD_MAP + slot, 0, 0, 0, 0, 0);
+    }
+}
+
 /* In the forked child, on its copy of the stack: nothing shared may be touched before the channels are its own. */
 static void fork_child(struct area *area, uint32_t nonce)
 {
+    lent_files_close(area);
     stub_slots_reset(area->slot);
     area->kick = 0;
     area->kick_came = 0;

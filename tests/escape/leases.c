@@ -257,6 +257,41 @@ static void forked_meanwhile(void)
     NOTE("%d forks, %u leases\n", forks, leases);
 }
 
+/* One thread maps a file that only root may read, for which it is lent the host's descriptor, while another forks. */
+static void *mapper(void *arg)
+{
+    for (;;) {
+        int fd = open("private", O_RDONLY);
+        void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p != MAP_FAILED) {
+            __atomic_add_fetch((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
+            munmap(p, 4096);
+        }
+        close(fd);
+    }
+    return arg;
+}
+static void has_lent_file(void)
+{
+    for (uint64_t fd = STUB_FD_GIVEN; fd < STUB_FD_GIVEN + 64; fd++) {
+        long at = GATE(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (at >= 0 || at < -4095) {
+            BREACH("a child has the descriptor that another thread of its parent was lent");
+        }
+    }
+}
+static void forked_while_lent(void)
+{
+    pthread_t t;
+    static unsigned maps;
+    int forks = 0;
+    pthread_create(&t, NULL, mapper, &maps);
+    for (double end = now() + 1; now() < end; forks++) {
+        in_child(has_lent_file);
+    }
+    NOTE("%d forks, %u mappings\n", forks, maps);
+}
+
 /* The page's words, while the kernel takes them over: another process looks at the file all the time. */
 static volatile bool g_stop;
 static int g_index;
@@ -639,6 +674,7 @@ static const struct attack g_attacks[] = {
     {"lease: rights that were given up", rights_given_up},
     {"lease: inherited", not_inherited},
     {"lease: forks while another thread gets one", forked_meanwhile},
+    {"lease: forks while another thread maps a file", forked_while_lent},
     {"lease: a forged page", forged_page},
     {"lease: files open for reading", write_what_is_read},
     {"lease: files open for reading, ordinary user", write_what_is_read, true},
