@@ -245,16 +245,21 @@ static void has_any(void)
         }
     }
 }
-static void forked_meanwhile(void)
+/* Forks, with fn in each child, while a thread counts what it gets. */
+static void fork_beside(void *(*thread)(void *), void (*fn)(void))
 {
     pthread_t t;
-    static unsigned leases;
+    static unsigned got;
     int forks = 0;
-    pthread_create(&t, NULL, leaser, &leases);
+    pthread_create(&t, NULL, thread, &got);
     for (double end = now() + 1; now() < end; forks++) {
-        in_child(has_any);
+        in_child(fn);
     }
-    NOTE("%d forks, %u leases\n", forks, leases);
+    NOTE("%d forks, the other thread got %u\n", forks, got);
+}
+static void forked_meanwhile(void)
+{
+    fork_beside(leaser, has_any);
 }
 
 /* One thread maps a file that only root may read, for which it is lent the host's descriptor, while another forks. */
@@ -282,14 +287,7 @@ static void has_lent_file(void)
 }
 static void forked_while_lent(void)
 {
-    pthread_t t;
-    static unsigned maps;
-    int forks = 0;
-    pthread_create(&t, NULL, mapper, &maps);
-    for (double end = now() + 1; now() < end; forks++) {
-        in_child(has_lent_file);
-    }
-    NOTE("%d forks, %u mappings\n", forks, maps);
+    fork_beside(mapper, has_lent_file);
 }
 
 /* The page's words, while the kernel takes them over: another process looks at the file all the time. */

@@ -9,20 +9,10 @@
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 
-/* mov $nr, %eax; syscall; ret and, with the number in eax, syscall; cmp $-4095, %rax; ret */
-static const uint8_t g_mov_form[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
-static const uint8_t g_cmp_form[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xc3};
+#include "tests/call_sites.h"
+
 #define CALLS 12 /* more than it takes to have a site rewritten */
 
-static long call_at(const void *code, uint64_t rax, uint64_t a, uint64_t b, uint64_t c)
-{
-    long ret;
-    __asm__ volatile("call *%[code]"
-                     : "=a"(ret)
-                     : "0"(rax), "D"(a), "S"(b), "d"(c), [code] "r"(code)
-                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
-    return ret;
-}
 /* A page with this code, executable but not writable. Return: where the code is. */
 static uint8_t *code_page(const uint8_t *code, size_t size, size_t at)
 {
@@ -39,7 +29,7 @@ static bool is_rewritten(const uint8_t *site, const uint8_t *code, size_t size)
 static bool make_rewritten(uint8_t *site, const uint8_t *code, size_t size, uint64_t rax)
 {
     for (int i = 0; i < CALLS; i++) {
-        if (call_at(site, rax, 0, 0, 0) != getpid()) {
+        if (call_with(site, rax, 0, 0, 0) != getpid()) {
             BREACH("getpid gave another number");
         }
     }
@@ -58,9 +48,9 @@ static void enter_at_each_byte(const uint8_t *code, size_t size, uint64_t rax)
         pid_t pid = fork();
         if (pid == 0) {
             alarm(2);
-            long r = call_at(site + at, SYS_memfd_create, (uint64_t) "x", 0, 0);
+            long r = call_with(site + at, SYS_memfd_create, (uint64_t) "x", 0, 0);
             must_not_be_the_hosts(r, "a jump into a site");
-            r = call_at(site + at, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)getenv("CANARY"), 0);
+            r = call_with(site + at, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)getenv("CANARY"), 0);
             if (r >= 0 && r < 100) {
                 BREACH("the canary was opened by a jump to site + %zu", at);
             }
@@ -74,20 +64,20 @@ static void enter_at_each_byte(const uint8_t *code, size_t size, uint64_t rax)
 }
 static void middle_of_mov_form(void)
 {
-    enter_at_each_byte(g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    enter_at_each_byte(mov_form, sizeof(mov_form), SYS_getpid);
 }
 static void middle_of_cmp_form(void)
 {
-    enter_at_each_byte(g_cmp_form, sizeof(g_cmp_form), SYS_getpid);
+    enter_at_each_byte(cmp_form, sizeof(cmp_form), SYS_getpid);
 }
 /* The syscall instruction of a rewritten site is an address that old frames and tables may hold: it means what it did. */
 static void the_instruction_itself(void)
 {
-    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 512);
-    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *site = code_page(mov_form, sizeof(mov_form), 512);
+    make_rewritten(site, mov_form, sizeof(mov_form), SYS_getpid);
     for (int i = 0; i < CALLS; i++) {
-        if (call_at(site + 5, SYS_getppid, 0, 0, 0) != getppid() ||
-            call_at(site, 0, 0, 0, 0) != getpid()) {
+        if (call_with(site + 5, SYS_getppid, 0, 0, 0) != getppid() ||
+            call_with(site, 0, 0, 0, 0) != getpid()) {
             BREACH("the instruction of a rewritten site makes another call");
         }
     }
@@ -103,8 +93,8 @@ static uint8_t *trampoline_of(const uint8_t *site)
 static void own_trampolines(void)
 {
     static const uint8_t syscall_there[] = {0x0f, 0x05, 0xc3};
-    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 1024);
-    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *site = code_page(mov_form, sizeof(mov_form), 1024);
+    make_rewritten(site, mov_form, sizeof(mov_form), SYS_getpid);
     uint8_t *t = trampoline_of(site);
     if (!t) {
         NOTE("the site was not rewritten\n");
@@ -115,23 +105,23 @@ static void own_trampolines(void)
         return; /* as well */
     }
     memcpy(t, syscall_there, sizeof(syscall_there));
-    must_not_be_the_hosts(call_at(site, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
-    must_not_be_the_hosts(call_at(t, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
+    must_not_be_the_hosts(call_with(site, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
+    must_not_be_the_hosts(call_with(t, SYS_memfd_create, (uint64_t) "x", 0, 0), "a trampoline");
     for (size_t at = 0; at + 3 < 32; at++) { /* and in each of its bytes */
         memcpy(t + at, syscall_there, sizeof(syscall_there));
-        must_not_be_the_hosts(call_at(t + at, SYS_memfd_create, (uint64_t) "x", 0, 0),
+        must_not_be_the_hosts(call_with(t + at, SYS_memfd_create, (uint64_t) "x", 0, 0),
                               "a trampoline");
     }
     if (fork() == 0) {
         munmap(page, 4096);
-        call_at(site, 0, 0, 0, 0);
+        call_with(site, 0, 0, 0, 0);
         getppid();
         _exit(0);
     }
     if (fork() == 0) {
         mmap(page, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         getppid();
-        call_at(site, 0, 0, 0, 0);
+        call_with(site, 0, 0, 0, 0);
         _exit(0);
     }
     while (wait(NULL) > 0) {
@@ -141,8 +131,8 @@ static void own_trampolines(void)
 /* The stub's entry for rewritten sites, with addresses to return to of one's own choice. */
 static void odd_returns(void)
 {
-    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 2048);
-    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *site = code_page(mov_form, sizeof(mov_form), 2048);
+    make_rewritten(site, mov_form, sizeof(mov_form), SYS_getpid);
     uint8_t *t = trampoline_of(site);
     if (!t) {
         NOTE("the site was not rewritten\n");
@@ -200,8 +190,8 @@ static void *sleeper(void *arg)
 }
 static void areas_of_others(void)
 {
-    uint8_t *site = code_page(g_mov_form, sizeof(g_mov_form), 64);
-    make_rewritten(site, g_mov_form, sizeof(g_mov_form), SYS_getpid);
+    uint8_t *site = code_page(mov_form, sizeof(mov_form), 64);
+    make_rewritten(site, mov_form, sizeof(mov_form), SYS_getpid);
     for (uint64_t slot = 0; slot < 8; slot++) {
         int status;
         pid_t pid = fork();
@@ -215,7 +205,7 @@ static void areas_of_others(void)
             usleep(5000);
             __asm__ volatile("wrgsbase %0" ::"r"(AREA_BASE + slot * AREA_STRIDE));
             for (int i = 0; i < 20; i++) {
-                call_at(site, 0, 0, 0, 0);
+                call_with(site, 0, 0, 0, 0);
             }
             write(g_pipe[1], "xxx", 3);
             setuid(0);
@@ -238,10 +228,10 @@ static void areas_of_others(void)
 static void jit_pages(void)
 {
     uint8_t *p = mmap(NULL, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memcpy(p, g_mov_form, sizeof(g_mov_form));
+    memcpy(p, mov_form, sizeof(mov_form));
     for (int i = 0; i < 3000; i++) {
         *(volatile uint32_t *)(p + 1) = i & 1 ? SYS_getppid : SYS_getpid;
-        if (call_at(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
+        if (call_with(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
             BREACH("round %d: an older version of the code ran", i);
         }
         if (p[0] != 0xb8 || p[5] != 0x0f) {
@@ -253,15 +243,15 @@ static void jit_pages(void)
 static void jit_pages_in_turn(void)
 {
     uint8_t *p = mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    uint8_t code[sizeof(g_mov_form)];
-    memcpy(code, g_mov_form, sizeof(code));
+    uint8_t code[sizeof(mov_form)];
+    memcpy(code, mov_form, sizeof(code));
     for (int i = 0; i < 200; i++) {
         mprotect(p, 4096, PROT_READ | PROT_WRITE);
         code[1] = i & 1 ? SYS_getppid : SYS_getpid;
         memcpy(p, code, sizeof(code));
         mprotect(p, 4096, PROT_READ | PROT_EXEC);
         for (int k = 0; k < CALLS; k++) {
-            if (call_at(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
+            if (call_with(p, 0, 0, 0, 0) != (i & 1 ? getppid() : getpid())) {
                 BREACH("round %d: an older version of the code ran", i);
             }
         }
@@ -274,7 +264,7 @@ static uint8_t *g_moving;
 static void *mover(void *arg)
 {
     uint8_t *other = mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memcpy(other + 256, g_mov_form, sizeof(g_mov_form));
+    memcpy(other + 256, mov_form, sizeof(mov_form));
     for (unsigned i = 0; !g_stop; i++) {
         switch (rnd() % 5) {
         case 0:
@@ -285,10 +275,10 @@ static void *mover(void *arg)
             break;
         case 2:
             mmap(g_moving, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-            memcpy(g_moving + 256, g_mov_form, sizeof(g_mov_form));
+            memcpy(g_moving + 256, mov_form, sizeof(mov_form));
             break;
         case 3:
-            memcpy(g_moving + 256, g_mov_form, sizeof(g_mov_form));
+            memcpy(g_moving + 256, mov_form, sizeof(mov_form));
             break;
         default:
             madvise(g_moving, 4096, MADV_DONTNEED);
@@ -314,11 +304,11 @@ static void moving_sites(void)
             signal(SIGILL, on_fault_retry);
             alarm(2);
             g_random += (uint64_t)i * 7919;
-            g_moving = code_page(g_mov_form, sizeof(g_mov_form), 256) - 256;
+            g_moving = code_page(mov_form, sizeof(mov_form), 256) - 256;
             pthread_create(&t, NULL, mover, NULL);
             for (double end = now() + 0.05; now() < end;) {
                 must_not_be_the_hosts(
-                    call_at(g_moving + 256, SYS_memfd_create, (uint64_t) "x", 0, 0),
+                    call_with(g_moving + 256, SYS_memfd_create, (uint64_t) "x", 0, 0),
                     "a moving site");
             }
             _exit(0);
@@ -339,13 +329,13 @@ static void shared_code(void)
     uint8_t back[4096], page[4096];
     int fd = open("/tmp/shared-code", O_RDWR | O_CREAT | O_TRUNC, 0600);
     memset(page, 0xc3, sizeof(page));
-    memcpy(page + 256, g_mov_form, sizeof(g_mov_form));
-    memcpy(page + 512, g_cmp_form, sizeof(g_cmp_form));
+    memcpy(page + 256, mov_form, sizeof(mov_form));
+    memcpy(page + 512, cmp_form, sizeof(cmp_form));
     write(fd, page, sizeof(page));
     uint8_t *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     for (int i = 0; i < CALLS; i++) {
-        if (call_at(p + 256, 0, 0, 0, 0) != getpid() ||
-            call_at(p + 512, SYS_getpid, 0, 0, 0) != getpid()) {
+        if (call_with(p + 256, 0, 0, 0, 0) != getpid() ||
+            call_with(p + 512, SYS_getpid, 0, 0, 0) != getpid()) {
             BREACH("getpid gave another number");
         }
     }
@@ -357,7 +347,7 @@ static void shared_code(void)
 /* --- the stub's own tables --- */
 static void spoiled_tables(void)
 {
-    uint8_t *site = code_page(g_cmp_form, sizeof(g_cmp_form), 1000);
+    uint8_t *site = code_page(cmp_form, sizeof(cmp_form), 1000);
     g_random += (uint64_t)g_variant * 104729;
     for (int i = 0; i < 400; i++) {
         uint64_t *words = (uint64_t *)STUB_DATA, value = rnd();
@@ -374,7 +364,7 @@ static void spoiled_tables(void)
         }
         words[rnd() % 512] = value;
         if (i % 8 == 0) {
-            call_at(site, SYS_getppid, 0, 0, 0);
+            call_with(site, SYS_getppid, 0, 0, 0);
         }
     }
     if (fork() == 0) {

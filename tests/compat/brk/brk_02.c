@@ -4,6 +4,7 @@
  * directly, by write(2), and after the rights of pages around it change. brk(2).
  */
 #include "../compat.h"
+#include "tests/call_sites.h"
 
 #include <sys/mman.h>
 
@@ -11,20 +12,6 @@
 #define SIZE  8192
 #define MOV   256
 #define CMP   4090 /* the other page has what follows */
-
-/* mov $getpid, %eax; syscall; ret and, with the number in eax, syscall; cmp $-4095, %rax; ret */
-static const unsigned char mov_form[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
-static const unsigned char cmp_form[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xc3};
-
-static long call(const void *code, long rax)
-{
-    long ret;
-    __asm__ volatile("call *%[code]"
-                     : "=a"(ret)
-                     : "0"(rax), [code] "r"(code)
-                     : "rcx", "r11", "memory", "cc");
-    return ret;
-}
 
 static void shows(const unsigned char *p, const unsigned char *want)
 {
@@ -55,8 +42,8 @@ static void make_code(unsigned char *p, long nr, unsigned char *bytes)
 static void call_often(const unsigned char *p, long nr, long want)
 {
     for (int i = 0; i < CALLS; i++) {
-        CHECK_EQ(call(p + MOV, 0), want);
-        CHECK_EQ(call(p + CMP, nr), want);
+        CHECK_EQ(call_with(p + MOV, 0, 0, 0, 0), want);
+        CHECK_EQ(call_with(p + CMP, nr, 0, 0, 0), want);
     }
 }
 

@@ -5,6 +5,7 @@
  * call's number keep their meaning. mprotect(2), mremap(2), madvise(2).
  */
 #include "../compat.h"
+#include "tests/call_sites.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -16,27 +17,14 @@
     4090 /* a mov whose call is on the next page, in the second half; MOV, CMP in the first */
 #define SIZE 8192
 
-/* mov $getpid, %eax; syscall; ret and, with the number in eax, syscall; cmp $-4095, %rax; ret */
-static const unsigned char mov_form[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
-static const unsigned char cmp_form[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xc3};
 static unsigned char g_bytes[SIZE]; /* what the page has to show */
-
-static long call(const void *code, long rax)
-{
-    long ret;
-    __asm__ volatile("call *%[code]"
-                     : "=a"(ret)
-                     : "0"(rax), "D"(-1L), "S"(0L), "d"(0L), [code] "r"(code)
-                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
-    return ret;
-}
 
 static void call_often(const unsigned char *p)
 {
     for (int i = 0; i < CALLS; i++) {
-        CHECK_EQ(call(p + MOV, 0), getpid());
-        CHECK_EQ(call(p + CMP, 39), getpid());
-        CHECK_EQ(call(p + ACROSS, 0), getpid());
+        CHECK_EQ(call_with(p + MOV, 0, -1, 0, 0), getpid());
+        CHECK_EQ(call_with(p + CMP, 39, -1, 0, 0), getpid());
+        CHECK_EQ(call_with(p + ACROSS, 0, -1, 0, 0), getpid());
     }
 }
 
@@ -77,9 +65,9 @@ static void changed_in_part(int prot)
     p[CMP + 4] = g_bytes[CMP + 4] = 0;
     CHECK(mprotect(p, SIZE, PROT_READ | PROT_EXEC) == 0);
     for (int i = 0; i < CALLS; i++) {
-        CHECK_EQ(call(p + MOV, 0), getppid());
-        CHECK_EQ(call(p + ACROSS, 0), getppid());
-        CHECK_EQ(call(p + CMP, 39), getpid());
+        CHECK_EQ(call_with(p + MOV, 0, -1, 0, 0), getppid());
+        CHECK_EQ(call_with(p + ACROSS, 0, -1, 0, 0), getppid());
+        CHECK_EQ(call_with(p + CMP, 39, -1, 0, 0), getpid());
     }
     shows(p, SIZE);
     CHECK(munmap(p, SIZE) == 0);
@@ -132,7 +120,7 @@ static void dropped(void)
     CHECK(madvise(p, SIZE, MADV_DONTNEED) == 0);
     g_bytes[MOV + 1] = 110;
     CHECK_EQ(pwrite(file, g_bytes, SIZE, 0), SIZE);
-    CHECK_EQ(call(p + MOV, 0), getppid());
+    CHECK_EQ(call_with(p + MOV, 0, -1, 0, 0), getppid());
     shows(p, SIZE);
     CHECK(munmap(p, SIZE) == 0 && close(file) == 0);
 }
@@ -172,7 +160,7 @@ static void gives(const unsigned char *code, size_t size, long want)
     memcpy(p + 64, code, size);
     CHECK(mprotect(p, 4096, PROT_READ | PROT_EXEC) == 0);
     for (int i = 0; i < CALLS; i++) {
-        CHECK_EQ(call(p + 64, 0), want);
+        CHECK_EQ(call_with(p + 64, 0, -1, 0, 0), want);
     }
     CHECK(munmap(p, 4096) == 0);
 }

@@ -4,6 +4,7 @@
  * memory is where the break says, and calls do what they did. vfork(2), clone(2), brk(2).
  */
 #include "../compat.h"
+#include "tests/call_sites.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -17,23 +18,10 @@
 #define PLACES 4
 #define ROOM   0x100000L
 
-/* mov $getpid, %eax; syscall; ret and, with the number in eax, syscall; cmp $-4095, %rax; ret */
-static const unsigned char mov_form[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
-static const unsigned char cmp_form[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xc3};
 static char g_stack[65536] __attribute__((aligned(16)));
 static unsigned char *g_room;
 static volatile pid_t *g_child; /* shared with the process that kills */
 static volatile int g_over;
-
-static long call(const void *code, long rax)
-{
-    long ret;
-    __asm__ volatile("call *%[code]"
-                     : "=a"(ret)
-                     : "0"(rax), [code] "r"(code)
-                     : "rcx", "r11", "memory", "cc");
-    return ret;
-}
 
 static void use_code(unsigned char *p, unsigned round, pid_t pid)
 {
@@ -48,7 +36,7 @@ static void use_code(unsigned char *p, unsigned round, pid_t pid)
     }
     CHECK(mprotect(p, 8192, PROT_READ | PROT_EXEC) == 0);
     for (int i = 0; i < 12 * 5; i++) {
-        CHECK_EQ(call(p + at[i % 5], SYS_getpid), pid);
+        CHECK_EQ(call_with(p + at[i % 5], SYS_getpid, 0, 0, 0), pid);
     }
     if (round % 3 == 0) {
         CHECK(madvise(p, 8192, MADV_DONTNEED) == 0);
