@@ -25,6 +25,10 @@ static inline bool list_empty(const struct list *l)
 {
     return l->next == l;
 }
+static inline bool list_is_singular(const struct list *l)
+{
+    return !list_empty(l) && l->next == l->prev;
+}
 static inline void list_insert_(struct list *n, struct list *prev, struct list *next)
 {
     next->prev = n;

@@ -61,11 +61,10 @@ void slot_is_lost(const struct platform_thread *th)
 
 void slots_are_gone(struct host_process *p)
 {
+    const bool alone = list_is_singular(&p->space->procs);
     p->lost[0] |= p->parked;
-    bool others =
-        !(p->space_link.next == &p->space->procs && p->space_link.prev == &p->space->procs);
     for (unsigned i = 0; i < ARRAY_COUNT(p->lost); i++) {
-        for (uint64_t bits = p->lost[i]; others && bits; bits &= bits - 1) {
+        for (uint64_t bits = alone ? 0 : p->lost[i]; bits; bits &= bits - 1) {
             struct chan *c = space_chan(p->space, i * 64 + (unsigned)__builtin_ctzl(bits));
             __atomic_store_n(&c->gone, 1, __ATOMIC_RELEASE);
             __atomic_store_n(&space_process(p->space)->gone, 1, __ATOMIC_RELEASE);

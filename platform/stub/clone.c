@@ -81,9 +81,12 @@ static void store_tid(uint64_t addr, uint32_t tid)
 /* A file that another thread was lent for one call as we forked is not ours, whatever rights we give up later. */
 static void lent_files_close(const struct area *area)
 {
+    const uint64_t own = area->slot / 64, last = SLOT_COUNT / 64 - 1;
     uint64_t end = 0;
-    for (uint64_t slot = 0; slot < THREAD_SLOTS; slot++) {
-        end = slot != area->slot && *stub_slot_word(slot) >> (slot & 63) & 1 ? slot + 1 : end;
+    for (uint64_t i = 0; i <= last; i++) {
+        uint64_t others = HOT->slots[i] & ~(i == own ? 1UL << (area->slot & 63) : 0) &
+                          ~(i == last ? SHARED_SLOT_BITS : 0);
+        end = others ? i * 64 + 64 - (uint64_t)__builtin_clzl(others) : end;
     }
     for (uint64_t slot = 0; slot < end; slot++) {
         gate(__NR_close, STUB_FD_GIVEN + slot, 0, 0, 0, 0, 0);

@@ -49,32 +49,27 @@ static long map_over(const uint64_t *a, uint64_t size, uint64_t prot, uint64_t f
     return r;
 }
 
+/* munmap, or a call with one more argument, of memory that may hold sites. */
+static long change_call(uint64_t nr, uint64_t addr, uint64_t size, uint64_t arg)
+{
+    int changes = stub_sites_change(addr, size, nr == __NR_munmap);
+    long r = gate(nr, addr, size, arg, 0, 0, 0);
+    stub_sites_changed(changes);
+    return r;
+}
+
 static long memory_unmap(uint64_t addr, uint64_t size)
 {
     stub_vdso_unmapped(addr, size);
-    int changes = stub_sites_change(addr, size, 1);
-    long r = gate(__NR_munmap, addr, size, 0, 0, 0, 0);
-    stub_sites_changed(changes);
-    return r;
+    return change_call(__NR_munmap, addr, size, 0);
 }
 
 /* As text stays, so does what was rewritten in it. */
 static long memory_protect(uint64_t addr, uint64_t size, uint64_t prot)
 {
-    int stays = prot == PROT_READ_ || prot == PROT_RX;
-    int changes = stays ? 0 : stub_sites_change(addr, size, 0);
-    long r = gate(__NR_mprotect, addr, size, host_prot(prot), 0, 0, 0);
-    stub_sites_changed(changes);
-    return r;
-}
-
-/* Pages that are dropped are the file's again. */
-static long memory_advise(uint64_t addr, uint64_t size, uint64_t advice)
-{
-    int changes = stub_sites_change(addr, size, 0);
-    long r = gate(__NR_madvise, addr, size, advice, 0, 0, 0);
-    stub_sites_changed(changes);
-    return r;
+    return prot == PROT_READ_ || prot == PROT_RX
+               ? gate(__NR_mprotect, addr, size, prot, 0, 0, 0)
+               : change_call(__NR_mprotect, addr, size, host_prot(prot));
 }
 
 #define MREMAP_FIXED_ 2UL
@@ -182,8 +177,9 @@ long stub_memory(uint64_t nr, const uint64_t *a)
     case __NR_mprotect:
         return a[2] & ~PROT_RWX ? NOT_OURS : memory_protect(a[0], size, a[2]);
     case __NR_madvise:
-        return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1 ? memory_advise(a[0], size, a[2])
-                                                                   : NOT_OURS;
+        return a[2] < GATE_ADVICE_COUNT && GATE_ADVICE >> a[2] & 1
+                   ? change_call(nr, a[0], size, a[2]) /* dropped pages are the file's again */
+                   : NOT_OURS;
     case __NR_msync:
         return a[2] & ~MS_ANY || (a[2] & MS_BOTH) == MS_BOTH ? NOT_OURS
                                                              : gate(nr, a[0], size, a[2], 0, 0, 0);

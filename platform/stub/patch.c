@@ -218,7 +218,7 @@ static void site_change(struct stub_site *s, uint64_t addr, uint64_t size, int g
     }
     uint8_t code[6];
     uint64_t count, at = site_original(s, stub_leads, code, &count);
-    if (!s->address || at >= addr + size || s->address + SITE_AFTER <= addr) {
+    if (at >= addr + size) {
         return;
     }
     if (s->state == SITE_LEFT || (gone && at >= addr && at + count <= addr + size)) {
