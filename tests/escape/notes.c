@@ -126,19 +126,21 @@ static size_t forge_create(size_t at, uint8_t slot, const char *name, uint16_t m
     return at + NOTE_NEXT(n->size);
 }
 
-/* The process may make files by notes in this directory. Return: it does. */
+/*
+ * The process may make files by notes in this directory. Return: it does. The filter of names takes a new one for one that is there
+ * now and then, and a grant that was of no use makes the next one wait: hence so many attempts.
+ */
 static bool may_create(const char *dir)
 {
-    static unsigned count;
+    static unsigned removed, made;
     char name[64];
-    for (int i = 0; i < 4; i++) { /* what was there once is asked for */
-        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), count++);
+    for (; removed < made; removed++) { /* a directory with many names has no grant */
+        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), removed);
         unlink(name);
+    }
+    for (int i = 0; i < 80 && (i < 4 || !(my_channel()->notes & NOTES_LOGGED)); i++) {
+        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), made++);
         close(open(name, O_WRONLY | O_CREAT | O_EXCL, 0600));
-        snprintf(name, sizeof(name), "%s/%u.%u", dir, getpid(), count - 4);
-        if (count > 8 && i == 0) {
-            unlink(name);
-        }
     }
     return my_channel()->notes & NOTES_LOGGED;
 }
