@@ -99,6 +99,7 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
             p->given = *th->inherited;
         }
         p->forked = th->forked;
+        p->born_ns = th->forked ? host_clock_ns(CLOCK_MONOTONIC) : 0;
         th->forked = NULL;
     }
     struct platform_thread *stale = thread_find(tid);
@@ -257,6 +258,33 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
     return child->tid ? 0 : -ESRCH;
 }
 
+/* So many brief children in a row, and the next is expected to be one, too. */
+#define BRIEF_COUNT 2
+
+/*
+ * A child that soon ends is better off on its parent's CPU, which has nothing else to do but to wait for it: on another that one has
+ * to be woken, and then the parent there, and whoever has run on two CPUs interrupts the other one at each fork and exit.
+ */
+static void keep_near_brief(struct platform_thread *th)
+{
+    const struct forked_children *f = th->child->forked;
+    if (f && f->brief >= BRIEF_COUNT && !th->confined) {
+        th->near = true;
+        handoff_keep_near(th->tid);
+    }
+}
+
+static void go_anywhere(struct platform_thread *th, const struct platform_thread *child)
+{
+    if (th->near && !th->dead) {
+        handoff_anywhere(th->tid);
+    }
+    if (th->near && child->tid) {
+        handoff_anywhere(child->tid);
+    }
+    th->near = false;
+}
+
 void clone_goes(struct platform_thread *th)
 {
     const struct stub_order_clone *o = &th->expect_clone;
@@ -267,6 +295,7 @@ void clone_goes(struct platform_thread *th)
             memcpy(th->child->space->region->base + STUB_PROCESS_OFFSET,
                    th->space->region->base + STUB_PROCESS_OFFSET, sizeof(struct stub_process));
             seccomp_set_cpu_before(th->child->space, 0);
+            keep_near_brief(th);
         }
         if (th->child->inherited) {
             *th->child->inherited = th->proc->given;
@@ -360,6 +389,7 @@ int seccomp_clone(struct platform_thread *th, const struct platform_clone *c,
         return 0;
     }
     r = clone_wait(th, child);
+    go_anywhere(th, child);
     th->child = NULL;
     th->expect = EXPECT_NONE;
     child->owner = NULL;
@@ -437,6 +467,8 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     if (th->dead) {
         return -ESRCH;
     }
+    th->proc->born_ns = 0;
+    forked_child_over(th->proc);
     if (spare_take(th, out_boot)) {
         return 0;
     }

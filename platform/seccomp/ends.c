@@ -107,6 +107,16 @@ static void runners_are_dead(struct host_process *p)
     }
 }
 
+#define BRIEF_NS (2 * NSEC_PER_MSEC)
+
+void forked_child_over(const struct host_process *p)
+{
+    struct forked_children *f = p->forked;
+    if (f) {
+        f->brief = host_clock_ns(CLOCK_MONOTONIC) - p->born_ns < BRIEF_NS ? f->brief + 1 : 0;
+    }
+}
+
 void seccomp_kill(struct platform_thread *th)
 {
     struct host_process *p = th->proc;
@@ -115,6 +125,7 @@ void seccomp_kill(struct platform_thread *th)
     }
     p->killed = true;
     sites_learn(p);
+    forked_child_over(p);
     /*
      * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
      * don't wait for the CPU until its memory is taken down.

@@ -53,11 +53,12 @@ struct text_map {
     uint64_t addr, size, offset;
 };
 
-/* Where the forked children of a process trapped. */
+/* What the forked children of a process do: where they trapped, and how long they were there. */
 #define FORK_SITES 32
-struct fork_sites {
+struct forked_children {
     struct refcount ref; /* the process, and its children */
     uint64_t class;      /* of both: given_table.class */
+    unsigned brief;      /* so many of the last ones soon ended, without executing anything */
     uint32_t count;
     struct {
         struct stub_seen seen;
@@ -80,9 +81,10 @@ struct host_process {
     struct given_table given;
     struct text_map texts[TEXTS_MAX]; /* the program's, and its interpreter's */
     uint32_t text_count;
-    struct fork_sites *children;    /* ref; NULL: it has not forked in this program */
-    struct fork_sites *forked;      /* ref; its parent's; NULL: it runs another program */
-    uint64_t parked;                /* slots of threads that have ended, and wait (park.c) */
+    struct forked_children *children; /* ref; NULL: it has not forked in this program */
+    struct forked_children *forked;   /* ref; its parent's; NULL: it runs another program */
+    int64_t born_ns; /* of a forked child, CLOCK_MONOTONIC: its hello; 0: it executes a program */
+    uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
     uint64_t lost[SLOT_COUNT / 64]; /* slots that its threads leave without freeing them (ends.c) */
     bool suspicious;                /* it was told to clone, and the child did not show itself */
 };
@@ -140,6 +142,7 @@ struct platform_thread {
     bool start_kick; /* interrupted before it was known */
     bool booting;    /* the host was told to exec; the fresh stub's hello is to come */
     bool confined;   /* to the CPUs where the poller is not (handoff.c) */
+    bool near;       /* kept where it is until its child has said hello */
     bool settles;    /* to be a spare or a template: its hello is answered at once */
     bool was_spare;  /* from exec to load */
     bool loading;    /* ORDER_LOAD is out: its only answer would be a failure */
@@ -197,7 +200,7 @@ struct platform_thread {
         *child; /* being cloned; of a lazy one: until our next request tells how it went */
     struct given_table
         *inherited; /* owned; of a process that has not said hello: what its parent had */
-    struct fork_sites *forked;      /* ref; the same */
+    struct forked_children *forked; /* ref; the same */
     struct platform_thread *cloner; /* the other way, of a lazy one */
     struct preload *preload;        /* ref; from exec to load; NULL: none */
 };
@@ -407,6 +410,8 @@ void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
 void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
+/* A forked child ends, or executes a program (born_ns 0): its parent's next one is taken for the same kind. */
+void forked_child_over(const struct host_process *p);
 /* Kills who was told to die. Context: baton held. */
 void seccomp_kill_flush(void);
 
@@ -499,8 +504,8 @@ bool sites_unsettled(const struct host_process *p);
  */
 size_t sites_known(const struct host_process *p, bool shared, struct stub_seen *out, size_t max);
 /* p is about to make a process of its own; what that will tell of its traps goes there. Return: NULL: nowhere. */
-struct fork_sites *sites_of_children(struct host_process *p);
-void sites_of_children_put(struct fork_sites *f); /* may be NULL */
+struct forked_children *sites_of_children(struct host_process *p);
+void sites_of_children_put(struct forked_children *f); /* may be NULL */
 /* p begins another program. */
 void sites_of_children_forget(struct host_process *p);
 /* What p is to rewrite now, before it forks. out: FORK_SITES. Return: how many. */

@@ -196,7 +196,7 @@ static void learn_libraries(const struct host_process *p)
     }
 }
 
-struct fork_sites *sites_of_children(struct host_process *p)
+struct forked_children *sites_of_children(struct host_process *p)
 {
     if (p->children && p->children->class != p->given.class) {
         sites_of_children_put(p->children);
@@ -215,7 +215,7 @@ struct fork_sites *sites_of_children(struct host_process *p)
     return p->children;
 }
 
-void sites_of_children_put(struct fork_sites *f)
+void sites_of_children_put(struct forked_children *f)
 {
     if (f && refcount_put(&f->ref)) {
         free(f);
@@ -229,7 +229,7 @@ void sites_of_children_forget(struct host_process *p)
     p->children = p->forked = NULL;
 }
 
-static void fork_site_add(struct fork_sites *f, const struct stub_seen *s)
+static void fork_site_add(struct forked_children *f, const struct stub_seen *s)
 {
     uint32_t i = 0;
     while (i < f->count && f->sites[i].seen.address != s->address) {
@@ -260,7 +260,7 @@ static void learn_from_child(const struct host_process *p)
 
 size_t sites_for_children(struct host_process *p, struct stub_seen *out)
 {
-    struct fork_sites *f = p->children;
+    struct forked_children *f = p->children;
     size_t count = 0;
     for (uint32_t i = 0; f && i < f->count; i++) {
         if (f->sites[i].children >= LEARN_CHILDREN && !f->sites[i].told) {
