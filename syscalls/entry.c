@@ -108,8 +108,10 @@ static void serve_event(struct task *t, const struct platform_event *ev)
         r.call = true;
         break;
     case PLATFORM_FAULT:
-        signal_fault(t, ev->fault.signo, ev->fault.code, ev->fault.addr, ev->fault.trapno,
-                     ev->fault.error);
+        if (!ptrace_stepped(t, ev->fault.signo, ev->fault.code)) {
+            signal_fault(t, ev->fault.signo, ev->fault.code, ev->fault.addr, ev->fault.trapno,
+                         ev->fault.error);
+        }
         break;
     case PLATFORM_INTERRUPT:
         if (ev->call.nr != UINT64_MAX) {

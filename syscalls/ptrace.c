@@ -87,8 +87,19 @@ static long poke_data(struct ptrace_state *p, uaddr_t addr, uint64_t word)
 static long peek_user(struct task *t, struct ptrace_state *p, unsigned long addr, uaddr_t data)
 {
     uint64_t word;
-    int r = ptrace_peek_user(p->context, addr, &word);
+    int r = 0;
+    if (ptrace_is_debug_register(addr)) {
+        word = ptrace_debug_register(p, addr);
+    } else {
+        r = ptrace_peek_user(p->context, addr, &word);
+    }
     return r < 0 ? r : put_user(t->mm, data, &word);
+}
+
+static long poke_user(struct ptrace_state *p, unsigned long addr, uint64_t word)
+{
+    return ptrace_is_debug_register(addr) ? ptrace_set_debug_register(p, addr, word)
+                                          : ptrace_poke_user(p->context, addr, word);
 }
 
 /* The largest register set: an XSAVE area. */
@@ -324,7 +335,7 @@ static long stopped_request(struct task *t, struct ptrace_state *p, long request
     case PTRACE_PEEKUSER:
         return peek_user(t, p, addr, data);
     case PTRACE_POKEUSER:
-        return ptrace_poke_user(p->context, addr, data);
+        return poke_user(p, addr, data);
     case PTRACE_GETREGS:
         return regset_move(t, p, NT_PRSTATUS, data, PTRACE_USER_REGS_SIZE, false);
     case PTRACE_SETREGS:

@@ -6,10 +6,10 @@
 #define PTRACE_USER_REGS_SIZE (27 * 8) /* struct user_regs_struct */
 #define PTRACE_FPREGS_SIZE    512      /* struct user_fpregs_struct: FXSAVE */
 
-/* The word at offset of struct user. Errors: -EIO there is none. */
+/* The word at offset of struct user, which is no debug register. Errors: -EIO there is none. */
 MUST_CHECK int ptrace_peek_user(const struct guest_context *ctx, unsigned long offset,
                                 uint64_t *out);
-/* Errors: -EIO, and what Linux says of values that a user may not have; -ENOSPC a debug register. */
+/* Errors: -EIO, and what Linux says of values that a user may not have. */
 MUST_CHECK int ptrace_poke_user(struct guest_context *ctx, unsigned long offset, uint64_t value);
 void ptrace_regs_out(const struct guest_context *ctx, uint64_t regs[PTRACE_USER_REGS_SIZE / 8]);
 /* The first count words of it. Errors: -EIO. */

@@ -84,21 +84,8 @@ int ptrace_peek_user(const struct guest_context *ctx, unsigned long offset, uint
         return -EIO;
     }
     ptrace_regs_out(ctx, regs);
-    *out = offset < sizeof(regs) ? regs[offset / 8] : 0; /* no debug register is ever set */
+    *out = offset < sizeof(regs) ? regs[offset / 8] : 0;
     return 0;
-}
-
-/*
- * DEVIATION: there are no debug registers; setting one fails as if all were taken, and debuggers use software breakpoints and
- * single steps.
- */
-static int poke_debug(unsigned long offset, uint64_t value)
-{
-    unsigned long index = (offset - offsetof(struct user, u_debugreg)) / 8;
-    if (index == 4 || index == 5) {
-        return -EIO;
-    }
-    return index == 6 || value == 0 ? 0 : -ENOSPC;
 }
 
 int ptrace_poke_user(struct guest_context *ctx, unsigned long offset, uint64_t value)
@@ -106,13 +93,7 @@ int ptrace_poke_user(struct guest_context *ctx, unsigned long offset, uint64_t v
     if (offset % 8 || offset >= USER_SIZE) {
         return -EIO;
     }
-    if (offset < PTRACE_USER_REGS_SIZE) {
-        return set_reg(&ctx->regs, offset / 8, value);
-    }
-    return offset >= offsetof(struct user, u_debugreg) &&
-                   offset < offsetof(struct user, u_debugreg) + 8 * sizeof(uint64_t)
-               ? poke_debug(offset, value)
-               : -EIO;
+    return offset < PTRACE_USER_REGS_SIZE ? set_reg(&ctx->regs, offset / 8, value) : -EIO;
 }
 
 /* --- floating point --- */

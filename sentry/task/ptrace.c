@@ -57,6 +57,7 @@ static void link_tracer(struct task *tracer, struct task *t, bool seize, unsigne
     p->mode = PTRACE_GO;
     p->signal = 0;
     p->trap_pending = false;
+    p->watch = (struct ptrace_watch){0};
     if (t->pt) {
         platform_forget_actions(t->pt, UINT64_MAX); /* its signals come here from now on */
     }

@@ -34,6 +34,12 @@ struct ptrace_job {
     struct kthread *waiter; /* borrowed */
 };
 
+/* Debug registers as the tracer sees them. */
+struct ptrace_watch {
+    uint64_t addr[4], dr6, dr7;
+    uint64_t seen[4]; /* what lay at addr when the tracee went on */
+};
+
 struct ptrace_state {
     struct task *task;   /* borrowed, but held by a reference while state is PTRACE_DEAD */
     struct task *tracer; /* borrowed: its list holds us; NULL: nobody traces */
@@ -62,7 +68,8 @@ struct ptrace_state {
     /* Between two returns to guest code. */
     struct guest_context *own; /* owned: context, if nobody else has one; valid: own_valid */
     bool own_valid;
-    bool stepping;    /* TF in the guest's flags is ours */
+    bool stepping; /* TF in the guest's flags is ours */
+    struct ptrace_watch watch;
     long call;        /* the call that it was about to make, or its tracer made of it; -1: none */
     int vfork_child;  /* it is to tell that this vfork is over; 0: none */
     int exec_from;    /* the tid that it had before it executed */
@@ -122,6 +129,20 @@ int ptrace_signal(struct task *t, struct guest_context *ctx, siginfo_t *info, lo
                   long *result);
 /* t has to take part in a group stop (sig), or in what PTRACE_INTERRUPT and the like asked for. Context: may block. */
 void ptrace_group_stop(struct task *t, struct guest_context *ctx);
+/* --- ptrace_watch.c: debug registers --- */
+/* Is there one at this offset of struct user? */
+bool ptrace_is_debug_register(unsigned long offset);
+/* Errors: -EIO DR4 and DR5; -EINVAL, -ENOSPC what can't be watched. */
+MUST_CHECK int ptrace_set_debug_register(struct ptrace_state *p, unsigned long offset,
+                                         uint64_t value);
+uint64_t ptrace_debug_register(const struct ptrace_state *p, unsigned long offset);
+/* Is t to go on step by step, since something is watched? */
+bool ptrace_watches(const struct task *t);
+/* t is about to go on. */
+void ptrace_watch_begin(struct task *t);
+/* A fault of t. Return: true when it was a step that is none of the tracer's business; what is watched has been looked at. Context: may block. */
+bool ptrace_stepped(struct task *t, int sig, int code);
+
 /* A handler was entered while stepping. Context: may block. */
 void ptrace_handler_entered(struct task *t, struct guest_context *ctx);
 /* The group stop of t's process begins or ends. */

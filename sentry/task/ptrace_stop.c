@@ -215,7 +215,11 @@ struct guest_context *ptrace_context(struct task *t)
 void ptrace_context_done(struct task *t, struct guest_context *ctx)
 {
     struct ptrace_state *p = t->ptrace;
-    p->stepping = task_traced(t) && p->mode == PTRACE_GO_STEP;
+    bool watches = ptrace_watches(t);
+    if (watches) {
+        ptrace_watch_begin(t);
+    }
+    p->stepping = watches || (task_traced(t) && p->mode == PTRACE_GO_STEP);
     if (p->stepping) {
         ctx->regs.eflags |= EFLAGS_TF;
     }
@@ -307,6 +311,9 @@ bool ptrace_wants_return(const struct task *t, const struct ptrace_return *r)
 static void call_over(struct task *t, struct guest_context *ctx, const struct ptrace_return *r)
 {
     struct ptrace_state *p = t->ptrace;
+    if (r->exec) {
+        p->watch = (struct ptrace_watch){0};
+    }
     if (p->vfork_child) {
         int child = p->vfork_child;
         p->vfork_child = 0;

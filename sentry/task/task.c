@@ -167,7 +167,7 @@ void task_update_asks(struct task *t)
                     (names_are_foreign(t) ? PLATFORM_ASK_NAMES : 0u) |
                     (t->mm && t->mm->shared_files ? PLATFORM_ASK_CODE : 0u) |
                     ((t->mm && t->mm->shared_code) || p ? PLATFORM_ASK_SITES : 0u);
-    if (p && p->mode != PTRACE_GO) {
+    if (p && (p->mode != PTRACE_GO || ptrace_watches(t))) {
         asks |= PLATFORM_ASK_CALLS | PLATFORM_ASK_SIGRETURN;
     }
     platform_ask(t->pt, asks, ~0u);

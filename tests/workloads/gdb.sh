@@ -40,7 +40,7 @@ C
     cat >debug.sh <<'S'
 # What differs from run to run: numbers of processes, addresses of threads, lines of the C library that has no source here.
 show() {
-    gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 |
+    gdb -nx -batch "$@" 2>&1 |
         sed 's/process [0-9]*/process N/; s/Thread 0x[0-9a-f]*/Thread T/; s/LWP [0-9]*/LWP N/; s/0x0*7f[0-9a-f]*/HIGH/; s/0x00005[56][0-9a-f]*/CODE/' |
         grep -v '^warning\|^\[New Thread\|^\[Thread .* exited\|^\[Switching\|libthread_db\|^Thread [0-9]\|^$'
 }
@@ -51,8 +51,10 @@ for t in ./t ./t_static; do
 done
 echo "== a breakpoint that is hit a thousand times"
 show -ex 'break hit' -ex 'ignore 1 999' -ex run -ex 'info breakpoints' -ex continue ./t
-echo "== a watched variable"
-show -ex 'break hit if i == 990' -ex run -ex 'watch total' -ex continue -ex continue ./t
+echo "== a watched variable, by debug registers and without"
+for hardware in 1 0; do
+    show -ex "set can-use-hw-watchpoints $hardware" -ex 'break hit if i == 990' -ex run -ex 'watch total' -ex continue -ex continue ./t
+done
 echo "== a fault"
 show -ex run -ex bt -ex 'print $_siginfo.si_signo' -ex 'print $_siginfo._sifields._sigfault.si_addr' --args ./t faults
 echo "== threads"
