@@ -336,6 +336,11 @@ static void tame(uint64_t *seed, const struct syscall_info *info, uint64_t args[
         }
     }
     switch (info->nr) {
+    case SYS_ptrace: /* a tracer that ends leaves its tracee stopped */
+        if ((int)args[1] == g_parent) {
+            args[1] = (uint64_t)g_sacrifice;
+        }
+        break;
     case SYS_clone: /* two threads on one stack */
         if (!one_in(seed, 32)) {
             args[0] &= ~(uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND);
