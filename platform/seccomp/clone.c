@@ -99,8 +99,11 @@ int thread_bind(struct platform_thread *th, int tid, int pid)
             p->given = *th->inherited;
         }
         p->forked = th->forked;
-        p->born_ns = th->forked ? host_clock_ns(CLOCK_MONOTONIC) : 0;
         th->forked = NULL;
+        if (p->forked) {
+            p->forked->alive++;
+            p->born_ns = host_clock_ns(CLOCK_MONOTONIC);
+        }
     }
     struct platform_thread *stale = thread_find(tid);
     if (stale && !takes_leaders_number(stale)) {
@@ -267,8 +270,12 @@ static int clone_wait(struct platform_thread *th, struct platform_thread *child)
  */
 static void keep_near_brief(struct platform_thread *th)
 {
-    const struct forked_children *f = th->child->forked;
-    if (f && f->brief >= BRIEF_COUNT && !th->confined) {
+    struct forked_children *f = th->child->forked;
+    if (!f) {
+        return;
+    }
+    f->several |= f->alive > 0; /* they are to run at the same time */
+    if (f->brief >= BRIEF_COUNT && !f->several && !th->confined) {
         th->near = true;
         handoff_keep_near(th->tid);
     }
@@ -467,8 +474,7 @@ int seccomp_exec(struct platform_thread *th, struct platform_boot *out_boot)
     if (th->dead) {
         return -ESRCH;
     }
-    th->proc->born_ns = 0;
-    forked_child_over(th->proc);
+    forked_child_over(th->proc, true);
     if (spare_take(th, out_boot)) {
         return 0;
     }

@@ -109,11 +109,16 @@ static void runners_are_dead(struct host_process *p)
 
 #define BRIEF_NS (2 * NSEC_PER_MSEC)
 
-void forked_child_over(const struct host_process *p)
+void forked_child_over(struct host_process *p, bool executes)
 {
     struct forked_children *f = p->forked;
-    if (f) {
-        f->brief = host_clock_ns(CLOCK_MONOTONIC) - p->born_ns < BRIEF_NS ? f->brief + 1 : 0;
+    if (p->born_ns) {
+        bool brief =
+            !executes && !f->several && host_clock_ns(CLOCK_MONOTONIC) - p->born_ns < BRIEF_NS;
+        f->brief = brief ? f->brief + 1 : 0;
+        f->alive--;
+        f->several &= f->alive > 0;
+        p->born_ns = 0;
     }
 }
 
@@ -125,7 +130,7 @@ void seccomp_kill(struct platform_thread *th)
     }
     p->killed = true;
     sites_learn(p);
-    forked_child_over(p);
+    forked_child_over(p, false);
     /*
      * One that waits for us anyway does no harm a moment longer: those whom its end wakes are answered first, and
      * don't wait for the CPU until its memory is taken down.

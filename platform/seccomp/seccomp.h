@@ -58,7 +58,10 @@ struct text_map {
 struct forked_children {
     struct refcount ref; /* the process, and its children */
     uint64_t class;      /* of both: given_table.class */
-    unsigned brief;      /* so many of the last ones soon ended, without executing anything */
+    unsigned alive;      /* that have executed nothing yet */
+    bool several;        /* ... at the same time, since there was none */
+    unsigned
+        brief; /* so many of the last ones, one at a time, soon ended without executing anything */
     uint32_t count;
     struct {
         struct stub_seen seen;
@@ -83,7 +86,7 @@ struct host_process {
     uint32_t text_count;
     struct forked_children *children; /* ref; NULL: it has not forked in this program */
     struct forked_children *forked;   /* ref; its parent's; NULL: it runs another program */
-    int64_t born_ns; /* of a forked child, CLOCK_MONOTONIC: its hello; 0: it executes a program */
+    int64_t born_ns; /* of one of forked's alive, CLOCK_MONOTONIC: its hello; else 0 */
     uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
     uint64_t lost[SLOT_COUNT / 64]; /* slots that its threads leave without freeing them (ends.c) */
     bool suspicious;                /* it was told to clone, and the child did not show itself */
@@ -410,8 +413,8 @@ void seccomp_thread_exit(struct platform_thread *th);
 void seccomp_thread_free(struct platform_thread *th);
 void seccomp_kill(struct platform_thread *th);
 void seccomp_children(void);
-/* A forked child ends, or executes a program (born_ns 0): its parent's next one is taken for the same kind. */
-void forked_child_over(const struct host_process *p);
+/* p, which may be a forked child, ends or executes a program: its parent's next one is taken for the same kind. */
+void forked_child_over(struct host_process *p, bool executes);
 /* Kills who was told to die. Context: baton held. */
 void seccomp_kill_flush(void);
 

@@ -224,6 +224,7 @@ void sites_of_children_put(struct forked_children *f)
 
 void sites_of_children_forget(struct host_process *p)
 {
+    forked_child_over(p, false);
     sites_of_children_put(p->children);
     sites_of_children_put(p->forked);
     p->children = p->forked = NULL;
