@@ -24,6 +24,7 @@
 #include "sentry/task/lease.h"
 #include "sentry/task/names.h"
 #include "sentry/task/ptrace.h"
+#include "sentry/task/robust.h"
 #include "sentry/task/usage.h"
 #include "syscalls/exec_args.h"
 #include "syscalls/helpers.h"
@@ -205,6 +206,7 @@ static int exec_commit(struct task *t, struct exec_state *s)
     if (err < 0) {
         return err;
     }
+    robust_list_exit(t, true); /* what it holds, nobody would ever unlock */
     if (!t->tg->vm_borrowed) {
         names_program_ends(t->mm);
         lease_end_all(t->mm);
@@ -217,6 +219,7 @@ static int exec_commit(struct task *t, struct exec_state *s)
     int host_pid = platform_host_pid(t->pt);
     int64_t cpu_ns = usage_exec_begin(t);
     err = platform_exec(t->pt, &boot);
+    t->robust_done = false;
     if (platform_host_pid(t->pt) != host_pid) {
         usage_exec_moved(t, cpu_ns);
     }

@@ -4,7 +4,7 @@
 #include "sentry/task/task.h"
 
 /*
- * Walks t's list and marks what it holds; once. The memory must still exist.
+ * At its end, or before exec: walks t's list and marks what it holds; once. The memory must still exist.
  * @wake: t is the caller, in a system call, and its guest thread can be ordered to wake those who wait.
  *
  * Context: may block with wake; else not.
