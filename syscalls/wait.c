@@ -92,7 +92,7 @@ static void fill_info(siginfo_t *info, const struct wait_result *w)
 
 /*
  * Like Linux, only the six fields that waitid defines are stored, not the whole of siginfo_t; and all
- * of them are zero when WNOHANG found nothing.
+ * of them are zero when WNOHANG found nothing, or the call fails.
  */
 static int store_info(struct task *t, uaddr_t infop, const siginfo_t *info)
 {
@@ -131,28 +131,30 @@ static int waitid_args(struct task *t, int idtype, int *id, int *options, bool *
     }
 }
 
-long sys_waitid(struct task *t, int idtype, int id, uaddr_t infop, int options, uaddr_t rusage)
+/* Return: a pid, 0 (nobody is ready), or an error. */
+static long waitid_wait(struct task *t, int idtype, int id, int options, struct wait_result *out)
 {
-    struct wait_result w;
-    siginfo_t info;
     bool nonblock = false, asked_nohang = options & WNOHANG;
     int error = waitid_args(t, idtype, &id, &options, &nonblock);
     if (error < 0) {
         return error;
     }
-    long r = task_wait(t, idtype == P_PIDFD ? P_PID : idtype, id, options, &w);
-    if (r < 0) {
-        return r;
-    }
-    if (r == 0 && nonblock && !asked_nohang) {
-        return -EAGAIN;
-    }
+    long r = task_wait(t, idtype == P_PIDFD ? P_PID : idtype, id, options, out);
+    return r == 0 && nonblock && !asked_nohang ? -EAGAIN : r;
+}
+
+long sys_waitid(struct task *t, int idtype, int id, uaddr_t infop, int options, uaddr_t rusage)
+{
+    struct wait_result w;
+    siginfo_t info;
+    long r = waitid_wait(t, idtype, id, options, &w);
     memset(&info, 0, sizeof(info));
     if (r > 0) {
         fill_info(&info, &w);
         if (rusage && put_user(t->mm, rusage, &w.usage) < 0) {
             return -EFAULT;
         }
+        r = 0;
     }
-    return infop ? store_info(t, infop, &info) : 0;
+    return infop && store_info(t, infop, &info) < 0 ? -EFAULT : r;
 }
