@@ -1,7 +1,7 @@
 /*
  * membarrier(2): memory barriers on the other threads of the process. Only the host can interrupt
  * them, so the guest's own host thread makes the call; commands about restartable sequences, which
- * guests don't have, are unknown here.
+ * guests don't have, are unknown here, and those which interrupt all of the machine.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -11,9 +11,8 @@
 #include "syscalls/syscalls.h"
 
 #define MEMBARRIER_KNOWN                                                                           \
-    (MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                     \
-     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |                 \
-     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |      \
+    (MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |                \
+     MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |                                                  \
      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
 
 long sys_membarrier(struct task *t, int cmd, unsigned flags, int cpu_id)

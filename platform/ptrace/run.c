@@ -39,8 +39,7 @@ static bool futex_allowed(uint64_t op)
 /* Calls that the guest's own thread makes; harmless with any arguments. */
 static bool is_native(const struct user_regs_struct *r)
 {
-    return r->orig_rax == SYS_sched_yield || r->orig_rax == SYS_membarrier ||
-           (r->orig_rax == SYS_futex && futex_allowed(r->rsi));
+    return r->orig_rax == SYS_sched_yield || (r->orig_rax == SYS_futex && futex_allowed(r->rsi));
 }
 
 /* Return: true when out is an event (it was interrupted). */
