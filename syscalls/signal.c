@@ -216,7 +216,8 @@ long sys_pidfd_send_signal(struct task *t, int pidfd, int sig, uaddr_t info, uns
         return r;
     }
     if (flags & PIDFD_SIGNAL_PROCESS_GROUP) {
-        return send_pgrp(t, other->tg->pgrp, sig, &si);
+        return send_pgrp(t, other->pid, sig,
+                         &si); /* the group that it leads, not the one that it is in */
     }
     bool thread = flags ? flags & PIDFD_SIGNAL_THREAD : f->flags & PIDFD_THREAD;
     if (!thread) {
