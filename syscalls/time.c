@@ -36,15 +36,12 @@ long sys_clock_settime(struct task *t, int clockid, uaddr_t tp)
     if (clockid >= 0 && clockid != CLOCK_REALTIME) {
         return -EINVAL;
     }
-    int r = timespec_in(t->mm, tp, &ns);
-    if (r < 0) {
-        return r;
+    struct timespec ts;
+    if (get_user(t->mm, &ts, tp) < 0) {
+        return -EFAULT;
     }
-    if (clockid < 0) {
-        r = guest_clock_ns(t, clockid, &ns);
-        return r < 0 ? r : -EPERM;
-    }
-    return -EPERM;
+    int r = clockid < 0 ? guest_clock_ns(t, clockid, &ns) : timespec_ns(&ts, &ns);
+    return r < 0 ? r : -EPERM;
 }
 
 long sys_gettimeofday(struct task *t, uaddr_t tv, uaddr_t tz)
