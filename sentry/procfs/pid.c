@@ -307,17 +307,34 @@ static int show_oom_adj(struct proc_inode *pi, struct strbuf *out)
     return 0;
 }
 
+/* Down to what one with the right chose last, everybody may go. */
 static int store_oom_adj(struct proc_inode *pi, const struct cred *cred, char *text)
 {
     long value;
     int err = proc_parse(text, -1000, 1000, &value);
+    bool may_all = cred_capable(cred, CAP_SYS_RESOURCE);
     if (err < 0) {
         return -EINVAL;
     }
-    if (value < pi->tg->oom_score_adj && !cred_capable(cred, CAP_SYS_RESOURCE)) {
+    if (value < pi->tg->oom_score_adj_min && !may_all) {
         return -EACCES;
     }
     pi->tg->oom_score_adj = (int)value;
+    if (may_all) {
+        pi->tg->oom_score_adj_min = (int)value;
+    }
+    return 0;
+}
+
+/* Who made them is not kept for each thread: the first thread has them all. */
+static int show_children(struct proc_inode *pi, struct strbuf *out)
+{
+    const struct thread_group *child;
+    if (proc_task(pi) == pi->tg->leader) {
+        list_for_each_entry (child, &pi->tg->children, sibling) {
+            strbuf_printf(out, "%d ", child->pid->nr);
+        }
+    }
     return 0;
 }
 
@@ -404,6 +421,7 @@ int proc_show_text(struct proc_inode *pi, struct strbuf *out)
 /* fd, fdinfo and net are directories whose tables live elsewhere. */
 static const struct proc_entry task_entries[] = {
     COMMON_ENTRIES,
+    PROC_FILE("children", 0444, show_children),
     {.name = "fd", .mode = S_IFDIR | 0500, .flags = PROC_FDDIR, .numbers = &proc_fd_numbers},
     {.name = "fdinfo",
      .mode = S_IFDIR | 0500,

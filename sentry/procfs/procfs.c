@@ -374,6 +374,12 @@ static int proc_getattr(struct inode *inode)
         return -ENOENT;
     }
     set_owner(pi);
+    if (pi->entry->numbers == &proc_fd_numbers) {
+        inode->size = 0;
+        for (long fd = -1; (fd = proc_fd_numbers.next(pi, fd + 1)) >= 0;) {
+            inode->size++;
+        }
+    }
     return 0;
 }
 

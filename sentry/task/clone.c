@@ -163,6 +163,7 @@ static int copy_group(struct task *t, struct pid *pid, const struct clone_reques
     tg->tty = from->tty;
     tg->dumpable = from->dumpable;
     tg->oom_score_adj = from->oom_score_adj;
+    tg->oom_score_adj_min = from->oom_score_adj_min;
     tg->personality = from->personality;
     tg->no_new_privs = from->no_new_privs;
     tg->thp_disable = from->thp_disable;

@@ -99,7 +99,7 @@ struct thread_group {
     struct rusage children_usage; /* of waited-for children */
     struct timeval utime, stime;  /* of the process, filled at exit */
     struct path exe;              /* refs: /proc/self/exe */
-    int oom_score_adj;
+    int oom_score_adj, oom_score_adj_min;
     uint32_t personality;
     bool child_subreaper, no_new_privs;
     int pdeath_signal;
