@@ -18,8 +18,10 @@
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
+#define SECBITS_OF_EXEC (1UL << 8 | 1UL << 10) /* SECBIT_EXEC_RESTRICT_FILE, _DENY_INTERACTIVE */
 #define SECURE_ALL_BITS_MASK                                                                       \
-    (SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS | SECBIT_NO_CAP_AMBIENT_RAISE)
+    (SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS | SECBIT_NO_CAP_AMBIENT_RAISE |     \
+     SECBITS_OF_EXEC)
 
 struct prctl_args {
     unsigned long a2, a3, a4, a5;
@@ -86,15 +88,22 @@ static long cap_ambient(struct task *t, const struct prctl_args *a)
     return 0;
 }
 
+/* What interpreters are asked to do about files that may not be executed, everybody may say of oneself. */
+static bool may_change_securebits(const struct task *t, unsigned long changed)
+{
+    return cred_capable(t->cred, CAP_SETPCAP) ||
+           (changed && !(changed & ~(SECBITS_OF_EXEC | SECBITS_OF_EXEC << 1)));
+}
+
 static long set_securebits(struct task *t, unsigned long bits)
 {
     struct cred *new;
-    uint32_t old = t->cred->securebits;
-    uint32_t locks = old & (SECURE_ALL_BITS_MASK << 1);
+    unsigned long old = t->cred->securebits, changed = old ^ bits;
+    unsigned long locks = old & (SECURE_ALL_BITS_MASK << 1);
     /* A locked bit stays, locks stay, and no unknown bits. */
-    if ((((locks >> 1) & (old ^ bits)) != 0) || (locks & ~bits) ||
-        (bits & ~(unsigned long)(SECURE_ALL_BITS_MASK | SECURE_ALL_BITS_MASK << 1)) ||
-        !cred_capable(t->cred, CAP_SETPCAP)) {
+    if (((locks >> 1) & changed) || (locks & ~bits) ||
+        (bits & ~(SECURE_ALL_BITS_MASK | SECURE_ALL_BITS_MASK << 1)) ||
+        !may_change_securebits(t, changed)) {
         return -EPERM;
     }
     long r = cred_copy(t->cred, &new);
@@ -234,6 +243,26 @@ static long get_auxv(struct task *t, const struct prctl_args *a)
     return (long)size;
 }
 
+/* Memory that fails is the host's to tell of; the policy is only kept. */
+static long mce_kill(struct task *t, const struct prctl_args *a)
+{
+    if (a->a4 || a->a5) {
+        return -EINVAL;
+    }
+    if (a->a2 == PR_MCE_KILL_CLEAR) {
+        if (a->a3) {
+            return -EINVAL;
+        }
+        t->mce_kill = PR_MCE_KILL_DEFAULT;
+        return 0;
+    }
+    if (a->a2 != PR_MCE_KILL_SET || a->a3 > PR_MCE_KILL_DEFAULT) {
+        return -EINVAL;
+    }
+    t->mce_kill = (int)a->a3;
+    return 0;
+}
+
 long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg3,
                unsigned long arg4, unsigned long arg5)
 {
@@ -260,8 +289,10 @@ long sys_prctl(struct task *t, int option, unsigned long arg2, unsigned long arg
         return 0; /* no filter of the guest's own */
     case PR_GET_TID_ADDRESS:
         return put_user(t->mm, arg2, &(uaddr_t){platform_tid_address(t->pt, t->clear_child_tid)});
+    case PR_MCE_KILL:
+        return mce_kill(t, &a);
     case PR_MCE_KILL_GET:
-        return arg2 || arg3 || arg4 || arg5 ? -EINVAL : PR_MCE_KILL_DEFAULT;
+        return arg2 || arg3 || arg4 || arg5 ? -EINVAL : t->mce_kill;
     case PR_GET_AUXV:
         return get_auxv(t, &a);
     case PR_CAPBSET_READ:

@@ -120,6 +120,7 @@ static void copy_fields(struct task *t, struct task *child, const struct clone_r
     }
     memcpy(child->cpu_affinity, t->cpu_affinity, sizeof(child->cpu_affinity));
     child->default_timer_slack_ns = child->timer_slack_ns = t->timer_slack_ns;
+    child->mce_kill = t->mce_kill;
     child->ioprio = t->ioprio;
     child->nice = t->nice;
     child->sched_policy = t->sched_policy;

@@ -10,6 +10,7 @@
 #include "sentry/task/names.h"
 #include "sentry/task/ptrace.h"
 
+#include <linux/prctl.h>
 #include <string.h>
 
 static void (*task_main)(void *task);
@@ -35,6 +36,7 @@ int task_alloc(struct pid *pid, struct task **out)
     sigpending_init(&t->pending);
     t->altstack.ss_flags = SS_DISABLE;
     t->default_timer_slack_ns = t->timer_slack_ns = 50 * NSEC_PER_USEC;
+    t->mce_kill = PR_MCE_KILL_DEFAULT;
     *out = t;
     return 0;
 }

@@ -174,6 +174,7 @@ struct task {
     uint64_t fault_trapno, fault_error; /* of the last fault, for sigcontext */
     uaddr_t fault_addr;
     uint64_t timer_slack_ns, default_timer_slack_ns;
+    int mce_kill;        /* PR_MCE_KILL_* */
     int64_t cpu_seen_ns; /* when a CPU timer of the process last looked */
     bool sched_reset_on_fork;
     int ioprio; /* 0: not set */
