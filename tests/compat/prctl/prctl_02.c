@@ -17,8 +17,10 @@ static int inherits_no_pdeathsig(void)
 
 int main(void)
 {
-    int p[2], status;
+    int p[2], go_on[2], status;
+    char byte;
     CHECK_EQ(pipe(p), 0);
+    CHECK_EQ(pipe(go_on), 0);
     CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGUSR1), 0);
     CHECK_EQ(compat_child(inherits_no_pdeathsig), 0);
     CHECK_EQ(prctl(PR_SET_PDEATHSIG, 0), 0);
@@ -36,11 +38,12 @@ int main(void)
                 pause();
             }
         }
-        usleep(50000);
+        CHECK_EQ(read(go_on[0], &byte, 1), 1);
         _exit(0);
     }
     pid_t orphan;
     CHECK_EQ(read(p[0], &orphan, sizeof(orphan)), sizeof(orphan));
+    CHECK_EQ(write(go_on[1], "x", 1), 1);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(waitpid(orphan, &status, 0), orphan);
     CHECK(WIFSIGNALED(status));
