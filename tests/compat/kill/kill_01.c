@@ -24,11 +24,12 @@ static void handler(int sig, siginfo_t *si, void *uc)
 int main(void)
 {
     int status;
+    siginfo_t si;
     pid_t gone = fork();
     if (gone == 0) {
         _exit(0);
     }
-    usleep(20000);
+    CHECK_EQ(waitid(P_PID, (id_t)gone, &si, WEXITED | WNOWAIT), 0);
     CHECK_EQ(kill(gone, 0), 0);
     CHECK_EQ(kill(gone, SIGTERM), 0);
     CHECK_EQ(waitpid(gone, &status, 0), gone);
