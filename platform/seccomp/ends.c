@@ -29,6 +29,21 @@ static void thread_free(struct platform_thread *th)
     }
 }
 
+static uint32_t leaves(const struct host_process *p)
+{
+    return SLOT_LEAVES | (uint32_t)p->pid;
+}
+
+/* Its process can be killed before it has freed it. */
+static void slot_is_left(const struct platform_thread *th)
+{
+    struct host_process *p = th->proc;
+    if (p && p->space == th->space && !th->vforked) {
+        p->left[th->slot / 64] |= 1UL << (th->slot & 63);
+        __atomic_store_n(&th->chan->gone, leaves(p), __ATOMIC_RELAXED);
+    }
+}
+
 void seccomp_thread_exit(struct platform_thread *th)
 {
     if (th->dead || !th->in_request) {
@@ -40,6 +55,7 @@ void seccomp_thread_exit(struct platform_thread *th)
         if (th->proc && th->tid == th->proc->pid) {
             th->proc->leader_gone = true;
         }
+        slot_is_left(th);
         channel_reply(th, ORDER_EXIT);
     }
     thread_free(th);
@@ -59,17 +75,30 @@ void slot_is_lost(const struct platform_thread *th)
     }
 }
 
+/* Who was told to leave and did is not there any more: the slot may have another owner. */
+static bool slot_is_gone(const struct host_process *p, unsigned slot, bool lost)
+{
+    uint32_t *gone = &space_chan(p->space, slot)->gone;
+    uint32_t expected = leaves(p);
+    if (lost) {
+        __atomic_store_n(gone, SLOT_GONE, __ATOMIC_RELEASE);
+    }
+    return lost || __atomic_compare_exchange_n(gone, &expected, SLOT_GONE, false, __ATOMIC_RELEASE,
+                                               __ATOMIC_RELAXED);
+}
+
 void slots_are_gone(struct host_process *p)
 {
     const bool alone = list_is_singular(&p->space->procs);
     p->lost[0] |= p->parked;
     for (unsigned i = 0; i < ARRAY_COUNT(p->lost); i++) {
-        for (uint64_t bits = alone ? 0 : p->lost[i]; bits; bits &= bits - 1) {
-            struct chan *c = space_chan(p->space, i * 64 + (unsigned)__builtin_ctzl(bits));
-            __atomic_store_n(&c->gone, 1, __ATOMIC_RELEASE);
-            __atomic_store_n(&space_process(p->space)->gone, 1, __ATOMIC_RELEASE);
+        for (uint64_t bits = alone ? 0 : p->lost[i] | p->left[i]; bits; bits &= bits - 1) {
+            unsigned bit = (unsigned)__builtin_ctzl(bits);
+            if (slot_is_gone(p, i * 64 + bit, p->lost[i] >> bit & 1)) {
+                __atomic_store_n(&space_process(p->space)->gone, 1, __ATOMIC_RELEASE);
+            }
         }
-        p->lost[i] = 0;
+        p->lost[i] = p->left[i] = 0;
     }
 }
 

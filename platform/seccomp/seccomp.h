@@ -89,6 +89,7 @@ struct host_process {
     int64_t born_ns; /* of one of forked's alive, CLOCK_MONOTONIC: its hello; else 0 */
     uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
     uint64_t lost[SLOT_COUNT / 64]; /* slots that its threads leave without freeing them (ends.c) */
+    uint64_t left[SLOT_COUNT / 64]; /* ... that they were told to free */
     bool suspicious;                /* it was told to clone, and the child did not show itself */
 };
 

@@ -178,6 +178,9 @@ __attribute__((noreturn)) void stub_thread_end(struct area *area)
     if (area->is_thread) {
         stub_clear_tid(area->clear_tid);
     }
+    if (!area->vfork) {
+        __atomic_store_n(&area->chan->gone, 0, __ATOMIC_RELEASE);
+    }
     exit_thread(stub_slot_word(area->slot), area->vfork ? ~0UL : ~(1UL << (area->slot & 63)));
 }
 

@@ -331,7 +331,8 @@ struct chan {
     struct stub_action actions[64];
     struct stub_order_signal signal;
     uint64_t bases[2]; /* with regs, both ways: of FS and GS; a GS that is the stub's is 0 */
-    uint32_t gone; /* whose slot it was has left this memory without a word: by SIGKILL, or exec */
+    uint32_t
+        gone; /* SLOT_GONE: whose slot it was has left this memory without a word: by SIGKILL, or exec */
 
     _Alignas(
         64) uint64_t notes; /* notes.h: the word. The sentry leaves this line alone as a rule */
@@ -357,6 +358,10 @@ struct stub_exit_info {
 };
 
 _Static_assert(sizeof(struct chan) <= STUB_EXIT_OFFSET, "one page for both");
+
+/* chan.gone. A thread that has been told to end has SLOT_LEAVES and its host process there, until it frees the slot. */
+#define SLOT_GONE   1U
+#define SLOT_LEAVES 0x80000000U
 
 /* What stub and sentry know of the process as a whole, at the end of the first slot's control page. */
 #define STUB_PROCESS_OFFSET 0xfc0

@@ -93,8 +93,10 @@ void stub_look_for_gone(void)
     }
     for (uint64_t slot = 0; slot < THREAD_SLOTS; slot++) {
         uint64_t bit = 1UL << (slot & 63);
+        uint32_t is_gone = SLOT_GONE;
         if (__atomic_load_n(stub_slot_word(slot), __ATOMIC_RELAXED) & bit &&
-            __atomic_exchange_n(&slot_chan(slot)->gone, 0, __ATOMIC_ACQUIRE)) {
+            __atomic_compare_exchange_n(&slot_chan(slot)->gone, &is_gone, 0, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
             stub_slot_gone(slot);
             __atomic_fetch_and(&HOT->parked, slot < PARK_SLOTS ? ~bit : ~0UL, __ATOMIC_SEQ_CST);
             __atomic_fetch_and(stub_slot_word(slot), ~bit, __ATOMIC_RELEASE);

@@ -223,7 +223,69 @@ static void spoilt_words(void)
     verdict("spoilt words");
 }
 
+/* --- slots of threads that were told to end, and killed before they could --- */
+
+#define ENDING 60
+static volatile int g_at_end;
+
+static int ends_with_a_lock(void *arg)
+{
+    static uint64_t robust[3] = {0, 0, 8}; /* who has such a list is not kept for another life */
+    syscall(SYS_set_robust_list, robust, sizeof(robust));
+    __atomic_fetch_add(&g_at_end, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_exit, 0);
+    return 0;
+}
+
+/* A process that shares its parent's memory, and ends while its threads do. */
+static int ends_amid_threads(void *stacks)
+{
+    for (int i = 1; i <= ENDING; i++) {
+        clone(ends_with_a_lock, (char *)stacks + i * 16384,
+              CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0);
+    }
+    while (g_at_end < ENDING) {
+    }
+    syscall(SYS_exit_group, 7);
+    return 0;
+}
+
+static int slots_in_use(void)
+{
+    int n = 0;
+    for (int i = 0; i < SLOT_COUNT / 64; i++) {
+        n += __builtin_popcountl(((volatile uint64_t *)STUB_HOT)[i]);
+    }
+    return n;
+}
+
+static void slots_of_the_killed(void)
+{
+    static char own[65536] __attribute__((aligned(64)));
+    char *stacks = mmap(NULL, (ENDING + 1) * 16384, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const int before = slots_in_use();
+    for (int i = 0; i < 200; i++) {
+        int status;
+        g_at_end = 0;
+        pid_t pid = clone(ends_amid_threads, own + sizeof(own), CLONE_VM | SIGCHLD, stacks);
+        if (pid < 0 || waitpid(pid, &status, __WALL) != pid || status != 7 << 8) {
+            BREACH("round %d: %d, status %#x", i, pid, status);
+        }
+    }
+    for (double end = now() + 5; slots_in_use() > before + 8 && now() < end;) {
+        pthread_t thread; /* to make one is to look for the dead */
+        pthread_create(&thread, NULL, nothing, NULL);
+        pthread_join(thread, NULL);
+    }
+    NOTE("%d slots in use, then %d\n", before, slots_in_use());
+    if (slots_in_use() > before + 8) {
+        BREACH("%d slots are lost", slots_in_use() - before);
+    }
+}
+
 static const struct attack g_attacks[] = {
+    {"parked: slots of the killed", slots_of_the_killed},
     {"parked: the dead go on", dead_that_go_on},
     {"parked: the first thread waits", first_threads},
     {"parked: another child in its place", places_of_others},
