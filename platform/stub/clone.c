@@ -78,15 +78,31 @@ static void store_tid(uint64_t addr, uint32_t tid)
     guarded_copy((void *)addr, &tid, sizeof(tid));
 }
 
-/* A file that another thread was lent for one call as we forked is not ours, whatever rights we give up later. */
+void stub_was_lent(uint64_t slot)
+{
+    uint16_t end = __atomic_load_n(&HOT->lent_end, __ATOMIC_RELAXED);
+    while (end <= slot && !__atomic_compare_exchange_n(&HOT->lent_end, &end, (uint16_t)(slot + 1),
+                                                       0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+    }
+}
+
+/*
+ * A file that another thread was lent for one call as we forked is not ours, whatever rights we give up later. The host copies
+ * descriptors before memory: that thread may have ended in between, and lent_end is all that is left of it.
+ */
 static void lent_files_close(const struct area *area)
 {
     const uint64_t own = area->slot / 64, last = SLOT_COUNT / 64 - 1;
-    uint64_t end = 0;
+    uint64_t end = HOT->lent_end;
     for (uint64_t i = 0; i <= last; i++) {
         uint64_t others = HOT->slots[i] & ~(i == own ? 1UL << (area->slot & 63) : 0) &
                           ~(i == last ? SHARED_SLOT_BITS : 0);
-        end = others ? i * 64 + 64 - (uint64_t)__builtin_clzl(others) : end;
+        uint64_t here = others ? i * 64 + 64 - (uint64_t)__builtin_clzl(others) : 0;
+        end = here > end ? here : end;
+    }
+    HOT->lent_end = 0;
+    if (end == area->slot + 1) {
+        end = area->slot; /* we forked, and closed ours before */
     }
     for (uint64_t slot = 0; slot < end; slot++) {
         gate(__NR_close, STUB_FD_GIVEN + slot, 0, 0, 0, 0, 0);

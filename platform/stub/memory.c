@@ -93,6 +93,7 @@ long stub_mem(const struct stub_mem_call *m)
     } while (r == -EINTR_);
     stub_sites_changed(changes);
     if (m->close_fd) {
+        stub_was_lent(own_area()->slot);
         gate(__NR_close, m->close_fd, 0, 0, 0, 0, 0);
     }
     return r;

@@ -145,7 +145,7 @@ static void site_restore(struct stub_site *s)
 void stub_sites_stop(int stop)
 {
     stub_patch_lock();
-    HOT->sites_stopped = (uint16_t)stop;
+    HOT->sites_stopped = (uint8_t)stop;
     for (int i = 0; stop && i < HOT_SITES; i++) {
         site_restore(&HOT->sites[i]);
     }

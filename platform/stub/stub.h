@@ -88,8 +88,9 @@ struct stub_hot {
     volatile uint64_t int3_at;          /* a site that is being rewritten behind an int3 */
     uint32_t range_count;               /* of trampolines */
     uint32_t patch_lock, sync_ready, brk_lock; /* locks: 1 + their owner's slot */
-    uint16_t sites_stopped;                    /* nothing is rewritten: ORDER_SITES */
-    uint16_t vdso_left;  /* it could not say the time, or is not where it was */
+    uint8_t sites_stopped;                     /* nothing is rewritten: ORDER_SITES */
+    uint8_t vdso_left;   /* it could not say the time, or is not where it was */
+    uint16_t lent_end;   /* 1 + the highest slot whose thread was lent a file for a call */
     uint32_t yield_odds; /* of yielding after a fork */
     struct stub_site sites[HOT_SITES];
 };
@@ -205,6 +206,8 @@ __attribute__((noreturn)) void stub_thread_end(struct area *area);
 long stub_mem(const struct stub_mem_call *m);
 /* Carries out an order that leaves the call, or the context, as it was, and reports it. Return: 0 when c->order is none of those. */
 int stub_obey_within(struct area *area);
+/* clone.c: the thread in that slot closes a file that it was lent for one call. */
+void stub_was_lent(uint64_t slot);
 /* area's thread is on its way to code that it has not run before, where the sentry may want to see it first: platform_hold. */
 void stub_hold(struct area *area);
 long stub_syscall(struct area *area);
