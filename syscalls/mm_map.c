@@ -397,6 +397,10 @@ static int remap_check(uaddr_t old_addr, uint64_t old_size, uint64_t new_size, u
     return range_ok(old_addr, old_size) ? 0 : -EFAULT;
 }
 
+/*
+ * DEVIATION: neighbouring mappings of one file that were made through different open file descriptions are one mapping to the host, which
+ * can be resized, where Linux gives EFAULT.
+ */
 long sys_mremap(struct task *t, uaddr_t old_address, size_t old_size, size_t new_size,
                 unsigned long flags, uaddr_t new_address)
 {

@@ -256,13 +256,17 @@ int main(int argc, char **argv)
     }
     g_state = strtoull(argv[1], NULL, 0) * 2654435761u + 1;
     g_file = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0644);
-    g_read_only = open("mapped", O_RDONLY);
+    /* Another file: of two descriptions of one file the sandbox makes one mapping, Linux two (sys_mremap). */
+    int other = open("mapped_ro", O_RDWR | O_CREAT | O_TRUNC, 0644);
+    g_read_only = open("mapped_ro", O_RDONLY);
     for (int i = 0; i < 16; i++) {
         memset(page, 'A' + i, PAGE);
-        if (write(g_file, page, PAGE) != (ssize_t)PAGE) {
+        if (write(g_file, page, PAGE) != (ssize_t)PAGE ||
+            write(other, page, PAGE) != (ssize_t)PAGE) {
             return 2;
         }
     }
+    close(other);
     char *p = mmap(NULL, (PAGES + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) {
         return 2;
