@@ -160,7 +160,7 @@ static const struct decode_name names_splice[] = {
 };
 static const struct decode_name names_rwf[] = {
     N(RWF_HIPRI), N(RWF_DSYNC), N(RWF_SYNC), N(RWF_NOWAIT), N(RWF_APPEND), {0x20, "RWF_NOAPPEND"},
-    {0x40, "RWF_ATOMIC"}, {0x80, "RWF_DONTCACHE"},
+    {0x40, "RWF_ATOMIC"}, {0x80, "RWF_DONTCACHE"}, {0x100, "RWF_NOSIGNAL"},
 };
 static const struct decode_name names_statx[] = {
     N(STATX_ALL), N(STATX_BASIC_STATS), N(STATX_TYPE), N(STATX_MODE), N(STATX_NLINK), N(STATX_UID),

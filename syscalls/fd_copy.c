@@ -67,9 +67,22 @@ ssize_t copy_write(struct task *t, struct copy_end *out, void *buf, size_t size)
     return write_result(t, f, n);
 }
 
+bool splice_reads(const struct file *f)
+{
+    const uint32_t type = f->inode->mode & S_IFMT;
+    return type && type != S_IFDIR && f->ops->read && !file_is_pipe(f) &&
+           !(f->ops->traits & FILE_NO_SPLICE_READ);
+}
+
+bool splice_writes(const struct file *f)
+{
+    return f->inode->mode & S_IFMT && f->ops->write && !(f->ops->traits & FILE_NO_SPLICE_WRITE);
+}
+
 /*
  * in has positions, so what could not be written is simply not passed over. Stops at the end of in,
  * at a short write, at an error (which is the result only if nothing was moved).
+ * DEVIATION: of overlapping ranges of one file Linux copies some bytes again, which it has just written there.
  */
 static ssize_t copy_data(struct task *t, struct copy_end *in, struct copy_end *out, size_t size)
 {
@@ -85,7 +98,8 @@ static ssize_t copy_data(struct task *t, struct copy_end *in, struct copy_end *o
         if (got <= 0) {
             return done ? done : got;
         }
-        const ssize_t put = copy_write(t, out, buf, (size_t)got);
+        const ssize_t put =
+            splice_writes(out->file) ? copy_write(t, out, buf, (size_t)got) : -EINVAL;
         if (put < 0) {
             return done ? done : put;
         }
@@ -103,25 +117,19 @@ static ssize_t copy_data(struct task *t, struct copy_end *in, struct copy_end *o
 }
 
 /* Linux looks at in completely before it asks whether there is an out. */
-static int sendfile_check_in(struct task *t, struct copy_end *in)
+static int sendfile_check_in(struct task *t, struct copy_end *in, size_t count)
 {
     if (!file_readable(in->file)) {
         return -EBADF;
     }
-    if (in->pos_addr && in->file->ops->llseek == no_llseek) {
+    if (in->pos_addr && !file_has_positions(in->file)) {
         return -ESPIPE;
     }
     int r = in->pos_addr ? 0 : copy_end_position(t, in);
-    return r == 0 && in->pos < 0 ? -EINVAL : r;
-}
-
-/* Data that can't be read again may not be taken before it is known to fit: of streams, only sockets', into a pipe. */
-static bool sendfile_reads(const struct file *from, bool to_pipe)
-{
-    if (!from->ops->read || S_ISDIR(from->inode->mode)) {
-        return false;
+    if (r == 0 && ((ssize_t)count < 0 || in->pos < 0)) {
+        r = -EINVAL;
     }
-    return from->ops->llseek != no_llseek || (to_pipe && S_ISSOCK(from->inode->mode));
+    return r == 0 ? file_check_range(in->file, in->pos, count) : r;
 }
 
 static int sendfile_check(struct task *t, const struct copy_end *in, struct copy_end *out,
@@ -130,25 +138,16 @@ static int sendfile_check(struct task *t, const struct copy_end *in, struct copy
     if (!file_writable(out->file)) {
         return -EBADF;
     }
-    bool to_pipe = file_is_pipe(out->file), nothing = count == 0;
-    bool may_ask = to_pipe || (nothing && in->file->ops->llseek != no_llseek);
-    if (!may_ask && !sendfile_reads(in->file, false)) {
-        return -EINVAL;
+    int r = copy_end_position(t, out);
+    if (r < 0 || file_is_pipe(out->file)) {
+        return r;
     }
-    bool appends = out->file->flags & O_APPEND && !to_pipe;
-    if (appends || !out->file->ops->write) {
-        return -EINVAL;
+    r = file_check_range(out->file, out->pos, count);
+    /* What can't be read again may not be taken before it is known to fit. */
+    if (r == 0 && (out->file->flags & O_APPEND || in->file->ops->llseek == no_llseek)) {
+        r = -EINVAL;
     }
-    return copy_end_position(t, out);
-}
-
-/* The pipe comes first: what can't be read is found out when there is room, and somebody to read it. */
-static ssize_t sendfile_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out,
-                                size_t count)
-{
-    bool reads = sendfile_reads(in->file, true);
-    ssize_t n = splice_to_pipe(t, in, out, reads ? count : 0, out->file->flags & O_NONBLOCK);
-    return n == 0 && count > 0 && !reads ? -EINVAL : n;
+    return r == 0 && count > 0 && !splice_reads(in->file) ? -EINVAL : r;
 }
 
 long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t count)
@@ -162,7 +161,7 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
         in.pos = pos;
     }
     if (r == 0) {
-        r = sendfile_check_in(t, &in);
+        r = sendfile_check_in(t, &in, count);
     }
     if (r == 0) {
         r = copy_end_init(t, &out, out_fd, 0);
@@ -174,8 +173,9 @@ long sys_sendfile(struct task *t, int out_fd, int in_fd, uaddr_t offset, size_t 
         return r;
     }
     count = MIN(count, MAX_RW_COUNT);
-    const ssize_t n = file_is_pipe(out.file) ? sendfile_to_pipe(t, &in, &out, count)
-                                             : copy_data(t, &in, &out, count);
+    const ssize_t n = file_is_pipe(out.file)
+                          ? splice_to_pipe(t, &in, &out, count, out.file->flags & O_NONBLOCK)
+                          : copy_data(t, &in, &out, count);
     if (n > 0) {
         r = copy_end_finish(t, &out);
     }
@@ -198,6 +198,9 @@ static int copy_range_check(struct copy_end *in, struct copy_end *out, size_t *l
     }
     if (!file_readable(in->file) || !file_writable(out->file) || out->file->flags & O_APPEND) {
         return -EBADF;
+    }
+    if (from->sb != to->sb) {
+        return -EXDEV;
     }
     if (__builtin_add_overflow((uint64_t)in->pos, *len, &end) ||
         __builtin_add_overflow((uint64_t)out->pos, *len, &end)) {

@@ -19,9 +19,13 @@ MUST_CHECK int copy_end_finish(struct task *t, struct copy_end *e);
 void copy_end_put(struct copy_end *e);
 #define AUTO_COPY_END __attribute__((cleanup(copy_end_put))) struct copy_end
 
+/* Does Linux splice out of f, into f? Anonymous files have no way. */
+bool splice_reads(const struct file *f);
+bool splice_writes(const struct file *f);
+
 /*
  * Anything's data into a pipe while there is room, for which it waits once (fd_splice.c). Return: bytes. Context: may block.
- * Errors: -EAGAIN no room, and nonblock; of reading and writing.
+ * Errors: -EAGAIN no room, and nonblock; -EINVAL it can't be spliced out of; of reading and writing.
  */
 MUST_CHECK ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out,
                                   size_t len, bool nonblock);

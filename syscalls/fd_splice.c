@@ -85,6 +85,9 @@ ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out
     if (r == 0 && file_poll(out->file, NULL) & EPOLLERR) {
         r = (int)write_result(t, out->file, -EPIPE); /* nobody reads: nothing is fetched */
     }
+    if (r == 0 && len > 0 && !splice_reads(in->file)) {
+        r = -EINVAL;
+    }
     while (r == 0 && len > 0 && (done == 0 || has_room(out->file))) {
         struct uio dst;
         if (stream && done > 0 && !(file_poll(in->file, NULL) & EPOLLIN)) {
@@ -117,7 +120,7 @@ ssize_t splice_to_pipe(struct task *t, struct copy_end *in, struct copy_end *out
 }
 
 /* Linux's do_splice, as far as it only looks. */
-static int splice_check(struct task *t, struct copy_end *in, struct copy_end *out)
+static int splice_check(struct task *t, struct copy_end *in, struct copy_end *out, size_t len)
 {
     const bool from_pipe = file_is_pipe(in->file), to_pipe = file_is_pipe(out->file);
     if ((from_pipe && in->pos_addr) || (to_pipe && out->pos_addr)) {
@@ -139,17 +142,19 @@ static int splice_check(struct task *t, struct copy_end *in, struct copy_end *ou
     if (from_pipe && to_pipe) {
         return in->file->inode == out->file->inode ? -EINVAL : 0;
     }
+    /* Whether it can be read at all is asked when there is room for what is read. */
     const struct copy_end *other = from_pipe ? out : in;
-    if (other->pos < 0) {
+    if (other->pos_addr && !file_has_positions(other->file)) {
         return -EINVAL;
     }
-    if (other->pos_addr && other->file->ops->llseek == no_llseek) {
+    if ((ssize_t)len < 0 || other->pos < 0) {
         return -EINVAL;
     }
-    if (from_pipe) {
-        return out->file->flags & O_APPEND || !out->file->ops->write ? -EINVAL : 0;
+    r = file_check_range(other->file, other->pos, len);
+    if (r == 0 && from_pipe && (out->file->flags & O_APPEND || !splice_writes(out->file))) {
+        r = -EINVAL;
     }
-    return S_ISDIR(in->file->inode->mode) || !in->file->ops->read ? -EINVAL : 0;
+    return r;
 }
 
 long sys_splice(struct task *t, int fd_in, uaddr_t off_in, int fd_out, uaddr_t off_out, size_t len,
@@ -168,7 +173,7 @@ long sys_splice(struct task *t, int fd_in, uaddr_t off_in, int fd_out, uaddr_t o
         r = copy_end_init(t, &out, fd_out, off_out);
     }
     if (r == 0) {
-        r = splice_check(t, &in, &out);
+        r = splice_check(t, &in, &out, len);
     }
     if (r < 0) {
         return r;
@@ -276,16 +281,15 @@ long sys_vmsplice(struct task *t, int fd, uaddr_t iov, unsigned long nr_segs, un
     if (r < 0) {
         return r;
     }
-    if (!file_is_pipe(f)) {
-        return -EBADF;
-    }
     r = uio_init_iovec(&u, t->mm, iov, nr_segs);
     if (r < 0) {
         return r;
     }
     const bool nonblock = flags & SPLICE_F_NONBLOCK;
     ssize_t n = 0;
-    if (uio_size(&u) > 0 && file_writable(f)) {
+    if (uio_size(&u) > 0 && !file_is_pipe(f)) {
+        n = -EBADF;
+    } else if (uio_size(&u) > 0 && file_writable(f)) {
         n = vmsplice_write(t, f, &u, nonblock);
     } else if (uio_size(&u) > 0) {
         n = wait_ready(f, EPOLLIN, nonblock);

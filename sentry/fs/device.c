@@ -110,6 +110,25 @@ static ssize_t random_read(struct file *f, struct uio *dst, int64_t *pos)
     return done ? (ssize_t)done : n;
 }
 
+/* What is written is not mixed in, but it has to be there. */
+static ssize_t random_write(struct file *f, struct uio *src, int64_t *pos)
+{
+    char buf[256];
+    size_t done = 0;
+
+    (void)f;
+    (void)pos;
+    while (uio_size(src) > 0 && !long_transfer_pause(done)) {
+        ssize_t n = uio_copy_from(src, buf, MIN(uio_size(src), sizeof(buf)));
+
+        if (n < 0) {
+            return done ? (ssize_t)done : n;
+        }
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
 static uint32_t random_poll(struct file *f, struct waitq **out_q)
 {
     (void)f;
@@ -117,7 +136,7 @@ static uint32_t random_poll(struct file *f, struct waitq **out_q)
     return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 }
 
-/* What is written is not mixed in: the host's pool needs none of it, and credits it nothing either. */
+/* The host's pool needs nothing of ours, and credits it nothing either. */
 static long random_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg)
 {
     int bits = 256;
@@ -162,31 +181,36 @@ static int zero_mmap(struct file *f, int prot, int flags, struct file_map *out)
 }
 
 static const struct file_ops null_ops = {
+    .traits = FILE_NOWAIT | FILE_NO_SPLICE_READ,
     .read = null_read,
     .write = null_write,
     .llseek = null_llseek,
 };
 static const struct file_ops zero_ops = {
+    .traits = FILE_NOWAIT,
     .read = zero_read,
     .write = null_write,
     .llseek = null_llseek,
     .mmap = zero_mmap,
 };
 static const struct file_ops full_ops = {
+    .traits = FILE_NO_SPLICE_WRITE | FILE_NO_RWF_WRITE,
     .read = zero_read,
     .write = full_write,
     .llseek = null_llseek,
 };
 static const struct file_ops random_ops = {
+    .traits = FILE_NOWAIT,
     .read = random_read,
-    .write = null_write,
+    .write = random_write,
     .poll = random_poll,
     .llseek = random_llseek,
     .ioctl = random_ioctl,
 };
 static const struct file_ops urandom_ops = {
+    .traits = FILE_NOWAIT,
     .read = random_read,
-    .write = null_write,
+    .write = random_write,
     .llseek = random_llseek,
     .ioctl = random_ioctl,
 };

@@ -100,6 +100,7 @@ static void eventfd_show_fdinfo(struct file *f, struct strbuf *out)
 }
 
 static const struct file_ops eventfd_ops = {
+    .traits = FILE_NOWAIT | FILE_NO_RWF_WRITE,
     .read = eventfd_file_read,
     .write = eventfd_file_write,
     .poll = eventfd_poll,

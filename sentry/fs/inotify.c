@@ -387,6 +387,7 @@ static void inotify_show_fdinfo(struct file *f, struct strbuf *out)
 }
 
 static const struct file_ops inotify_ops = {
+    .traits = FILE_NO_RWF_READ,
     .read = inotify_read,
     .poll = inotify_poll,
     .llseek = noop_llseek,

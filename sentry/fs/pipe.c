@@ -355,6 +355,7 @@ static void pipe_release(struct file *f)
 }
 
 const struct file_ops pipe_ops = {
+    .traits = FILE_NOWAIT,
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,

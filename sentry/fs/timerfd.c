@@ -132,6 +132,7 @@ static void timerfd_show_fdinfo(struct file *f, struct strbuf *out)
 }
 
 static const struct file_ops timerfd_ops = {
+    .traits = FILE_NOWAIT,
     .read = timerfd_read,
     .poll = timerfd_poll,
     .llseek = noop_llseek,

@@ -163,6 +163,7 @@ static void socket_release(struct file *f)
 }
 
 static const struct file_ops socket_file_ops = {
+    .traits = FILE_NOWAIT,
     .read = socket_read,
     .write = socket_write,
     .poll = socket_poll,

@@ -131,6 +131,8 @@ static int64_t mem_llseek(struct file *f, int64_t offset, int whence)
 }
 
 const struct file_ops proc_mem_ops = {
+    .traits = FILE_NO_SPLICE_READ | FILE_NO_SPLICE_WRITE | FILE_NO_RWF_READ | FILE_NO_RWF_WRITE |
+              FILE_ANY_POSITION,
     .read = mem_read,
     .write = mem_write,
     .llseek = mem_llseek,

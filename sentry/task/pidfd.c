@@ -49,6 +49,7 @@ static void pidfd_show_fdinfo(struct file *f, struct strbuf *out)
 }
 
 static const struct file_ops pidfd_ops = {
+    .traits = FILE_PREAD,
     .poll = pidfd_poll,
     .llseek = no_llseek,
     .release = pidfd_release,

@@ -153,6 +153,7 @@ static void signalfd_show_fdinfo(struct file *f, struct strbuf *out)
 }
 
 static const struct file_ops signalfd_ops = {
+    .traits = FILE_NOWAIT,
     .read = signalfd_read,
     .poll = signalfd_poll,
     .llseek = noop_llseek,

@@ -205,6 +205,20 @@ static bool is_stream(const struct file *f)
     return f->ops->llseek == no_llseek || f->ops->llseek == noop_llseek;
 }
 
+bool file_has_positions(const struct file *f)
+{
+    return !is_stream(f) || f->ops->traits & FILE_PREAD;
+}
+
+int file_check_range(const struct file *f, int64_t pos, size_t size)
+{
+    int64_t end;
+    if (is_stream(f) || f->ops->traits & FILE_ANY_POSITION) {
+        return 0;
+    }
+    return pos < 0 || __builtin_add_overflow(pos, size, &end) ? -EINVAL : 0;
+}
+
 bool atime_is_due(const struct inode *inode, int64_t now)
 {
     return inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
@@ -243,15 +257,17 @@ void file_accessed(struct file *f)
     }
 }
 
-static int check_read(const struct file *f)
+static int check_read(const struct file *f, int64_t pos, size_t size)
 {
+    bool directory = S_ISDIR(f->inode->mode);
     if (!file_readable(f)) {
         return -EBADF;
     }
-    if (S_ISDIR(f->inode->mode)) {
-        return -EISDIR;
+    if (!directory && !f->ops->read) {
+        return -EINVAL;
     }
-    return f->ops->read ? 0 : -EINVAL;
+    int r = file_check_range(f, pos, size);
+    return r == 0 && directory ? -EISDIR : r;
 }
 
 static ssize_t read_at(struct file *f, struct uio *dst, int64_t *pos)
@@ -272,7 +288,7 @@ static bool has_shared_pos(const struct file *f)
 
 ssize_t file_read(struct file *f, struct uio *dst)
 {
-    int r = check_read(f);
+    int r = check_read(f, f->pos, uio_size(dst));
     if (r < 0) {
         return r;
     }
@@ -290,14 +306,14 @@ static int check_pos(const struct file *f, int64_t pos)
     if (pos < 0) {
         return -EINVAL;
     }
-    return is_stream(f) ? -ESPIPE : 0;
+    return file_has_positions(f) ? 0 : -ESPIPE;
 }
 
 ssize_t file_pread(struct file *f, struct uio *dst, int64_t pos)
 {
     int r = check_pos(f, pos);
     if (r == 0) {
-        r = check_read(f);
+        r = check_read(f, pos, uio_size(dst));
     }
     return r < 0 ? r : read_at(f, dst, &pos);
 }
@@ -314,12 +330,12 @@ ssize_t file_kernel_read(struct file *f, void *buf, size_t size, int64_t pos)
     return f->ops->read && !(f->flags & O_PATH) ? f->ops->read(f, &u, &pos) : -EINVAL;
 }
 
-static int check_write(const struct file *f)
+static int check_write(const struct file *f, int64_t pos, size_t size)
 {
     if (!file_writable(f)) {
         return -EBADF;
     }
-    return f->ops->write ? 0 : -EINVAL;
+    return f->ops->write ? file_check_range(f, pos, size) : -EINVAL;
 }
 
 /*
@@ -327,10 +343,14 @@ static int check_write(const struct file *f)
  * DEVIATION: whether set-id bits go is decided by who opened the file, not by who writes: they differ
  * only when a description is handed to another user.
  */
-static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos)
+static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos, bool here)
 {
     struct inode *inode = f->inode;
     kmutex_lock(&inode->lock);
+    const unsigned append = f->flags & O_APPEND; /* the file system looks there, too */
+    if (here) {
+        f->flags &= ~append;
+    }
     ssize_t n = 0;
     if (uio_size(src) > 0) {
         if (f->flags & O_APPEND) {
@@ -346,13 +366,15 @@ static ssize_t write_regular(struct file *f, struct uio *src, int64_t *pos)
             n = f->ops->write(f, src, pos);
         }
     }
+    f->flags |= append;
     kmutex_unlock(&inode->lock);
     return n;
 }
 
-static ssize_t write_at(struct file *f, struct uio *src, int64_t *pos)
+static ssize_t write_at(struct file *f, struct uio *src, int64_t *pos, bool here)
 {
-    ssize_t n = S_ISREG(f->inode->mode) ? write_regular(f, src, pos) : f->ops->write(f, src, pos);
+    ssize_t n =
+        S_ISREG(f->inode->mode) ? write_regular(f, src, pos, here) : f->ops->write(f, src, pos);
     if (n > 0) {
         vfs_notify(f->path.dentry, IN_MODIFY);
     }
@@ -365,28 +387,43 @@ static ssize_t write_at(struct file *f, struct uio *src, int64_t *pos)
     return n;
 }
 
-ssize_t file_write(struct file *f, struct uio *src)
+static ssize_t write_own(struct file *f, struct uio *src, bool here)
 {
-    int r = check_write(f);
+    int r = check_write(f, f->pos, uio_size(src));
     if (r < 0) {
         return r;
     }
     if (!has_shared_pos(f)) {
-        return write_at(f, src, &f->pos);
+        return write_at(f, src, &f->pos, here);
     }
     kmutex_lock(&f->pos_lock);
-    ssize_t n = write_at(f, src, &f->pos);
+    ssize_t n = write_at(f, src, &f->pos, here);
     kmutex_unlock(&f->pos_lock);
     return n;
 }
 
-ssize_t file_pwrite(struct file *f, struct uio *src, int64_t pos)
+static ssize_t write_from(struct file *f, struct uio *src, int64_t pos, bool here)
 {
     int r = check_pos(f, pos);
     if (r == 0) {
-        r = check_write(f);
+        r = check_write(f, pos, uio_size(src));
     }
-    return r < 0 ? r : write_at(f, src, &pos);
+    return r < 0 ? r : write_at(f, src, &pos, here);
+}
+
+ssize_t file_write(struct file *f, struct uio *src)
+{
+    return write_own(f, src, false);
+}
+
+ssize_t file_pwrite(struct file *f, struct uio *src, int64_t pos)
+{
+    return write_from(f, src, pos, false);
+}
+
+ssize_t file_write_here(struct file *f, struct uio *src, const int64_t *pos)
+{
+    return pos ? write_from(f, src, *pos, true) : write_own(f, src, true);
 }
 
 /* --- position --- */

@@ -29,7 +29,19 @@ struct file_map {
     uint64_t host_offset; /* of the file's byte 0 */
 };
 
+/* What Linux's files of a kind lack, or have, beside the operations. */
+enum file_trait {
+    FILE_NO_SPLICE_READ = 1,  /* splice and sendfile don't read it */
+    FILE_NO_SPLICE_WRITE = 2, /* ... don't write it */
+    FILE_NO_RWF_READ = 4,     /* preadv2 takes no flags for it */
+    FILE_NO_RWF_WRITE = 8,    /* pwritev2 */
+    FILE_NOWAIT = 16,         /* RWF_NOWAIT is for it: a call as with O_NONBLOCK */
+    FILE_PREAD = 32,          /* pread is not refused with ESPIPE, though lseek is */
+    FILE_ANY_POSITION = 64,   /* positions are addresses */
+};
+
 struct file_ops {
+    unsigned traits; /* FILE_* */
     /*
      * Transfer at *pos and advance it (streams ignore it). pos is &f->pos itself for a transfer at the file's own
      * position, and something else for pread/pwrite. Return bytes, 0 at end of file, or -errno; -EAGAIN when
@@ -137,6 +149,12 @@ MUST_CHECK ssize_t file_read(struct file *f, struct uio *dst);
 MUST_CHECK ssize_t file_write(struct file *f, struct uio *src);
 MUST_CHECK ssize_t file_pread(struct file *f, struct uio *dst, int64_t pos);
 MUST_CHECK ssize_t file_pwrite(struct file *f, struct uio *src, int64_t pos);
+/* RWF_NOAPPEND: like file_write (pos NULL) and file_pwrite, but not at the end, whatever O_APPEND says. */
+MUST_CHECK ssize_t file_write_here(struct file *f, struct uio *src, const int64_t *pos);
+/* Has it positions for pread and pwrite? If not, they are -ESPIPE. */
+bool file_has_positions(const struct file *f);
+/* Linux's rw_verify_area. Errors: -EINVAL pos is negative, or the end is not a position. */
+MUST_CHECK int file_check_range(const struct file *f, int64_t pos, size_t size);
 /* Kernel memory from a file (the loader, sendfile). */
 MUST_CHECK ssize_t file_kernel_read(struct file *f, void *buf, size_t size, int64_t pos);
 MUST_CHECK int64_t file_llseek(struct file *f, int64_t offset, int whence);
