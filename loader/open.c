@@ -42,7 +42,7 @@ int loader_open_path(const struct path *p, const struct cred *cred, struct file 
     if (err < 0) {
         return err;
     }
-    if (inode->writers > 0) {
+    if (inode->writers > inode->lax_writers) {
         return -ETXTBSY;
     }
     return open_as_kernel(p, out);

@@ -15,6 +15,11 @@
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
 #endif
+#ifndef F_CREATED_QUERY
+#define F_CREATED_QUERY 1028
+#endif
+#define F_GETOWNER_UIDS 17
+#define RW_HINT_MAX     5u /* RWH_WRITE_LIFE_EXTREME */
 /* What F_SETFL changes. */
 #define SETFL_MASK ((unsigned)(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)) /* and O_ASYNC */
 
@@ -109,6 +114,36 @@ static long set_signal(struct file *f, unsigned long arg)
     return 0;
 }
 
+static long get_owner_uids(struct task *t, const struct file *f, uaddr_t arg)
+{
+    const uint32_t uids[2] = {f->owner ? f->owner_uid : 0, f->owner ? f->owner_euid : 0};
+    return put_user(t->mm, arg, &uids);
+}
+
+/* --- how long what is written will live --- */
+
+static long get_write_hint(struct task *t, const struct inode *inode, uaddr_t arg)
+{
+    const uint64_t hint = inode->write_hint;
+    return put_user(t->mm, arg, &hint);
+}
+
+static long set_write_hint(struct task *t, struct inode *inode, uaddr_t arg)
+{
+    uint64_t hint;
+    if (!inode_owner_or_capable(inode, t->cred)) {
+        return -EPERM;
+    }
+    int r = get_user(t->mm, &hint, arg);
+    if (r == 0 && hint > RW_HINT_MAX) {
+        r = -EINVAL;
+    }
+    if (r == 0) {
+        inode->write_hint = (uint8_t)hint;
+    }
+    return r;
+}
+
 /* --- the call --- */
 
 static bool allowed_for_path(unsigned cmd)
@@ -119,6 +154,7 @@ static bool allowed_for_path(unsigned cmd)
     case F_DUPFD_QUERY:
     case F_GETFD:
     case F_SETFD:
+    case F_CREATED_QUERY:
     case F_GETFL:
         return true;
     default:
@@ -168,6 +204,14 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
         return set_owner_ex(t, f, arg);
     case F_GETOWN_EX:
         return get_owner_ex(t, f, arg);
+    case F_GETOWNER_UIDS:
+        return get_owner_uids(t, f, arg);
+    case F_GET_RW_HINT:
+        return get_write_hint(t, f->inode, arg);
+    case F_SET_RW_HINT:
+        return set_write_hint(t, f->inode, arg);
+    case F_CREATED_QUERY:
+        return f->created;
     case F_SETSIG:
         return set_signal(f, arg);
     case F_GETSIG:

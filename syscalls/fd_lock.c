@@ -16,11 +16,12 @@ static bool is_ofd(unsigned cmd)
     return cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
 }
 
-static long lock_test(struct task *t, struct file *f, const void *owner, struct flock *fl,
+static long lock_test(struct task *t, struct file *f, const void *owner, struct flock *fl, bool ofd,
                       uaddr_t arg)
 {
     struct lock_range range;
-    int r = fl->l_type != F_RDLCK && fl->l_type != F_WRLCK ? -EINVAL : 0;
+    bool known = fl->l_type == F_RDLCK || fl->l_type == F_WRLCK || (ofd && fl->l_type == F_UNLCK);
+    int r = known ? 0 : -EINVAL;
     if (r == 0) {
         r = lock_range_init(&range, f, fl->l_type, fl->l_whence, fl->l_start, fl->l_len);
     }
@@ -84,7 +85,7 @@ long fcntl_lock(struct task *t, int fd, struct file *f, unsigned cmd, uaddr_t ar
         return -EINVAL;
     }
     if (cmd == F_GETLK || cmd == F_OFD_GETLK) {
-        return lock_test(t, f, owner, &fl, arg);
+        return lock_test(t, f, owner, &fl, ofd, arg);
     }
     r = lock_range_init(&range, f, fl.l_type, fl.l_whence, fl.l_start, fl.l_len);
     if (r == 0) {

@@ -167,6 +167,8 @@ static int memfd_new(const struct cred *cred, const char *name, unsigned flags, 
         r = dentry_new_anon(shown, inode_get(inode), &f->path.dentry);
     }
     if (r == 0) {
+        f->lax_writer = true;
+        inode->lax_writers++;
         *out = take(&f);
     }
     return r;

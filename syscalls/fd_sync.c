@@ -57,11 +57,16 @@ long sys_ftruncate(struct task *t, int fd, long length)
     return r < 0 ? r : vfs_ftruncate(f, length);
 }
 
+#ifndef FALLOC_FL_WRITE_ZEROES
+#define FALLOC_FL_WRITE_ZEROES 0x80
+#endif
+
 /* The combinations that fallocate(2) defines. */
 static int fallocate_mode_check(int mode)
 {
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
-                 FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE)) {
+                 FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE |
+                 FALLOC_FL_WRITE_ZEROES)) {
         return -EOPNOTSUPP;
     }
     switch (mode & ~FALLOC_FL_KEEP_SIZE) {
@@ -73,6 +78,7 @@ static int fallocate_mode_check(int mode)
         return mode & FALLOC_FL_KEEP_SIZE ? 0 : -EOPNOTSUPP;
     case FALLOC_FL_COLLAPSE_RANGE:
     case FALLOC_FL_INSERT_RANGE:
+    case FALLOC_FL_WRITE_ZEROES:
         return mode & FALLOC_FL_KEEP_SIZE ? -EOPNOTSUPP : 0;
     default:
         return -EOPNOTSUPP;
@@ -117,7 +123,7 @@ long sys_fallocate(struct task *t, int fd, int mode, long offset, long len)
     if (__builtin_add_overflow(offset, len, &end)) {
         return -EFBIG;
     }
-    if (!f->ops->fallocate) {
+    if (!f->ops->fallocate || mode & FALLOC_FL_WRITE_ZEROES) {
         return -EOPNOTSUPP;
     }
     if (f->inode->seals) {
@@ -213,7 +219,7 @@ long sys_readahead(struct task *t, int fd, long offset, size_t count)
     if (!file_readable(f)) {
         return -EBADF;
     }
-    return S_ISREG(f->inode->mode) || S_ISBLK(f->inode->mode) ? 0 : -EINVAL;
+    return f->ops->read && (S_ISREG(f->inode->mode) || S_ISBLK(f->inode->mode)) ? 0 : -EINVAL;
 }
 
 long sys_fadvise64(struct task *t, int fd, long offset, size_t len, int advice)

@@ -185,6 +185,7 @@ static void file_release(struct file *f)
     if (f->ops->release) {
         f->ops->release(f);
     }
+    f->inode->lax_writers -= f->lax_writer;
     if (f->counted_writer) {
         inode_put_write(f->inode);
     }

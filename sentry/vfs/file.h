@@ -103,6 +103,7 @@ struct file {
     void *private;            /* the file system's */
     struct list watches;      /* struct file_watch: epoll items that watch it, sentry/fs/epoll.c */
     bool counted_writer;      /* it is one of inode->writers */
+    bool lax_writer;          /* ... and of inode->lax_writers */
     struct file_lease *lease; /* whom it serves without asking; NULL: sentry/vfs/lease.h */
     const struct fd_table *lease_files; /* ... as this table's lease_fd */
     int lease_fd;

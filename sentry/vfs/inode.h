@@ -155,10 +155,13 @@ struct inode {
     struct list leases; /* file_lease.inode_link: processes that serve it themselves */
     struct list locks;  /* POSIX and flock locks: sentry/vfs/locks.c */
     struct waitq lock_wait;
-    struct pipe *fifo;           /* a FIFO's pipe while it is open; sentry/fs/pipe.c */
-    void *bound_socket;          /* a bound AF_UNIX socket: sentry/net/unix.c */
-    uint32_t write_denied;       /* > 0: being executed: open for writing is -ETXTBSY */
-    uint32_t writers;            /* open for writing */
+    struct pipe *fifo;     /* a FIFO's pipe while it is open; sentry/fs/pipe.c */
+    void *bound_socket;    /* a bound AF_UNIX socket: sentry/net/unix.c */
+    uint32_t write_denied; /* > 0: being executed: open for writing is -ETXTBSY */
+    uint32_t writers;      /* open for writing */
+    uint32_t
+        lax_writers; /* of these: what memfd_create returned, which doesn't keep it from being executed */
+    uint8_t write_hint;          /* F_SET_RW_HINT: kept, and nothing else */
     struct inotify_marks *marks; /* who watches it: sentry/fs/inotify.c; NULL: nobody */
 };
 

@@ -247,9 +247,24 @@ int file_lock_set(struct file *f, const void *owner, const struct lock_range *r,
     return err;
 }
 
+/* For F_UNLCK: one of the owner's own. */
+static const struct file_lock *find_own(const struct inode *inode, const void *owner,
+                                        const struct lock_range *r)
+{
+    const struct file_lock *l;
+    list_for_each_entry (l, &inode->locks, link) {
+        if (l->family == LOCK_RECORD && l->owner == owner && l->range.start <= r->end &&
+            r->start <= l->range.end) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
 void file_lock_test(struct file *f, const void *owner, struct lock_range *r)
 {
-    const struct file_lock *l = find_conflict(f->inode, LOCK_RECORD, owner, r);
+    const struct file_lock *l = r->type == F_UNLCK ? find_own(f->inode, owner, r)
+                                                   : find_conflict(f->inode, LOCK_RECORD, owner, r);
     if (l) {
         *r = l->range;
     } else {
