@@ -41,6 +41,7 @@ void stub_slots_reset(uint64_t slot)
     }
     *stub_slot_word(slot) |= 1UL << (slot & 63);
     HOT->parked = 0;
+    HOT->changing = 0;
 }
 
 int stub_single_threaded(void)

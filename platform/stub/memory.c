@@ -67,9 +67,13 @@ static long memory_unmap(uint64_t addr, uint64_t size)
 /* As text stays, so does what was rewritten in it. */
 static long memory_protect(uint64_t addr, uint64_t size, uint64_t prot)
 {
-    return prot == PROT_READ_ || prot == PROT_RX
-               ? gate(__NR_mprotect, addr, size, prot, 0, 0, 0)
-               : change_call(__NR_mprotect, addr, size, host_prot(prot));
+    if (prot != PROT_READ_ && prot != PROT_RX) {
+        return change_call(__NR_mprotect, addr, size, host_prot(prot));
+    }
+    int changes = stub_sites_keep(addr, size); /* who rewrites something there has it writable */
+    long r = gate(__NR_mprotect, addr, size, prot, 0, 0, 0);
+    stub_sites_changed(changes);
+    return r;
 }
 
 #define MREMAP_FIXED_ 2UL

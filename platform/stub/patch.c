@@ -227,26 +227,53 @@ static void site_change(struct stub_site *s, uint64_t addr, uint64_t size, int g
     site_restore(s);
 }
 
-int stub_sites_change(uint64_t addr, uint64_t size, int gone)
+enum { SITES_NONE = 1, SITES_LOCKED };
+
+/* Who is going to rewrite a site tells where, and then looks who is counted (may_rewrite). */
+int stub_sites_keep(uint64_t addr, uint64_t size)
 {
+    __atomic_fetch_add(&HOT->changing, 1, __ATOMIC_SEQ_CST);
     if (!sites_may_be_in(addr, size)) {
-        return 0;
+        return SITES_NONE;
     }
     stub_patch_lock();
+    return SITES_LOCKED;
+}
+
+int stub_sites_change(uint64_t addr, uint64_t size, int gone)
+{
+    int changes = stub_sites_keep(addr, size);
+    if (changes == SITES_NONE) {
+        return changes;
+    }
     for (int i = 0; i < HOT_SITES; i++) {
         site_change(&HOT->sites[i], addr, size, gone);
     }
     for (int i = 0; i < SITE_COUNT; i++) {
         site_change(&stub_sites[i], addr, size, gone);
     }
-    return 1;
+    return changes;
 }
 
 void stub_sites_changed(int changes)
 {
-    if (changes) {
+    if (changes == SITES_LOCKED) {
         stub_patch_unlock();
     }
+    if (changes) {
+        __atomic_fetch_sub(&HOT->changing, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+/*
+ * The text behind which ip is can't change now, nor its rights: who begins with that from here on finds that there are sites, and waits for
+ * the lock. One that was killed in the middle stays counted, and others in its memory patch no more. Context: patch lock.
+ */
+static int may_rewrite(uint64_t ip)
+{
+    sites_extend(ip);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return !HOT->sites_stopped && !__atomic_load_n(&HOT->changing, __ATOMIC_SEQ_CST);
 }
 
 static int any_site_in(const struct stub_site *sites, int count, uint64_t addr, uint64_t size)
@@ -469,12 +496,11 @@ void stub_patch_known(uint64_t text, uint64_t size, const struct stub_seen *list
 void stub_patch_for_children(const struct stub_seen *list, uint64_t count)
 {
     stub_patch_lock();
-    for (uint64_t i = 0; i < count && !HOT->sites_stopped; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         uint64_t ip = list[i].address, nr = list[i].nr;
         int fits = nr == SEEN_CHECKED ? is_checked_site(ip) : is_mov_site(ip, nr);
         struct stub_site *s = fits ? site_record(ip) : 0;
-        if (s && s->state >= 0) {
-            sites_extend(ip);
+        if (s && s->state >= 0 && may_rewrite(ip)) {
             s->state = patch_site(ip, nr);
             g_writing.site = 0;
         }
@@ -529,8 +555,7 @@ void stub_count_trap(uint64_t ip, uint64_t rax)
     if (!stub_patch_trylock()) {
         return; /* somebody else patches: this call traps once more */
     }
-    /* Whoever has just looked whether his memory has sites may be about to change its rights. */
-    if (!HOT->sites_stopped && (sites_extend(ip) || stub_single_threaded())) {
+    if (may_rewrite(ip)) { /* else it traps once more */
         s->state = patch_site(ip, rax);
         g_writing.site = 0;
     }

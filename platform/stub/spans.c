@@ -76,12 +76,10 @@ static int span_extend(uint32_t first, uint32_t last)
     return 0;
 }
 
-int sites_extend(uint64_t ip)
+void sites_extend(uint64_t ip)
 {
-    int known = span_extend((uint32_t)((ip - SITE_REACH) >> BLOCK_SHIFT),
-                            (uint32_t)((ip + SITE_AFTER) >> BLOCK_SHIFT));
-    if (!known) {
+    if (!span_extend((uint32_t)((ip - SITE_REACH) >> BLOCK_SHIFT),
+                     (uint32_t)((ip + SITE_AFTER) >> BLOCK_SHIFT))) {
         stub_sites_publish();
     }
-    return known;
 }

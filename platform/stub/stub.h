@@ -86,10 +86,12 @@ struct stub_hot {
     struct stub_span spans[SPAN_COUNT]; /* where the sites are that patch.c looked at */
     uint64_t vdso;                      /* where the host put it */
     volatile uint64_t int3_at;          /* a site that is being rewritten behind an int3 */
-    uint32_t range_count;               /* of trampolines */
-    uint32_t patch_lock, sync_ready, brk_lock; /* locks: 1 + their owner's slot */
-    uint8_t sites_stopped;                     /* nothing is rewritten: ORDER_SITES */
-    uint8_t vdso_left;   /* it could not say the time, or is not where it was */
+    uint16_t range_count;               /* of trampolines */
+    uint16_t sync_ready;                /* for sync_core */
+    uint32_t changing; /* so many change memory, and may have found no site there before one was */
+    uint32_t patch_lock, brk_lock; /* locks: 1 + their owner's slot */
+    uint8_t sites_stopped;         /* nothing is rewritten: ORDER_SITES */
+    uint8_t vdso_left;             /* it could not say the time, or is not where it was */
     uint16_t lent_end;   /* 1 + the highest slot whose thread was lent a file for a call */
     uint32_t yield_odds; /* of yielding after a fork */
     struct stub_site sites[HOT_SITES];
@@ -425,8 +427,8 @@ extern struct stub_site stub_sites[];
 struct stub_site *site_record(uint64_t ip);
 /* New code for a site whose text can be written, while other threads may run it. */
 void site_store(uint64_t site, const uint8_t *code, uint64_t size);
-/* ip is behind a site that is looked at. Return: could there be some, where it is, before? */
-int sites_extend(uint64_t ip);
+/* ip is behind a site that is looked at: sites_may_be_in knows from now on. */
+void sites_extend(uint64_t ip);
 int sites_may_be_in(uint64_t addr, uint64_t size);
 void stub_sites_publish(void);
 /* copy has the guest's [addr, addr + size): as it was before call sites were rewritten. */
@@ -434,10 +436,12 @@ void stub_show_original(void *copy, uint64_t addr, uint64_t size);
 /* Were any rewritten in [addr, addr + size)? */
 int stub_has_sites(uint64_t addr, uint64_t size);
 /*
- * To be called before the guest's memory at [addr, addr + size) becomes something else, and then _changed with what it has
- * returned: nothing there is rewritten in between. gone: it is unmapped.
+ * To be called before the guest's memory at [addr, addr + size) becomes something else, or (_keep) only its rights change and text stays
+ * text; and then _changed with what it has returned (0: it was not called): nothing there is rewritten in between. gone: it
+ * is unmapped.
  */
 int stub_sites_change(uint64_t addr, uint64_t size, int gone);
+int stub_sites_keep(uint64_t addr, uint64_t size);
 void stub_sites_changed(int changes);
 /* What was rewritten gets its own code back, and nothing is rewritten any more; or (stop 0) again. */
 void stub_sites_stop(int stop);

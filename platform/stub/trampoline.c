@@ -44,7 +44,7 @@ static int range_add(uint64_t start, uint64_t size)
     g_ranges[HOT->range_count].start = start;
     g_ranges[HOT->range_count].end = start + size;
     g_ranges[HOT->range_count].next = start;
-    __atomic_store_n(&HOT->range_count, HOT->range_count + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&HOT->range_count, (uint16_t)(HOT->range_count + 1), __ATOMIC_RELEASE);
     return (int)HOT->range_count - 1;
 }
 
