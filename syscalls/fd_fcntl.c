@@ -8,6 +8,7 @@
 #include "sentry/task/dnotify.h"
 #include "sentry/task/sigio.h"
 #include "syscalls/fd_lock.h"
+#include "syscalls/fd_owner.h"
 #include "syscalls/fd_seal.h"
 #include "syscalls/helpers.h"
 #include "syscalls/syscalls.h"
@@ -73,7 +74,7 @@ static long set_owner(const struct task *t, struct file *f, int type, int id)
     return 0;
 }
 
-static long set_owner_plain(const struct task *t, struct file *f, int arg)
+long fcntl_set_owner(struct task *t, struct file *f, int arg)
 {
     if (arg == INT32_MIN) {
         return -EINVAL;
@@ -197,7 +198,7 @@ static long fcntl_basic(struct task *t, int fd, struct file *f, unsigned cmd, un
     case F_SETFL:
         return set_flags(t, f, fd, arg);
     case F_SETOWN:
-        return set_owner_plain(t, f, (int)arg);
+        return fcntl_set_owner(t, f, (int)arg);
     case F_GETOWN:
         return f->owner_type == F_OWNER_PGRP ? -sigio_owner(f) : sigio_owner(f);
     case F_SETOWN_EX:

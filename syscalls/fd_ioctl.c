@@ -3,12 +3,14 @@
  * fs/ioctl.c (do_vfs_ioctl). ioctl(2).
  */
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 
 #include "sentry/base/errno.h"
 #include "sentry/fs/tty.h"
 #include "sentry/task/sigio.h"
 #include "syscalls/helpers.h"
+#include "syscalls/socket.h"
 #include "syscalls/syscalls.h"
 
 /* FIONBIO: a status flag by an int. */
@@ -45,7 +47,45 @@ static long bytes_left(struct task *t, struct file *f, uaddr_t arg)
 
 static long own_ioctl(struct task *t, struct file *f, unsigned cmd, uaddr_t arg)
 {
+    if (file_socket(f)) {
+        return socket_ioctl(t, f, cmd, arg);
+    }
     return f->ops->ioctl ? f->ops->ioctl(f, t->mm, cmd, arg) : -ENOTTY;
+}
+
+/* lsattr: files of a tmpfs have none. Elsewhere what they are is not known. */
+static long get_flags(struct task *t, const struct file *f, uaddr_t arg)
+{
+    const int flags = 0;
+    return f->inode->sb->magic == TMPFS_MAGIC && f->ops->read ? put_user(t->mm, arg, &flags)
+                                                              : -ENOTTY;
+}
+
+/* No file system here shares blocks between files: what is wrong with the files comes first. */
+static long clone_file(struct task *t, const struct file *to, int from_fd)
+{
+    AUTO_PUT(file) from = NULL;
+    int r = file_in(t, from_fd, &from);
+    if (r < 0) {
+        return r;
+    }
+    if (from->inode->sb != to->inode->sb) {
+        return -EXDEV;
+    }
+    if (S_ISDIR(from->inode->mode) || S_ISDIR(to->inode->mode)) {
+        return -EISDIR;
+    }
+    if (!S_ISREG(from->inode->mode) || !S_ISREG(to->inode->mode)) {
+        return -EINVAL;
+    }
+    return file_readable(from) && file_writable(to) ? -EOPNOTSUPP : -EBADF;
+}
+
+static long clone_range(struct task *t, const struct file *to, uaddr_t arg)
+{
+    struct file_clone_range range;
+    int r = get_user(t->mm, &range, arg);
+    return r < 0 ? r : clone_file(t, to, (int)range.src_fd);
 }
 
 /* A pseudo-terminal's other end, by its master. */
@@ -77,17 +117,24 @@ long sys_ioctl(struct task *t, int fd, unsigned cmd, unsigned long arg)
     case FIOASYNC:
         return set_async(t, f, fd, arg);
     case FIONREAD:
-        return S_ISREG(f->inode->mode) ? bytes_left(t, f, arg) : own_ioctl(t, f, cmd, arg);
+        return S_ISREG(f->inode->mode) && f->ops->read ? bytes_left(t, f, arg)
+                                                       : own_ioctl(t, f, cmd, arg);
     case FIGETBSZ:
-        return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode)
-                   ? put_user(t->mm, arg, &block_size)
-                   : own_ioctl(t, f, cmd, arg);
+        return put_user(t->mm, arg, &block_size);
     case FIOQSIZE:
-        if (S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) || S_ISLNK(f->inode->mode)) {
+        if ((S_ISREG(f->inode->mode) && f->ops->read) || S_ISDIR(f->inode->mode) ||
+            S_ISLNK(f->inode->mode)) {
             const int64_t size = f->inode->size;
             return put_user(t->mm, arg, &size);
         }
         return -ENOTTY;
+    case FS_IOC_GETFLAGS:
+        return S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) ? get_flags(t, f, arg)
+                                                                  : own_ioctl(t, f, cmd, arg);
+    case FICLONE:
+        return clone_file(t, f, (int)arg);
+    case FICLONERANGE:
+        return clone_range(t, f, arg);
     case TIOCGPTPEER:
         return open_peer(t, f, (unsigned)arg);
     default:

@@ -7,6 +7,7 @@
 
 #include "sentry/base/errno.h"
 #include "sentry/net/unix.h"
+#include "sentry/task/sigio.h"
 #include "syscalls/syscalls.h"
 
 #define TYPE_MASK 0xf
@@ -34,6 +35,7 @@ static void current_caller(struct socket_caller *out)
 void sockets_init(void)
 {
     socket_set_caller(current_caller);
+    socket_set_urgent(sigio_tell_urgent);
     unix_init();
 }
 

@@ -33,3 +33,8 @@ MUST_CHECK int socket_control_in(struct task *t, const struct socket *s, uaddr_t
  */
 size_t socket_control_out(struct task *t, const struct socket *s, uaddr_t control, size_t size,
                           struct socket_msg *m);
+
+/* A pidfd of that process, close-on-exec, in t's table: socket_option.c. Errors: -ESRCH, -EMFILE ... */
+long socket_pidfd(struct task *t, int pid);
+/* socket_ioctl.c: what no command of every file is. f: a socket's. May block. */
+MUST_CHECK long socket_ioctl(struct task *t, struct file *f, unsigned cmd, uaddr_t arg);

@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/base/timer.h"
 #include "sentry/mm/usercopy.h"
 #include "syscalls/socket.h"
 
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 0x04
+#endif
 #define CONTROL_MAX 131072 /* net.core.optmem_max */
 
 /* --- in --- */
@@ -139,11 +143,9 @@ static bool header_out(struct control *c, int type, size_t data_size)
     return copy_out(c->t->mm, c->at, &h, sizeof(h)) == 0;
 }
 
-static void creds_out(struct control *c, const struct scm *scm)
+/* Linux's put_cmsg: what there is no room for is cut. */
+static void put(struct control *c, int type, const void *data, size_t size)
 {
-    struct ucred u = {.pid = scm->creds.pid, .uid = scm->creds.uid, .gid = scm->creds.gid};
-    size_t size = sizeof(u);
-
     if (c->left < sizeof(struct cmsghdr)) {
         c->truncated = true;
         return;
@@ -152,10 +154,43 @@ static void creds_out(struct control *c, const struct scm *scm)
         c->truncated = true;
         size = c->left - sizeof(struct cmsghdr);
     }
-    if (header_out(c, SCM_CREDENTIALS, size) &&
-        copy_out(c->t->mm, c->at + sizeof(struct cmsghdr), &u, size) == 0) {
+    if (header_out(c, type, size) &&
+        copy_out(c->t->mm, c->at + sizeof(struct cmsghdr), data, size) == 0) {
         advance(c, size);
     }
+}
+
+/* The cmsg's type is the option's number. */
+static void stamp_out(struct control *c, int option, int64_t stamp_ns)
+{
+    const struct timespec ts = {.tv_sec = stamp_ns / NSEC_PER_SEC,
+                                .tv_nsec = stamp_ns % NSEC_PER_SEC};
+    const struct timeval tv = {.tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / NSEC_PER_USEC};
+    if (option == SO_TIMESTAMP || option == SO_TIMESTAMP_NEW) {
+        put(c, option, &tv, sizeof(tv));
+    } else {
+        put(c, option, &ts, sizeof(ts));
+    }
+}
+
+static void creds_out(struct control *c, const struct scm *scm)
+{
+    const struct ucred u = {.pid = scm->creds.pid, .uid = scm->creds.uid, .gid = scm->creds.gid};
+    put(c, SCM_CREDENTIALS, &u, sizeof(u));
+}
+
+/* A pidfd of who sent it; if there can't be one, why not. */
+static void pidfd_out(struct control *c, const struct scm *scm)
+{
+    if (scm->creds.pid == 0) {
+        return;
+    }
+    if (c->left < CMSG_LEN(sizeof(int))) {
+        c->truncated = true;
+        return;
+    }
+    const int fd = (int)socket_pidfd(c->t, scm->creds.pid);
+    put(c, SCM_PIDFD, &fd, sizeof(fd));
 }
 
 /* As many files as there is room, and numbers, for. */
@@ -190,8 +225,14 @@ size_t socket_control_out(struct task *t, const struct socket *s, uaddr_t contro
 {
     struct control c = {.t = t, .at = control, .left = control ? size : 0};
 
+    if (m->stamp_ns) {
+        stamp_out(&c, s->timestamp, m->stamp_ns);
+    }
     if (s->pass_cred && m->scm.has_creds) {
         creds_out(&c, &m->scm);
+    }
+    if (s->pass_pidfd && m->scm.has_creds) {
+        pidfd_out(&c, &m->scm);
     }
     if (m->scm.files) {
         files_out(&c, m->scm.files, m->flags & MSG_CMSG_CLOEXEC);

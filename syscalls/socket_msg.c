@@ -11,6 +11,8 @@
 #include "syscalls/syscalls.h"
 #include "syscalls/timespec.h"
 
+#define MSG_CMSG_COMPAT ((int)0x80000000u) /* calls of 32-bit programs */
+
 struct guest_msghdr {
     uaddr_t name;
     int32_t name_size;
@@ -210,6 +212,10 @@ long sys_sendmsg(struct task *t, int sockfd, uaddr_t msg, int flags)
 {
     AUTO_PUT(file) f = NULL;
     struct socket *s;
+
+    if (flags & MSG_CMSG_COMPAT) {
+        return -EINVAL;
+    }
     int r = socket_in(t, sockfd, &f, &s);
 
     return r < 0 ? r : send_one(t, f, s, msg, flags);
@@ -219,6 +225,10 @@ long sys_recvmsg(struct task *t, int sockfd, uaddr_t msg, int flags)
 {
     AUTO_PUT(file) f = NULL;
     struct socket *s;
+
+    if (flags & MSG_CMSG_COMPAT) {
+        return -EINVAL;
+    }
     int r = socket_in(t, sockfd, &f, &s);
 
     return r < 0 ? r : receive_one(t, f, s, msg, flags);
@@ -231,6 +241,9 @@ long sys_sendmmsg(struct task *t, int sockfd, uaddr_t msgvec, unsigned vlen, int
     AUTO_PUT(file) f = NULL;
     struct socket *s;
     unsigned done;
+    if (flags & MSG_CMSG_COMPAT) {
+        return -EINVAL;
+    }
     ssize_t n = socket_in(t, sockfd, &f, &s);
 
     if (n < 0) {
@@ -288,6 +301,10 @@ long sys_recvmmsg(struct task *t, int sockfd, uaddr_t msgvec, unsigned vlen, int
     AUTO_PUT(file) f = NULL;
     struct socket *s;
     int64_t deadline_ns, left;
+
+    if (flags & MSG_CMSG_COMPAT) {
+        return -EINVAL;
+    }
     int r = deadline_in_timespec(t, timeout, &deadline_ns);
 
     if (r == 0) {

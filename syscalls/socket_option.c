@@ -2,8 +2,16 @@
 #include <string.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/task/pidfd.h"
 #include "syscalls/socket.h"
 #include "syscalls/syscalls.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 long sys_setsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t optval, int optlen)
 {
@@ -21,7 +29,7 @@ long sys_setsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t 
     if (level != SOL_SOCKET) {
         return -EOPNOTSUPP; /* of the local family: there is nothing below */
     }
-    if ((size_t)optlen < sizeof(int)) {
+    if ((size_t)optlen < sizeof(int) && optname != SO_BINDTODEVICE) {
         return -EINVAL;
     }
     size_t size = MIN((size_t)optlen, sizeof(value));
@@ -52,6 +60,58 @@ static long get_peer_groups(struct task *t, struct socket *s, uaddr_t optval, in
     return r < 0 ? r : put_user(t->mm, optlen, &size);
 }
 
+long socket_pidfd(struct task *t, int pid)
+{
+    AUTO_PUT(file) f = NULL;
+    AUTO_PUT(task) of = task_find(pid);
+    int r = of ? pidfd_new(of, 0, t->cred, &f) : -ESRCH;
+    return r < 0 ? r : fd_table_install(t->files, f, 0, fd_limit(t), true);
+}
+
+/* DEVIATION: of a process that is gone there is no pidfd (ESRCH); Linux has them since 6.16. */
+static long get_peer_pidfd(struct task *t, struct socket *s, uaddr_t optval, int room,
+                           uaddr_t optlen)
+{
+    const struct cred *cred = NULL;
+    const int size = MIN(room, (int)sizeof(int));
+    int pid;
+    int r = s->ops->peer_cred ? s->ops->peer_cred(s, &pid, &cred) : -ENOPROTOOPT;
+
+    if (r < 0) {
+        return r;
+    }
+    if (!cred) {
+        return -ENODATA;
+    }
+    const int fd = (int)socket_pidfd(t, pid);
+    if (fd < 0) {
+        return fd;
+    }
+    r = size ? copy_out(t->mm, optval, &fd, (size_t)size) : 0;
+    r = r < 0 ? r : put_user(t->mm, optlen, &size);
+    if (r < 0) {
+        int closed = fd_table_close(t->files, fd);
+        (void)closed; /* another thread was faster */
+    }
+    return r;
+}
+
+/* The other end's address, of which exactly room bytes are copied. */
+static long get_peer_name(struct task *t, struct socket *s, uaddr_t optval, int room,
+                          uaddr_t optlen)
+{
+    struct socket_addr a;
+
+    if (s->ops->name(s, true, &a) < 0) {
+        return -ENOTCONN;
+    }
+    if ((int)a.size < room) {
+        return -EINVAL;
+    }
+    int r = room ? copy_out(t->mm, optval, a.bytes, (size_t)room) : 0;
+    return r < 0 ? r : put_user(t->mm, optlen, &room);
+}
+
 long sys_getsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t optval,
                     uaddr_t optlen)
 {
@@ -72,6 +132,15 @@ long sys_getsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t 
         return r;
     }
     if (room < 0) {
+        return -EINVAL;
+    }
+    if (optname == SO_PEERPIDFD) {
+        return get_peer_pidfd(t, s, optval, room, optlen);
+    }
+    if (optname == SO_PEERNAME) {
+        return get_peer_name(t, s, optval, room, optlen);
+    }
+    if ((optname == SO_COOKIE && room < 8) || (optname == SO_NETNS_COOKIE && room != 8)) {
         return -EINVAL;
     }
     if (optname == SO_PEERGROUPS) {

@@ -7,11 +7,13 @@
 
 #include "platform/stub/stub.h"
 
-#define READ_EVENTS  0x0041U /* POLLIN POLLRDNORM */
-#define WRITE_EVENTS 0x0104U /* POLLOUT POLLWRNORM */
-#define UNKNOWN      0x10000U
-#define SELECT_READ  0x00d9U /* and POLLRDBAND POLLHUP POLLERR */
-#define SELECT_WRITE 0x030cU /* and POLLWRBAND POLLERR */
+#define READ_EVENTS   0x0041U /* POLLIN POLLRDNORM */
+#define WRITE_EVENTS  0x0104U /* POLLOUT POLLWRNORM */
+#define COUNTER_READ  0x0001U /* of an eventfd: POLLIN alone */
+#define COUNTER_WRITE 0x0004U
+#define UNKNOWN       0x10000U
+#define SELECT_READ   0x00d9U /* and POLLRDBAND POLLHUP POLLERR */
+#define SELECT_WRITE  0x030cU /* and POLLWRBAND POLLERR */
 
 struct pollfd_ {
     int32_t fd;
@@ -37,7 +39,7 @@ static uint32_t ready(uint64_t fd)
     }
     if (lease >= LEASE_COUNTER) {
         int r = stub_counter_ready(fd);
-        return r < 0 ? UNKNOWN : r ? READ_EVENTS | WRITE_EVENTS : WRITE_EVENTS;
+        return r < 0 ? UNKNOWN : r ? COUNTER_READ | COUNTER_WRITE : COUNTER_WRITE;
     }
     int r = stub_pipe_ready(fd, lease & 1);
     return r < 0 ? UNKNOWN : !r ? 0 : lease & 1 ? WRITE_EVENTS : READ_EVENTS;

@@ -451,7 +451,15 @@ static void epoll_show_fdinfo(struct file *f, struct strbuf *out)
     for_each_item(f->private, visit_fdinfo, out);
 }
 
+/* Only settings of busy polling, which is for networks. */
+static long epoll_ioctl(struct file *f, struct mm *mm, unsigned cmd, uaddr_t arg)
+{
+    (void)f, (void)mm, (void)cmd, (void)arg;
+    return -EINVAL;
+}
+
 static const struct file_ops epoll_ops = {
+    .ioctl = epoll_ioctl,
     .poll = epoll_poll,
     .llseek = noop_llseek,
     .release = epoll_release,

@@ -40,7 +40,7 @@ static ssize_t eventfd_file_read(struct file *f, struct uio *dst, int64_t *pos)
     }
     value = e->semaphore ? 1 : e->count;
     e->count -= value;
-    waitq_wake(&e->q, EPOLLOUT | EPOLLWRNORM);
+    waitq_wake(&e->q, EPOLLOUT);
     n = uio_copy_to(dst, &value, sizeof(value));
     return n == (ssize_t)sizeof(value) ? n : -EFAULT;
 }
@@ -70,7 +70,7 @@ static ssize_t eventfd_file_write(struct file *f, struct uio *src, int64_t *pos)
         }
     }
     e->count += value;
-    waitq_wake(&e->q, EPOLLIN | EPOLLRDNORM);
+    waitq_wake(&e->q, EPOLLIN);
     return sizeof(value);
 }
 
@@ -81,8 +81,7 @@ static uint32_t eventfd_poll(struct file *f, struct waitq **out_q)
     if (out_q) {
         *out_q = &e->q;
     }
-    return (e->count > 0 ? EPOLLIN | EPOLLRDNORM : 0) |
-           (e->count < UINT64_MAX - 1 ? EPOLLOUT | EPOLLWRNORM : 0);
+    return (e->count > 0 ? EPOLLIN : 0u) | (e->count < UINT64_MAX - 1 ? EPOLLOUT : 0u);
 }
 
 static void eventfd_release(struct file *f)

@@ -14,6 +14,7 @@
 
 static const struct socket_family *g_families[AF_MAX];
 static void (*g_current)(struct socket_caller *out);
+static void (*g_urgent)(const struct file *f);
 
 void socket_register(const struct socket_family *family)
 {
@@ -26,6 +27,18 @@ void socket_set_caller(void (*current)(struct socket_caller *out))
     g_current = current;
 }
 
+void socket_set_urgent(void (*tell)(const struct file *f))
+{
+    g_urgent = tell;
+}
+
+void socket_tell_urgent(const struct socket *s)
+{
+    if (s->file && g_urgent) {
+        g_urgent(s->file);
+    }
+}
+
 void socket_init(struct socket *s, const struct socket_ops *ops, int family, int type, int protocol)
 {
     s->ops = ops;
@@ -34,6 +47,10 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int family, int
     s->protocol = protocol;
     s->send_buffer = s->receive_buffer = SOCKET_DEFAULT_BUFFER;
     s->receive_low = 1;
+    s->pass_rights = true;
+    s->peek_off = -1;
+    s->kept.incoming_cpu = -1;
+    s->kept.pacing = UINT64_MAX;
     waitq_init(&s->q);
 }
 

@@ -43,6 +43,7 @@ struct socket_msg {
     struct socket_addr addr; /* send: where to; receive: from whom */
     struct scm scm;     /* send: what is taken is cleared; receive: filled; the caller drops it */
     unsigned out_flags; /* receive: MSG_TRUNC, MSG_EOR ... */
+    int64_t stamp_ns;   /* receive: when it was sent, if s->timestamp */
 };
 
 struct socket_ops {
@@ -88,11 +89,20 @@ struct socket {
     bool listening;
     /* options */
     bool debug, reuse_addr, reuse_port, dont_route, broadcast, keep_alive, oob_inline, pass_cred;
+    bool pass_pidfd, pass_rights;
+    int timestamp; /* SO_TIMESTAMP, SO_TIMESTAMPNS, or one of their _NEW: which was asked for; 0: none */
+    int peek_off; /* SO_PEEK_OFF: where the next MSG_PEEK begins; < 0: at the front */
     int send_buffer, receive_buffer, receive_low;
     int priority;
     uint32_t mark;
     struct linger linger;
     struct timeval send_timeout, receive_timeout; /* 0: for ever */
+    uint64_t cookie;                              /* SO_COOKIE; 0: nobody has asked */
+    struct {                                      /* socket_kept.c */
+        uint32_t flags;
+        int incoming_cpu, bound_index, stamping, busy_poll, buffer_locks;
+        uint64_t pacing;
+    } kept;
 };
 
 struct socket_family {
@@ -106,6 +116,9 @@ struct socket_family {
 
 /* Makes a family known; borrowed for ever. The last one for a number wins. */
 void socket_register(const struct socket_family *family);
+/* Handed down at start: SIGURG to the owner of a socket's file. */
+void socket_set_urgent(void (*tell)(const struct file *f));
+void socket_tell_urgent(const struct socket *s);
 /* Handed down at start: fills in who runs, for transfers through a file. */
 void socket_set_caller(void (*current)(struct socket_caller *out));
 
@@ -137,5 +150,9 @@ int socket_take_error(struct socket *s);
 #define SOCKET_OPTION_MAX 64
 MUST_CHECK int socket_set_option(struct socket *s, const struct cred *cred, int name,
                                  const void *value, size_t size);
-/* Fills at most SOCKET_OPTION_MAX bytes. Return: how many the option has. Not for SO_PEERGROUPS. */
+/* Fills at most SOCKET_OPTION_MAX bytes. Return: how many the option has. Not for SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERNAME. */
 MUST_CHECK int socket_get_option(struct socket *s, int name, void *value);
+/* socket_kept.c: the same for what has no meaning for local sockets. Errors: -ENOPROTOOPT, and the option's. */
+MUST_CHECK int socket_kept_set(struct socket *s, const struct cred *cred, int name,
+                               const void *value, size_t size);
+MUST_CHECK int socket_kept_get(struct socket *s, int name, void *value);

@@ -10,6 +10,12 @@
 #include "sentry/base/errno.h"
 #include "sentry/net/socket.h"
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 #define BUFFER_MAX         4194304 /* net.core.wmem_max and rmem_max, before doubling */
 #define SEND_BUFFER_MIN    4608
 #define RECEIVE_BUFFER_MIN 2304
@@ -33,6 +39,10 @@ static bool *flag_option(struct socket *s, int name)
         return &s->oob_inline;
     case SO_PASSCRED:
         return &s->pass_cred;
+    case SO_PASSPIDFD:
+        return &s->pass_pidfd;
+    case SO_PASSRIGHTS:
+        return &s->pass_rights;
     default:
         return NULL;
     }
@@ -127,6 +137,9 @@ int socket_set_option(struct socket *s, const struct cred *cred, int name, const
     int number;
     bool *flag = flag_option(s, name);
 
+    if (name == SO_BINDTODEVICE) {
+        return size > 0 && *(const char *)value ? -ENODEV : 0; /* there are no devices */
+    }
     if (size < sizeof(number)) {
         return -EINVAL;
     }
@@ -134,7 +147,8 @@ int socket_set_option(struct socket *s, const struct cred *cred, int name, const
     if (flag == &s->debug && number && !cred_capable(cred, CAP_NET_ADMIN)) {
         return -EACCES;
     }
-    if (flag == &s->pass_cred && s->family != AF_UNIX) {
+    bool local = flag == &s->pass_cred || flag == &s->pass_pidfd || flag == &s->pass_rights;
+    if (flag && local && s->family != AF_UNIX) {
         return -EOPNOTSUPP;
     }
     if (flag == &s->reuse_port && number && s->family == AF_UNIX) {
@@ -151,8 +165,10 @@ int socket_set_option(struct socket *s, const struct cred *cred, int name, const
     case SO_RCVBUFFORCE:
         return set_buffer(s, cred, name, number);
     case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW:
         return set_timeout(&s->send_timeout, value, size);
     case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
         return set_timeout(&s->receive_timeout, value, size);
     case SO_LINGER:
         return set_linger(s, value, size);
@@ -163,8 +179,17 @@ int socket_set_option(struct socket *s, const struct cred *cred, int name, const
         return set_priority(s, cred, number);
     case SO_MARK:
         return set_mark(s, cred, number);
-    default:
-        return -ENOPROTOOPT; /* also SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR, SO_PEERCRED ... */
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW:
+        s->timestamp = number ? name : 0;
+        return 0;
+    case SO_PEEK_OFF:
+        s->peek_off = number;
+        return 0;
+    default: /* SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR, SO_PEERCRED ... can't be changed */
+        return socket_kept_set(s, cred, name, value, size);
     }
 }
 
@@ -227,6 +252,15 @@ static int int_option(struct socket *s, int name, int *out)
     case SO_MARK:
         *out = (int)s->mark;
         return 0;
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW:
+        *out = s->timestamp == name;
+        return 0;
+    case SO_PEEK_OFF:
+        *out = s->peek_off;
+        return 0;
     default:
         return -ENOPROTOOPT;
     }
@@ -241,9 +275,11 @@ int socket_get_option(struct socket *s, int name, void *value)
         memcpy(value, &s->linger, sizeof(s->linger));
         return sizeof(s->linger);
     case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW:
         memcpy(value, &s->send_timeout, sizeof(s->send_timeout));
         return sizeof(s->send_timeout);
     case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
         memcpy(value, &s->receive_timeout, sizeof(s->receive_timeout));
         return sizeof(s->receive_timeout);
     case SO_PEERCRED:
@@ -251,7 +287,7 @@ int socket_get_option(struct socket *s, int name, void *value)
     default:
         r = int_option(s, name, &number);
         if (r < 0) {
-            return r;
+            return socket_kept_get(s, name, value);
         }
         memcpy(value, &number, sizeof(number));
         return sizeof(number);

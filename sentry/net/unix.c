@@ -145,7 +145,9 @@ void unix_end(struct unix_socket *u, bool not_accepted)
     u->dead = true;
     u->state = UNIX_CLOSED;
     u->base.shutdown = SOCKET_SHUT_BOTH;
-    unix_wake_senders(u);
+    if (unix_queue_full(u)) {
+        unix_wake_senders(u); /* who found room is not told: it learns of the end when it sends */
+    }
     if (peer && unix_is_connection(u)) {
         hang_up(u, peer, not_accepted);
     }
@@ -190,6 +192,9 @@ static uint32_t unix_poll(struct socket *s)
     if (s->shutdown & SOCKET_SHUT_READ) {
         events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
     }
+    if (u->oob) {
+        events |= EPOLLPRI;
+    }
     if (u->message_count || u->pending_count) {
         events |= EPOLLIN | EPOLLRDNORM;
     }
@@ -228,6 +233,12 @@ static long unix_ioctl(struct socket *s, struct mm *mm, unsigned cmd, uaddr_t ar
             return -EINVAL;
         }
         count = readable_bytes(u);
+        break;
+    case SIOCATMARK:
+        if (s->type != SOCK_STREAM) {
+            return -EOPNOTSUPP;
+        }
+        count = unix_oob_at_mark(u);
         break;
     case SIOCOUTQ:
         count = (int)MIN(u->sent, (size_t)INT32_MAX);

@@ -42,6 +42,8 @@ struct unix_socket {
     /* queues */
     struct list messages; /* owned struct unix_message */
     size_t message_count;
+    struct unix_message
+        *oob; /* borrowed: the one on messages that MSG_OOB reads; NULL: none. unix_oob.c */
     struct list pending; /* owned: connections that wait for accept, by pending_link */
     size_t pending_count;
     struct list pending_link;
@@ -68,6 +70,8 @@ struct unix_message {
     struct scm_files *files; /* owned; NULL: none */
     struct scm_creds creds;
     bool has_creds;
+    int64_t
+        stamp_ns; /* CLOCK_REALTIME when it was sent, if the receiver asked for it then; else 0 */
     uint8_t data[];
 };
 
@@ -79,13 +83,19 @@ static inline bool unix_is_connection(const struct unix_socket *u)
 {
     return u->base.type != SOCK_DGRAM;
 }
+/* Its messages say who sent them. */
+static inline bool unix_wants_creds(const struct unix_socket *u)
+{
+    return u->base.pass_cred || u->base.pass_pidfd;
+}
 static inline bool unix_queue_full(const struct unix_socket *u)
 {
     return u->message_count + u->pending_count > u->backlog;
 }
 static inline bool unix_writable(const struct unix_socket *u)
 {
-    return u->state != UNIX_LISTENING && u->sent * 4 <= (size_t)u->base.send_buffer;
+    /* Linux counts one byte that is always under way. */
+    return u->state != UNIX_LISTENING && (u->sent + 1) * 4 <= (size_t)u->base.send_buffer;
 }
 
 /* The other end is gone, or was shut down. */
@@ -161,6 +171,19 @@ void unix_wake_senders(struct unix_socket *u);
 MUST_CHECK int unix_may_send(struct socket *s);
 MUST_CHECK ssize_t unix_send(struct socket *s, struct socket_msg *m);
 MUST_CHECK ssize_t unix_receive(struct socket *s, struct socket_msg *m);
+
+/* unix_oob.c */
+/* The one behind msg on u's queue, or NULL. */
+struct unix_message *unix_message_next(const struct unix_socket *u, const struct unix_message *msg);
+/* What a read comes to at msg: msg itself, the one behind out-of-band data, or NULL, when it ends here. done: bytes read by this call. */
+struct unix_message *unix_oob_pass(struct unix_socket *u, struct unix_message *msg, unsigned flags,
+                                   size_t done);
+/* recv with MSG_OOB. Errors: -EINVAL -EFAULT. */
+MUST_CHECK ssize_t unix_oob_receive(struct unix_socket *u, struct socket_msg *m);
+/* A message was queued at u whose byte is out of band from now on. */
+void unix_oob_queued(struct unix_socket *u, struct unix_message *msg);
+/* SIOCATMARK: does the next read begin at the mark? */
+bool unix_oob_at_mark(const struct unix_socket *u);
 
 /* unix_inflight.c */
 /* Errors: -ETOOMANYREFS. */

@@ -22,6 +22,8 @@ static int make_other_end(struct unix_socket *u, const struct unix_socket *liste
     unix_set_peer_cred(end, c->pid, c->cred);
     end->state = UNIX_CONNECTED;
     end->base.pass_cred = listener->base.pass_cred;
+    end->base.pass_pidfd = listener->base.pass_pidfd;
+    end->base.pass_rights = listener->base.pass_rights;
     if (listener->name) {
         refcount_get(&listener->name->ref);
         end->name = listener->name;
@@ -103,7 +105,7 @@ static int connect_datagrams(struct unix_socket *u, const struct socket_caller *
 
     if (a->family != AF_UNSPEC) { /* which ends the connection */
         r = unix_check_addr(a);
-        if (r == 0 && u->base.pass_cred) {
+        if (r == 0 && unix_wants_creds(u)) {
             r = unix_autobind(u);
         }
         if (r == 0) {
@@ -145,7 +147,7 @@ int unix_connect(struct socket *s, const struct socket_caller *c, const struct s
         return connect_datagrams(u, c, a);
     }
     int r = unix_check_addr(a);
-    if (r == 0 && s->pass_cred) {
+    if (r == 0 && unix_wants_creds(u)) {
         r = unix_autobind(u);
     }
     return r < 0 ? r : connect_connection(u, c, a, flags & O_NONBLOCK);

@@ -116,6 +116,9 @@ void unix_message_unlink(struct unix_socket *u, struct unix_message *msg)
 {
     bool was_full = unix_queue_full(u);
 
+    if (u->oob == msg) {
+        u->oob = NULL;
+    }
     list_del(&msg->link);
     u->message_count--;
     if (was_full && !unix_queue_full(u)) {

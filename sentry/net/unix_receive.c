@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sentry/base/errno.h"
+#include "sentry/base/timer.h"
 #include "sentry/net/unix.h"
 
 #define NOBODY 65534 /* the user and group of a message that says neither */
@@ -47,9 +48,25 @@ static int take_files(struct unix_message *msg, struct socket_msg *m)
     return 0;
 }
 
+/* SO_PEEK_OFF moves along with what is looked at, and back with what is taken. */
+static size_t peek_begin(const struct unix_socket *u, unsigned flags)
+{
+    return flags & MSG_PEEK && u->base.peek_off > 0 ? (size_t)u->base.peek_off : 0;
+}
+
+static void peek_moved(struct unix_socket *u, unsigned flags, size_t size)
+{
+    int *off = &u->base.peek_off;
+    if (*off >= 0) {
+        int64_t moved = *off + (flags & MSG_PEEK ? (int64_t)size : -(int64_t)size);
+        *off = (int)MIN(MAX(moved, 0), INT32_MAX);
+    }
+}
+
 /* --- streams --- */
 
 struct stream_read {
+    size_t skip;         /* of the next message, for MSG_PEEK */
     size_t done, target; /* bytes; of these at least so many before the call ends */
     bool named, checks_creds;
 };
@@ -61,12 +78,13 @@ struct stream_read {
 static int read_message(struct unix_socket *u, struct socket_msg *m, struct unix_message *msg,
                         struct stream_read *r)
 {
-    size_t left = msg->size - msg->taken, size = MIN(left, uio_size(m->data));
+    const size_t from = msg->taken + r->skip, left = msg->size - from;
+    const size_t size = MIN(left, uio_size(m->data));
 
     if (r->checks_creds && !same_creds(msg, m)) {
         return 0; /* what different processes wrote is never glued */
     }
-    if (!r->checks_creds && u->base.pass_cred) {
+    if (!r->checks_creds && unix_wants_creds(u)) {
         copy_creds(msg, m);
         r->checks_creds = true;
     }
@@ -74,10 +92,12 @@ static int read_message(struct unix_socket *u, struct socket_msg *m, struct unix
         copy_sender(msg, m);
         r->named = true;
     }
-    if (size > 0 && uio_copy_to(m->data, msg->data + msg->taken, size) != (ssize_t)size) {
+    if (size > 0 && uio_copy_to(m->data, msg->data + from, size) != (ssize_t)size) {
         return -EFAULT;
     }
     r->done += size;
+    r->skip = 0;
+    peek_moved(u, m->flags, size);
     int error = take_files(msg, m);
     if (error < 0) {
         return error;
@@ -97,10 +117,21 @@ static int read_message(struct unix_socket *u, struct socket_msg *m, struct unix
 /* Everything that is there and fits. Return: 1 more is wanted; 0 done; -errno. */
 static int read_queue(struct unix_socket *u, struct socket_msg *m, struct stream_read *r)
 {
-    struct unix_message *msg, *next;
+    struct unix_message *msg = list_first_entry(&u->messages, struct unix_message, link), *next;
 
+    r->skip = peek_begin(u, m->flags);
     /* Freeing a message may sleep when it carries files, but those were taken off it before. */
-    list_for_each_entry_safe (msg, next, &u->messages, link) {
+    for (; msg; msg = next) {
+        if (r->skip > 0 && r->skip >= msg->size - msg->taken) {
+            r->skip -= msg->size - msg->taken;
+            next = unix_message_next(u, msg);
+            continue;
+        }
+        msg = unix_oob_pass(u, msg, m->flags, r->done);
+        if (!msg) {
+            return r->done == 0;
+        }
+        next = unix_message_next(u, msg);
         int more = read_message(u, m, msg, r);
         if (more <= 0) {
             return more;
@@ -135,7 +166,7 @@ static ssize_t receive_stream(struct unix_socket *u, struct socket_msg *m)
         return -EINVAL;
     }
     if (m->flags & MSG_OOB) {
-        return -EOPNOTSUPP;
+        return unix_oob_receive(u, m);
     }
     r.target = MAX(m->flags & MSG_WAITALL ? size : MIN(low, size), (size_t)1);
     do {
@@ -152,9 +183,25 @@ static ssize_t receive_stream(struct unix_socket *u, struct socket_msg *m)
 
 /* --- datagrams and packets --- */
 
-/* Return: 0 with *out, NULL at the end of what can come; -errno. */
-static int next_datagram(struct unix_socket *u, bool nonblock, struct unix_message **out)
+/* The message where a call begins, and how much of it comes before. NULL: there is none. */
+static struct unix_message *find_datagram(struct unix_socket *u, unsigned flags, size_t *out_skip)
 {
+    struct unix_message *msg;
+    *out_skip = peek_begin(u, flags);
+    list_for_each_entry (msg, &u->messages, link) {
+        if (*out_skip == 0 || *out_skip < msg->size) {
+            return msg;
+        }
+        *out_skip -= msg->size;
+    }
+    return NULL;
+}
+
+/* Return: 0 with *out, NULL at the end of what can come; -errno. */
+static int next_datagram(struct unix_socket *u, unsigned flags, struct unix_message **out,
+                         size_t *out_skip)
+{
+    const bool nonblock = flags & MSG_DONTWAIT;
     int64_t deadline_ns = socket_deadline(&u->base.receive_timeout, nonblock);
 
     for (;;) {
@@ -162,7 +209,7 @@ static int next_datagram(struct unix_socket *u, bool nonblock, struct unix_messa
         if (r < 0) {
             return r;
         }
-        *out = list_first_entry(&u->messages, struct unix_message, link);
+        *out = find_datagram(u, flags, out_skip);
         if (*out) {
             return 0;
         }
@@ -181,25 +228,30 @@ static int next_datagram(struct unix_socket *u, bool nonblock, struct unix_messa
 static ssize_t receive_datagram(struct unix_socket *u, struct socket_msg *m)
 {
     struct unix_message *msg;
-    int r = m->flags & MSG_OOB ? -EOPNOTSUPP : next_datagram(u, m->flags & MSG_DONTWAIT, &msg);
+    size_t skip;
+    int r = m->flags & MSG_OOB ? -EOPNOTSUPP : next_datagram(u, m->flags, &msg, &skip);
 
     if (r < 0 || !msg) {
         return r;
     }
     bool peek = m->flags & MSG_PEEK;
-    size_t size = MIN(msg->size, uio_size(m->data));
-    ssize_t n = (ssize_t)(m->flags & MSG_TRUNC ? msg->size : size);
+    const size_t left = msg->size - skip, size = MIN(left, uio_size(m->data));
+    ssize_t n = (ssize_t)(m->flags & MSG_TRUNC ? left : size);
     if (!peek) {
         unix_message_unlink(u, msg); /* also when the copy fails: then it is lost */
     }
     copy_sender(msg, m);
     copy_creds(msg, m);
-    if (size < msg->size) {
+    if (u->base.timestamp) {
+        m->stamp_ns = msg->stamp_ns ? msg->stamp_ns : ktime_realtime_ns();
+    }
+    if (size < left) {
         m->out_flags |= MSG_TRUNC;
     }
-    if (size > 0 && uio_copy_to(m->data, msg->data, size) != (ssize_t)size) {
+    if (size > 0 && uio_copy_to(m->data, msg->data + skip, size) != (ssize_t)size) {
         n = -EFAULT;
     } else {
+        peek_moved(u, m->flags, peek ? size : msg->size);
         r = take_files(msg, m);
         n = r < 0 ? r : n;
     }

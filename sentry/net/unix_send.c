@@ -4,6 +4,7 @@
  * keeps. send(2), unix(7).
  */
 #include "sentry/base/errno.h"
+#include "sentry/base/timer.h"
 #include "sentry/net/unix.h"
 
 #define PACKET_OVERHEAD 32 /* of SO_SNDBUF that one datagram can't use */
@@ -30,11 +31,17 @@ static int wait_for_room(struct unix_socket *u, int64_t deadline_ns)
     }
 }
 
+/* May msg's files go to the other end, which may have said that it wants none? */
+static bool refuses_files(const struct unix_socket *to, const struct unix_message *msg)
+{
+    return msg->files && !to->base.pass_rights;
+}
+
 /* Either end wants to know who sends. */
 static void add_creds(const struct unix_socket *u, const struct unix_socket *to,
                       struct unix_message *msg, const struct socket_caller *c)
 {
-    if (!msg->has_creds && (u->base.pass_cred || to->base.pass_cred || !to->base.file)) {
+    if (!msg->has_creds && (unix_wants_creds(u) || unix_wants_creds(to) || !to->base.file)) {
         msg->has_creds = true;
         msg->creds = (struct scm_creds){.pid = c->pid, .uid = c->cred->uid, .gid = c->cred->gid};
     }
@@ -42,8 +49,9 @@ static void add_creds(const struct unix_socket *u, const struct unix_socket *to,
 
 /* --- streams --- */
 
+/* urgent: the byte is out of band. */
 static int send_chunk(struct unix_socket *u, struct socket_msg *m, size_t left, bool first,
-                      int64_t deadline_ns)
+                      bool urgent, int64_t deadline_ns)
 {
     size_t size = MIN(MIN(left, (size_t)u->base.send_buffer / 2 - 64), (size_t)UNIX_CHUNK);
     struct unix_message *msg;
@@ -60,7 +68,14 @@ static int send_chunk(struct unix_socket *u, struct socket_msg *m, size_t left, 
         unix_message_free(msg);
         return -EPIPE;
     }
+    if (refuses_files(to, msg)) {
+        unix_message_free(msg);
+        return -EPERM;
+    }
     add_creds(u, to, msg, m->caller);
+    if (urgent) {
+        unix_oob_queued(to, msg);
+    }
     unix_message_queue(to, msg);
     return (int)size;
 }
@@ -68,9 +83,12 @@ static int send_chunk(struct unix_socket *u, struct socket_msg *m, size_t left, 
 static ssize_t send_stream(struct unix_socket *u, struct socket_msg *m)
 {
     int64_t deadline_ns = socket_deadline(&u->base.send_timeout, m->flags & MSG_DONTWAIT);
-    size_t left = uio_size(m->data);
-    ssize_t sent = 0;
+    const size_t size = uio_size(m->data), last = m->flags & MSG_OOB ? 1 : 0;
+    size_t sent = 0;
 
+    if (last > size) {
+        return -EOPNOTSUPP; /* no byte that could be out of band */
+    }
     if (m->addr.size) {
         return u->state == UNIX_CONNECTED ? -EISCONN : -EOPNOTSUPP;
     }
@@ -80,15 +98,16 @@ static ssize_t send_stream(struct unix_socket *u, struct socket_msg *m)
     if (u->base.shutdown & SOCKET_SHUT_WRITE) {
         return -EPIPE;
     }
-    while (left > 0) {
-        int n = send_chunk(u, m, left, sent == 0, deadline_ns);
+    while (sent < size) {
+        const bool urgent = last && sent == size - last;
+        const size_t left = urgent ? 1 : size - last - sent;
+        int n = send_chunk(u, m, left, sent == 0, urgent, deadline_ns);
         if (n < 0) {
-            return sent ? sent : n;
+            return sent ? (ssize_t)sent : n;
         }
-        left -= (size_t)n;
-        sent += n;
+        sent += (size_t)n;
     }
-    return sent;
+    return (ssize_t)sent;
 }
 
 /* --- datagrams and packets --- */
@@ -154,7 +173,11 @@ static int deliver(struct unix_socket *u, struct socket_msg *m, struct unix_mess
         if (r < 0) {
             return r;
         }
+        if (r == 0 && refuses_files(other, msg)) {
+            return -EPERM;
+        }
         if (r == 0) {
+            msg->stamp_ns = other->base.timestamp ? ktime_realtime_ns() : 0;
             add_creds(u, other, msg, m->caller);
             unix_message_queue(other, msg);
             return 0;
@@ -169,7 +192,7 @@ static ssize_t send_datagram(struct unix_socket *u, struct socket_msg *m)
     struct unix_message *msg;
     int r = m->addr.size ? unix_check_addr(&m->addr) : 0;
 
-    if (r == 0 && u->base.pass_cred) {
+    if (r == 0 && unix_wants_creds(u)) {
         r = unix_autobind(u);
     }
     if (r < 0) {
@@ -213,8 +236,6 @@ int unix_may_send(struct socket *s)
  * Errors:  -EPIPE (streams: the caller raises SIGPIPE) -ENOTCONN -EISCONN -EOPNOTSUPP -EMSGSIZE -EAGAIN
  *          -ECONNREFUSED -ECONNRESET -EPERM -EFAULT -ETOOMANYREFS -ERESTARTSYS -EINTR -ENOMEM, and those
  *          of finding an address.
- *
- * DEVIATION: no out-of-band data (as a Linux built without CONFIG_AF_UNIX_OOB).
  */
 ssize_t unix_send(struct socket *s, struct socket_msg *m)
 {
@@ -228,7 +249,7 @@ ssize_t unix_send(struct socket *s, struct socket_msg *m)
     if (s->type == SOCK_SEQPACKET) {
         m->addr.size = 0; /* ignored */
     }
-    if (m->flags & MSG_OOB) {
+    if (m->flags & MSG_OOB && s->type != SOCK_STREAM) {
         return -EOPNOTSUPP;
     }
     return s->type == SOCK_STREAM ? send_stream(u, m) : send_datagram(u, m);

@@ -26,6 +26,8 @@ struct news {
     long band;
 };
 
+#define URGENT (-1) /* no code of SIGIO: SIGURG instead */
+
 static const struct news g_none, g_in = {POLL_IN, EPOLLIN | EPOLLRDNORM},
                                  g_out = {POLL_OUT, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND},
                                  g_error = {POLL_ERR, EPOLLERR},
@@ -74,11 +76,21 @@ static bool has_codes_of_its_own(int sig)
     }
 }
 
+static int deliver(struct task *t, bool thread, int sig, const siginfo_t *info)
+{
+    return thread ? signal_send_task(t, sig, info) : signal_send_group(t->tg, sig, info);
+}
+
 /* One receiver: the thread alone, or its whole process. */
 static void tell(const struct file *f, int fd, struct task *t, bool thread, struct news news)
 {
     siginfo_t info = {.si_signo = f->owner_sig, .si_code = news.code};
     if (!owner_allows(f, t)) {
+        return;
+    }
+    if (news.code == URGENT) {
+        int r = deliver(t, thread, SIGURG, NULL);
+        (void)r; /* without details it needs no room */
         return;
     }
     if (has_codes_of_its_own(f->owner_sig)) {
@@ -89,7 +101,7 @@ static void tell(const struct file *f, int fd, struct task *t, bool thread, stru
     int sig = f->owner_sig ? f->owner_sig : SIGIO;
     const siginfo_t *details = f->owner_sig ? &info : NULL;
     for (;;) {
-        int r = thread ? signal_send_task(t, sig, details) : signal_send_group(t->tg, sig, details);
+        int r = deliver(t, thread, sig, details);
         if (r == 0 || !details) {
             return;
         }
@@ -128,6 +140,11 @@ static void tell_owner(const struct file *f, int fd, struct news news)
 void sigio_tell(const struct file *f, int fd, int code, long band)
 {
     tell_owner(f, fd, (struct news){code, band});
+}
+
+void sigio_tell_urgent(const struct file *f)
+{
+    tell_owner(f, -1, (struct news){URGENT, 0});
 }
 
 /* --- the news --- */

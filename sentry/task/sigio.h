@@ -11,6 +11,8 @@ bool sigio_possible(const struct file *f);
 MUST_CHECK int sigio_set(struct task *t, struct file *f, int fd, bool on);
 /* One signal to f's owner: si_fd, si_code and si_band. */
 void sigio_tell(const struct file *f, int fd, int code, long band);
+/* SIGURG to f's owner: there is out-of-band data. O_ASYNC is not asked for. */
+void sigio_tell_urgent(const struct file *f);
 /* Whom F_SETOWN named, and that t did it. */
 void sigio_set_owner(const struct task *t, struct file *f, int type, int id);
 /* The same, unless nobody of that number is left: 0. */

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,16 @@ static inline int compat_file_is(const char *name, const char *content)
     ssize_t n = read(fd, buf, sizeof(buf));
     close(fd);
     return n == (ssize_t)strlen(content) && memcmp(buf, content, (size_t)n) == 0;
+}
+
+/* Is this Linux at least major.minor? */
+static inline int compat_linux(int major, int minor)
+{
+    struct utsname u;
+    int have_major = 0, have_minor = 0;
+    CHECK(uname(&u) == 0);
+    CHECK(sscanf(u.release, "%d.%d", &have_major, &have_minor) == 2);
+    return have_major > major || (have_major == major && have_minor >= minor);
 }
 
 /* Runs fn in a child; its exit status. */

@@ -272,9 +272,11 @@ static void connecting(void)
 
 static void options(void)
 {
-    static const int names[] = {SO_TYPE,     SO_ERROR,    SO_ACCEPTCONN, SO_SNDBUF,
-                                SO_RCVBUF,   SO_PASSCRED, SO_DOMAIN,     SO_LINGER,
-                                SO_PEERCRED, SO_RCVLOWAT, SO_SNDTIMEO,   SO_PROTOCOL};
+    static const int names[] = {
+        SO_TYPE,     SO_ERROR,    SO_ACCEPTCONN, SO_SNDBUF,   SO_RCVBUF,
+        SO_PASSCRED, SO_DOMAIN,   SO_LINGER,     SO_PEERCRED, SO_RCVLOWAT,
+        SO_SNDTIMEO, SO_PROTOCOL, SO_PEEK_OFF,   SO_PEEK_OFF, 83 /* SO_PASSRIGHTS */,
+        SO_OOBINLINE};
     int i = any(), name = names[rnd(sizeof(names) / sizeof(names[0]))];
     int values[4] = {rnd(3) ? (int)rnd(2) : (int)rnd(100000), 0, 0, 0};
     socklen_t n = rnd(20);

@@ -7,17 +7,13 @@
 #include <linux/falloc.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 
 #define WRITE_ZEROES 0x80
 
 int main(void)
 {
-    int p[2], minor = 0, major = 0;
-    struct utsname u;
-    CHECK_EQ(uname(&u), 0);
-    CHECK_EQ(sscanf(u.release, "%d.%d", &major, &minor), 2);
-    if (major < 6 || (major == 6 && minor < 17)) {
+    int p[2];
+    if (!compat_linux(6, 17)) {
         SKIP("older than FALLOC_FL_WRITE_ZEROES");
     }
     compat_tmpdir();

@@ -5,7 +5,6 @@
 #include "../compat.h"
 
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
 #ifndef F_CREATED_QUERY
 #define F_CREATED_QUERY 1028
@@ -91,11 +90,7 @@ static void locks(void)
 
 int main(void)
 {
-    int minor = 0, major = 0;
     uint32_t uids[2] = {99, 99};
-    struct utsname u;
-    CHECK_EQ(uname(&u), 0);
-    CHECK_EQ(sscanf(u.release, "%d.%d", &major, &minor), 2);
     compat_tmpdir();
     compat_file("f", "0123456789");
     hints();
@@ -105,10 +100,10 @@ int main(void)
     CHECK_EQ(uids[0], getuid());
     CHECK_EQ(uids[1], geteuid());
     CHECK_ERRNO(fcntl(fd, GETOWNER_UIDS, 8), EFAULT);
-    if (major > 6 || (major == 6 && minor >= 12)) {
+    if (compat_linux(6, 12)) {
         created();
     }
-    if (major > 6 || (major == 6 && minor >= 6)) {
+    if (compat_linux(6, 6)) {
         locks();
     }
     return 0;

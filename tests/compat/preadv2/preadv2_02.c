@@ -15,7 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 
 #define NOAPPEND 0x20
 #define NOSIGNAL 0x100
@@ -122,14 +121,11 @@ static void nosignal(void)
 
 int main(void)
 {
-    int p[2], minor = 0, major = 0;
+    int p[2];
     sigset_t none;
-    struct utsname u;
     sigemptyset(&none);
     compat_tmpdir();
     compat_file("f", "");
-    CHECK_EQ(uname(&u), 0);
-    CHECK_EQ(sscanf(u.release, "%d.%d", &major, &minor), 2);
 
     int epoll = epoll_create1(0), timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK),
         signals = signalfd(-1, &none, SFD_NONBLOCK), event = eventfd(1, EFD_NONBLOCK);
@@ -154,11 +150,11 @@ int main(void)
     int random = open("/dev/urandom", O_RDWR);
     positions(random, false);
     CHECK_ERRNO(write(random, BAD, 8), EFAULT);
-    if (major > 6 || (major == 6 && minor >= 9)) {
+    if (compat_linux(6, 9)) {
         positions(open("f", O_RDWR | O_APPEND), true);
     }
     nowait();
-    if (major > 6 || (major == 6 && minor >= 18)) {
+    if (compat_linux(6, 18)) {
         nosignal();
     }
     return 0;
