@@ -25,6 +25,7 @@
 #include "platform/platform.h"
 #include "runtime/control.h"
 #include "runtime/error.h"
+#include "runtime/guest_hosts.h"
 #include "runtime/guest_mounts.h"
 #include "runtime/program.h"
 #include "sentry/base/events.h"
@@ -221,6 +222,7 @@ static void boot(void *arg)
         start_failed("init", -r);
     }
     guest_mounts_build(g_sentry.wall->config);
+    guest_hosts_name(g_sentry.wall->config);
     program_start(&g_sentry.program);
 }
 

@@ -15,6 +15,13 @@ expect 0 '^SECRET=$' "$SANDBOX" exec --keep-env --env SECRET= -- env
 [ "$(env -i "$SANDBOX" exec -- /usr/bin/env)" = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" ] ||
     fail "empty environment"
 [ "$("$SANDBOX" exec --hostname box -- uname -n)" = box ] || fail "--hostname"
+# the host name can be looked up, and the rest of the host's list, too; the host's own is not changed
+if [ -f /etc/hosts ] && ! grep -Eqw "box" /etc/hosts; then
+    before=$(cat /etc/hosts)
+    expect 0 "^127.0.1.1[[:space:]]+box$" "$SANDBOX" exec --hostname box -- getent hosts box
+    [ "$("$SANDBOX" exec --hostname box -- sh -c "head -n -1 /etc/hosts")" = "$before" ] || fail "/etc/hosts inside"
+    [ "$(cat /etc/hosts)" = "$before" ] || fail "/etc/hosts was changed"
+fi
 [ "$("$SANDBOX" exec --user 12:34 -- id -u):$("$SANDBOX" exec --user 12:34 -- id -g)" = 12:34 ] ||
     fail "--user"
 [ "$("$SANDBOX" exec -- id -u)" = "$(id -u)" ] || fail "uid"
