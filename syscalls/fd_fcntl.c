@@ -2,6 +2,8 @@
  * fcntl: duplicates, flags, owners, pipe sizes, seals; the lock commands are in fd_lock.c. Analogous
  * to Linux's fs/fcntl.c. fcntl(2).
  */
+#include <linux/magic.h>
+
 #include "sentry/base/errno.h"
 #include "sentry/fs/fs.h"
 #include "sentry/fs/pipe.h"
@@ -32,14 +34,20 @@ static long dup_from(struct task *t, struct file *f, unsigned long min, bool clo
     return fd_table_install(t->files, f, (int)min, fd_limit(t), cloexec);
 }
 
+/* To a pipe it means packets. A memfd and files that the kernel writes as they are read pass nothing by. */
+static bool can_be_direct(const struct file *f)
+{
+    return S_ISFIFO(f->inode->mode) ||
+           (S_ISREG(f->inode->mode) && f->path.mnt && f->inode->sb->magic != PROC_SUPER_MAGIC);
+}
+
 static long set_flags(struct task *t, struct file *f, int fd, unsigned long arg)
 {
     const unsigned flags = (unsigned)arg & SETFL_MASK;
     if (flags & ~f->flags & (unsigned)O_NOATIME && !inode_owner_or_capable(f->inode, t->cred)) {
         return -EPERM;
     }
-    /* To a pipe it means packets. */
-    if (arg & O_DIRECT && !S_ISREG(f->inode->mode) && !S_ISFIFO(f->inode->mode)) {
+    if (arg & O_DIRECT && !can_be_direct(f)) {
         return -EINVAL;
     }
     if (((unsigned)arg ^ f->flags) & (unsigned)O_ASYNC && sigio_possible(f)) {

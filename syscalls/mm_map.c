@@ -3,6 +3,7 @@
  * is needed: which file, which rights, which flags, which limits. The host's own mmap does the
  * rest in the guest's address space. mmap(2), mprotect(2), mremap(2), brk(2).
  */
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -57,6 +58,15 @@ static int map_type_anonymous(const struct map_request *m, unsigned long *out_ty
 }
 
 /* Linux's do_mmap order: rights by type, then the mount, then whether the file can be mapped. */
+/* Linux mounts its file systems of pipes, sockets and their like without execution. */
+static bool forbids_exec(const struct file *f)
+{
+    const uint32_t magic = f->inode->sb->magic;
+    return f->path.mnt
+               ? f->path.mnt->flags & MNT_NOEXEC
+               : magic == PIPEFS_MAGIC || magic == SOCKFS_MAGIC || magic == ANON_INODE_FS_MAGIC;
+}
+
 static int map_type_file(const struct map_request *m, const struct file *f, unsigned long *out_type)
 {
     switch (m->flags & MAP_TYPE) {
@@ -83,7 +93,7 @@ static int map_type_file(const struct map_request *m, const struct file *f, unsi
     if (*out_type == MAP_SHARED && m->prot & PROT_WRITE && seal_denies_mapping(f->inode)) {
         return -EPERM;
     }
-    if (m->prot & PROT_EXEC && f->path.mnt && f->path.mnt->flags & MNT_NOEXEC) {
+    if (m->prot & PROT_EXEC && forbids_exec(f)) {
         return -EPERM;
     }
     if (!f->ops->mmap) {
@@ -286,7 +296,7 @@ static long map_file(struct task *t, struct map_request *m, size_t length, struc
         r = f->ops->mmap(f, (int)(m->prot & PROT_RWX), (int)type, &map);
     }
     if (r == 0 && map.host_fd < 0) {
-        m->flags |= MAP_ANONYMOUS; /* /dev/zero */
+        m->flags = (m->flags & ~(unsigned long)MAP_TYPE) | type | MAP_ANONYMOUS; /* /dev/zero */
         return map_anonymous(t, m, length);
     }
     if (r == 0) {

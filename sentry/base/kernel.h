@@ -28,10 +28,11 @@ struct kernel {
     int64_t boot_monotonic_ns, boot_realtime_ns;
 
     /* files */
-    struct mount_ns *mounts;     /* owned */
-    struct super_block *anon_sb; /* ref: anon inodes, pipes; made at the first use */
-    struct super_block *shm_sb;  /* ref: memfd_create's files; made at the first use */
-    unsigned last_anon_dev;      /* minor of the newest file system's st_dev (major 0) */
+    struct mount_ns *mounts; /* owned */
+    struct super_block *anon_sb, *pipe_sb,
+        *socket_sb;             /* refs: of what has no name; made at the first use */
+    struct super_block *shm_sb; /* ref: memfd_create's files; made at the first use */
+    unsigned last_anon_dev;     /* minor of the newest file system's st_dev (major 0) */
     struct super_block
         *devpts_sb; /* borrowed while it is active: where /dev/ptmx makes its pairs */
     struct hash_table dentries;
