@@ -57,7 +57,6 @@ static int map_type_anonymous(const struct map_request *m, unsigned long *out_ty
     }
 }
 
-/* Linux's do_mmap order: rights by type, then the mount, then whether the file can be mapped. */
 /* Linux mounts its file systems of pipes, sockets and their like without execution. */
 static bool forbids_exec(const struct file *f)
 {
@@ -67,6 +66,7 @@ static bool forbids_exec(const struct file *f)
                : magic == PIPEFS_MAGIC || magic == SOCKFS_MAGIC || magic == ANON_INODE_FS_MAGIC;
 }
 
+/* Linux's do_mmap order: rights by type, then the mount, then whether the file can be mapped. */
 static int map_type_file(const struct map_request *m, const struct file *f, unsigned long *out_type)
 {
     switch (m->flags & MAP_TYPE) {
