@@ -102,11 +102,73 @@ void slots_are_gone(struct host_process *p)
     }
 }
 
-/* When so many are dying or not reaped yet, more are not moved out of the way: they would queue up for one CPU. */
-#define DYING_AWAY 64
+/*
+ * The dying are moved out of the way as long as they die soon there: first two at a time, with each that did one more. Where the
+ * other CPUs have work of their own, the dying would queue up, a crowd before which that work waits: then they stay for a while,
+ * the longer the more often that is seen.
+ */
+#define AWAY_FIRST    2
+#define AWAY_MOST     64
+#define AWAY_LATE_NS  (10 * NSEC_PER_MSEC)
+#define AWAY_STAY_NS  (100 * NSEC_PER_MSEC)
+#define AWAY_STAY_MAX 6 /* then it is 2^6 times as long */
 
 static struct list g_kills = LIST_INIT(g_kills);
-static size_t g_dying; /* processes that were told to, and are not reaped */
+static struct list g_dying = LIST_INIT(g_dying); /* told to, and not reaped: the oldest first */
+static struct {
+    size_t now, most; /* moved and not reaped; may be at once */
+    int64_t stay_ns;  /* CLOCK_MONOTONIC: until then they die where they are */
+    unsigned late;    /* how often in a row they were */
+} g_away = {.most = AWAY_FIRST};
+
+static void away_is_late(int64_t now_ns)
+{
+    if (now_ns >= g_away.stay_ns) {
+        g_away.stay_ns = now_ns + (AWAY_STAY_NS << g_away.late);
+        g_away.late = MIN(g_away.late + 1, (unsigned)AWAY_STAY_MAX);
+        g_away.most = AWAY_FIRST;
+    }
+}
+
+/* Those that were moved too long ago come back. */
+static void fetch_late(int64_t now_ns)
+{
+    struct host_process *p;
+    list_for_each_entry (p, &g_dying, kill_link) {
+        if (now_ns - p->killed_ns <= AWAY_LATE_NS) {
+            return;
+        }
+        if (p->away) {
+            away_is_late(now_ns);
+            handoff_fetch(p->pid);
+            p->away = false;
+            g_away.now--;
+        }
+    }
+}
+
+static void move_away(struct host_process *p)
+{
+    const int64_t now_ns = host_clock_ns(CLOCK_MONOTONIC);
+    fetch_late(now_ns);
+    if (g_away.now < g_away.most && now_ns >= g_away.stay_ns) {
+        handoff_keep_away(p->pid);
+        p->away = true;
+        g_away.now++;
+    }
+}
+
+static void away_is_reaped(const struct host_process *p)
+{
+    const int64_t now_ns = host_clock_ns(CLOCK_MONOTONIC);
+    g_away.now--;
+    if (now_ns - p->killed_ns > AWAY_LATE_NS) {
+        away_is_late(now_ns);
+    } else if (now_ns >= g_away.stay_ns) {
+        g_away.late = 0;
+        g_away.most = MIN(g_away.most + 1, (size_t)AWAY_MOST);
+    }
+}
 
 static void process_kill(struct host_process *p)
 {
@@ -117,8 +179,8 @@ static void process_kill(struct host_process *p)
     if (r < 0) {
         log_warn("kill of host process %d: error %d", p->pid, -r);
     }
-    p->dying = true;
-    g_dying++;
+    p->killed_ns = host_clock_ns(CLOCK_MONOTONIC);
+    list_add_tail(&p->kill_link, &g_dying);
 }
 
 /*
@@ -181,9 +243,7 @@ void seccomp_kill_flush(void)
     }
     while ((p = list_first_entry(&g_kills, struct host_process, kill_link))) {
         list_del(&p->kill_link);
-        if (g_dying < DYING_AWAY) {
-            handoff_keep_away(p->pid);
-        }
+        move_away(p);
         process_kill(p);
     }
 }
@@ -196,7 +256,9 @@ static void process_reaped(struct host_process *p, int status)
     }
     slots_are_gone(p);
     p->reaped = true;
-    g_dying -= p->dying;
+    if (p->away) {
+        away_is_reaped(p);
+    }
     park_forget(p);
     list_del(&p->kill_link);
     hash_remove(&g_seccomp.processes, &p->hash);

@@ -44,10 +44,15 @@
 #define POLL_GRACE_NS                                                                              \
     (2 * NSEC_PER_MSEC) /* after it stopped, it starts again with the first doorbell if it paid */
 #define POLL_BACKOFF_MAX 5 /* then it stays away for a trial's time, twice it, four times ... 2^4 */
-#define SPIN_PIPE        200  /* pauses before the other end of a leased pipe is slept for */
-#define SPIN_LIFE        1200 /* ... before a thread that has ended sleeps until its next life */
-#define SPIN_JOIN        1200 /* ... before the end of a thread that was just made is slept for */
-#define RINGERS          64
+#define POLL_STUCK_NS                                                                              \
+    (4 * NSEC_PER_MSEC) /* for which it may wait for a CPU; the host's slices are of 3 ms */
+#define POLL_STUCK_REST_NS                                                                         \
+    (16 * NSEC_PER_MSEC) /* ... before it is started again; then twice as long ... */
+#define POLL_STUCK_MAX 5
+#define SPIN_PIPE      200  /* pauses before the other end of a leased pipe is slept for */
+#define SPIN_LIFE      1200 /* ... before a thread that has ended sleeps until its next life */
+#define SPIN_JOIN      1200 /* ... before the end of a thread that was just made is slept for */
+#define RINGERS        64
 #define RING_WAIT_NS                                                                               \
     (200 * NSEC_PER_USEC) /* for the poller's reply to one that rang, instead of for the baton */
 #define SPIN_REQUEST 250  /* pauses (40 ns) before an unanswered request rings the doorbell */
@@ -65,7 +70,13 @@ static _Atomic int g_poller_tid;
 static cpu_set_t g_cpus;               /* all that this process may use */
 static _Atomic size_t g_confined;      /* threads; changes under the baton */
 static unsigned g_poller_not_on = ~0U; /* the CPU that it is kept off. Context: doorbell thread */
-static bool g_guest_rang;              /* not only a spare. Context: doorbell thread */
+static struct {
+    uint32_t rounds;
+    int64_t since_ns;     /* it has not moved on from rounds */
+    int64_t not_again_ns; /* CLOCK_MONOTONIC: it is not started before */
+    unsigned times;       /* that it was fetched, less those that it ran */
+} g_stuck;                /* Context: doorbell thread */
+static bool g_guest_rang; /* not only a spare. Context: doorbell thread */
 
 static unsigned this_cpu(void)
 {
@@ -78,6 +89,14 @@ static cpu_set_t cpus_without(unsigned cpu)
 {
     cpu_set_t set = g_cpus;
     CPU_CLR(cpu, &set);
+    return set;
+}
+
+static cpu_set_t only_cpu(unsigned cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
     return set;
 }
 
@@ -98,11 +117,7 @@ static void place(int tid, bool near, unsigned *was)
     if (was && *was == now) {
         return;
     }
-    cpu_set_t set = cpus_without(cpu);
-    if (here) {
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-    }
+    cpu_set_t set = here ? only_cpu(cpu) : cpus_without(cpu);
     int r = sched_setaffinity(tid, sizeof(set), &set);
     (void)r; /* it is gone already */
     if (was) {
@@ -123,6 +138,13 @@ void handoff_stay_away(const struct platform_thread *th, unsigned *was)
 void handoff_keep_near(int tid)
 {
     place(tid, true, NULL);
+}
+
+void handoff_fetch(int tid)
+{
+    const cpu_set_t here = only_cpu(this_cpu());
+    int r = sched_setaffinity(tid, sizeof(here), &here);
+    (void)r; /* it is gone already */
 }
 
 void handoff_anywhere(int tid)
@@ -227,6 +249,40 @@ void handoff_rang(struct platform_thread *th)
     }
 }
 
+/*
+ * The poller waits for a CPU that others have: it is fetched to this one, where it soon finds nothing to do, and is left alone for a while.
+ * Context: doorbell thread.
+ */
+static void poller_fetch(int64_t now)
+{
+    uint32_t rounds = atomic_load_explicit(&g_poll_rounds, memory_order_relaxed);
+    if (rounds != g_stuck.rounds || atomic_load_explicit(&g_poll_busy, memory_order_relaxed)) {
+        g_stuck.rounds = rounds;
+        g_stuck.since_ns = now;
+        return;
+    }
+    if (now - g_stuck.since_ns < POLL_STUCK_NS) {
+        return;
+    }
+    handoff_fetch(atomic_load(&g_poller_tid));
+    g_poller_not_on = ~0U;
+    g_stuck.since_ns = now;
+    g_stuck.not_again_ns = now + (POLL_STUCK_REST_NS << g_stuck.times);
+    g_stuck.times = MIN(g_stuck.times + 1, (unsigned)POLL_STUCK_MAX);
+}
+
+static void poller_start(int64_t now)
+{
+    poller_keep_off();
+    g_stuck.since_ns = now;
+    if (atomic_load(&g_poll_rounds) != g_stuck.rounds && g_stuck.times) {
+        g_stuck.times--;
+    }
+    g_stuck.rounds = atomic_load(&g_poll_rounds);
+    atomic_store(&g_poll_wanted, 1);
+    host_futex_wake(&g_poll_wanted, 1);
+}
+
 /* Context: doorbell thread. */
 static void doorbell_count(void)
 {
@@ -235,11 +291,11 @@ static void doorbell_count(void)
     g_doorbells[g_doorbell_next++ % POLL_START_COUNT] = now;
     bool again = atomic_load_explicit(&g_poll_pays, memory_order_relaxed) &&
                  now - atomic_load(&g_poll_paused) < POLL_GRACE_NS;
-    if (g_seccomp.cpu_count > 1 && (again || now - oldest < POLL_START_NS) &&
-        now > atomic_load(&g_poll_not_before) && !atomic_load(&g_poll_wanted)) {
-        poller_keep_off();
-        atomic_store(&g_poll_wanted, 1);
-        host_futex_wake(&g_poll_wanted, 1);
+    if (atomic_load(&g_poll_wanted)) {
+        poller_fetch(now);
+    } else if (g_seccomp.cpu_count > 1 && (again || now - oldest < POLL_START_NS) &&
+               now > atomic_load(&g_poll_not_before) && now > g_stuck.not_again_ns) {
+        poller_start(now);
     }
 }
 

@@ -76,9 +76,9 @@ struct host_process {
     struct platform_space *space; /* ref */
     struct list space_link, all_link;
     struct list threads;   /* platform_thread.proc_link */
-    struct list kill_link; /* told to die, and not killed yet */
+    struct list kill_link; /* to be killed, or killed and not reaped */
     bool killed;           /* it runs no guest code that counts any more */
-    bool dying;            /* ... and the host was told */
+    bool away;             /* ... on another CPU than it last ran on */
     bool reaped;
     bool leader_gone; /* the host was told to end its first thread: pid has no memory any more */
     struct given_table given;
@@ -86,6 +86,7 @@ struct host_process {
     uint32_t text_count;
     struct forked_children *children; /* ref; NULL: it has not forked in this program */
     struct forked_children *forked;   /* ref; its parent's; NULL: it runs another program */
+    int64_t killed_ns;                /* CLOCK_MONOTONIC: when the host was told; 0: not yet */
     int64_t born_ns; /* of one of forked's alive, CLOCK_MONOTONIC: its hello; else 0 */
     uint64_t parked; /* slots of threads that have ended, and wait (park.c) */
     uint64_t lost[SLOT_COUNT / 64]; /* slots that its threads leave without freeing them (ends.c) */
@@ -315,7 +316,9 @@ void handoff_keep_away(int tid);
 void handoff_stay_away(const struct platform_thread *th, unsigned *was);
 /* The opposite: it is going to be waited for. */
 void handoff_keep_near(int tid);
-/* Takes either back. */
+/* tid waits in vain for the CPU that it was moved to: it is to run on this one. */
+void handoff_fetch(int tid);
+/* Takes that back. */
 void handoff_anywhere(int tid);
 MUST_CHECK int handoff_start(void);
 /* th rang. Context: doorbell thread, baton. */
