@@ -37,19 +37,24 @@ long sys_setsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t 
     return r < 0 ? r : socket_set_option(s, t->cred, optname, value, size);
 }
 
+/* Who is, or was, at the other end. Errors: -ENOPROTOOPT; -ENODATA: nobody. */
+static int peer_of(struct socket *s, int *out_pid, const struct cred **out_cred)
+{
+    *out_cred = NULL;
+    int r = s->ops->peer_cred ? s->ops->peer_cred(s, out_pid, out_cred) : -ENOPROTOOPT;
+    return r < 0 ? r : *out_cred ? 0 : -ENODATA;
+}
+
 /* The supplementary groups of the other end: as many as there are, or none at all. */
 static long get_peer_groups(struct task *t, struct socket *s, uaddr_t optval, int room,
                             uaddr_t optlen)
 {
-    const struct cred *cred = NULL;
+    const struct cred *cred;
     int pid;
-    int r = s->ops->peer_cred ? s->ops->peer_cred(s, &pid, &cred) : -ENOPROTOOPT;
+    int r = peer_of(s, &pid, &cred);
 
     if (r < 0) {
         return r;
-    }
-    if (!cred) {
-        return -ENODATA;
     }
     const int size = (int)(cred->group_count * sizeof(cred->groups[0]));
     if (room < size) {
@@ -68,20 +73,19 @@ long socket_pidfd(struct task *t, int pid)
     return r < 0 ? r : fd_table_install(t->files, f, 0, fd_limit(t), true);
 }
 
-/* DEVIATION: of a process that is gone there is no pidfd (ESRCH); Linux has them since 6.16. */
+/*
+ * DEVIATION: of a process that is gone there is no pidfd (ESRCH), or that of the next process with its number; Linux has them since 6.16.
+ */
 static long get_peer_pidfd(struct task *t, struct socket *s, uaddr_t optval, int room,
                            uaddr_t optlen)
 {
-    const struct cred *cred = NULL;
+    const struct cred *cred;
     const int size = MIN(room, (int)sizeof(int));
     int pid;
-    int r = s->ops->peer_cred ? s->ops->peer_cred(s, &pid, &cred) : -ENOPROTOOPT;
+    int r = peer_of(s, &pid, &cred);
 
     if (r < 0) {
         return r;
-    }
-    if (!cred) {
-        return -ENODATA;
     }
     const int fd = (int)socket_pidfd(t, pid);
     if (fd < 0) {
