@@ -2,7 +2,6 @@
  * Ends: of threads and of host processes, which are killed when nobody waits for the CPU, and reaped in batches.
  */
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -117,10 +116,9 @@ void slots_are_gone(struct host_process *p)
 static struct list g_kills = LIST_INIT(g_kills);
 static struct list g_dying = LIST_INIT(g_dying); /* told to, and not reaped: the oldest first */
 static struct {
-    _Atomic size_t now; /* moved and not reaped; changes under the baton */
-    size_t most;        /* ... may be at once */
-    int64_t stay_ns;    /* CLOCK_MONOTONIC: until then they die where they are */
-    unsigned late;      /* how often in a row they were */
+    size_t now, most; /* moved and not reaped; may be at once */
+    int64_t stay_ns;  /* CLOCK_MONOTONIC: until then they die where they are */
+    unsigned late;    /* how often in a row they were */
 } g_away = {.most = AWAY_FIRST};
 
 static void away_is_late(int64_t now_ns)
@@ -147,11 +145,6 @@ static void fetch_late(int64_t now_ns)
             g_away.now--;
         }
     }
-}
-
-size_t seccomp_dying_away(void)
-{
-    return atomic_load_explicit(&g_away.now, memory_order_relaxed);
 }
 
 static void move_away(struct host_process *p)

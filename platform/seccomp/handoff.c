@@ -6,8 +6,7 @@
  * - The poller, a thread of its own, spins over the channels' state words while requests keep coming: a
  *   request then costs a cache miss instead of two context switches. It starts when POLL_START_COUNT
  *   doorbells fell within POLL_START_NS, and stops after POLL_IDLE_NS without a request. On one CPU there is none.
- * - The poller is kept off the CPU where the guest rang that it is started for: there it would only delay it. It is not started while
- *   killed processes are taken down on all the others.
+ * - The poller is kept off the CPU where the guest rang that it is started for: there it would only delay it.
  * - With more guests than other CPUs, polling has to earn its CPU: a request that it serves saves everybody POLL_EARNS_NS.
  *   When it finds itself preempted (a gap between two empty rounds), or has guests kept off its CPU, it
  *   compares that with the time it ran. If it does not pay, it stops, and is not started again for a while.
@@ -295,8 +294,7 @@ static void doorbell_count(void)
     if (atomic_load(&g_poll_wanted)) {
         poller_fetch(now);
     } else if (g_seccomp.cpu_count > 1 && (again || now - oldest < POLL_START_NS) &&
-               now > atomic_load(&g_poll_not_before) && now > g_stuck.not_again_ns &&
-               seccomp_dying_away() + 1 < g_seccomp.cpu_count) {
+               now > atomic_load(&g_poll_not_before) && now > g_stuck.not_again_ns) {
         poller_start(now);
     }
 }

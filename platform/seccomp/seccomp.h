@@ -309,9 +309,6 @@ void seccomp_grant_notes(struct platform_thread *th, unsigned slot, unsigned rig
 /* A channel that is new to th. */
 void seccomp_answers_init(struct platform_thread *th);
 
-/* How many killed processes die on other CPUs than they last ran on. */
-size_t seccomp_dying_away(void);
-
 /* --- handoff.c --- */
 /* Nobody waits for what tid does now: it is to run where it does not delay the guest that is being served. */
 void handoff_keep_away(int tid);
