@@ -9,9 +9,6 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 long sys_setsockopt(struct task *t, int sockfd, int level, int optname, uaddr_t optval, int optlen)
 {

@@ -100,6 +100,12 @@ static cpu_set_t only_cpu(unsigned cpu)
     return set;
 }
 
+static void run_on(int tid, cpu_set_t cpus)
+{
+    int r = sched_setaffinity(tid, sizeof(cpus), &cpus);
+    (void)r; /* it is gone already */
+}
+
 /*
  * The doorbell thread runs where the guest does that it serves, the poller elsewhere. near: tid is to run on that guest's
  * CPU; else on any other. *was: what it was told last, PLACE_KNOWN and the CPU; NULL: that is not known.
@@ -117,9 +123,7 @@ static void place(int tid, bool near, unsigned *was)
     if (was && *was == now) {
         return;
     }
-    cpu_set_t set = here ? only_cpu(cpu) : cpus_without(cpu);
-    int r = sched_setaffinity(tid, sizeof(set), &set);
-    (void)r; /* it is gone already */
+    run_on(tid, here ? only_cpu(cpu) : cpus_without(cpu));
     if (was) {
         *was = now;
     }
@@ -142,16 +146,13 @@ void handoff_keep_near(int tid)
 
 void handoff_fetch(int tid)
 {
-    const cpu_set_t here = only_cpu(this_cpu());
-    int r = sched_setaffinity(tid, sizeof(here), &here);
-    (void)r; /* it is gone already */
+    run_on(tid, only_cpu(this_cpu()));
 }
 
 void handoff_anywhere(int tid)
 {
     if (g_seccomp.cpu_count > 1 && CPU_COUNT(&g_cpus) > 1) {
-        int r = sched_setaffinity(tid, sizeof(g_cpus), &g_cpus);
-        (void)r; /* it is gone already */
+        run_on(tid, g_cpus);
     }
 }
 

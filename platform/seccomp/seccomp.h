@@ -318,7 +318,7 @@ void handoff_stay_away(const struct platform_thread *th, unsigned *was);
 void handoff_keep_near(int tid);
 /* tid waits in vain for the CPU that it was moved to: it is to run on this one. */
 void handoff_fetch(int tid);
-/* Takes that back. */
+/* Takes any of these back. */
 void handoff_anywhere(int tid);
 MUST_CHECK int handoff_start(void);
 /* th rang. Context: doorbell thread, baton. */

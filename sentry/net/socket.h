@@ -148,6 +148,9 @@ int socket_take_error(struct socket *s);
 
 /* socket_option.c: level SOL_SOCKET. value: size bytes of kernel memory. */
 #define SOCKET_OPTION_MAX 64
+#ifndef SO_NETNS_COOKIE /* newer than the C library */
+#define SO_NETNS_COOKIE 71
+#endif
 MUST_CHECK int socket_set_option(struct socket *s, const struct cred *cred, int name,
                                  const void *value, size_t size);
 /* Fills at most SOCKET_OPTION_MAX bytes. Return: how many the option has. Not for SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERNAME. */

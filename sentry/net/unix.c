@@ -214,7 +214,7 @@ static int readable_bytes(const struct unix_socket *u)
     size_t bytes = 0;
 
     list_for_each_entry (msg, &u->messages, link) {
-        bytes += msg->size - msg->taken;
+        bytes += unix_message_left(msg);
         if (!unix_is_connection(u)) {
             break;
         }

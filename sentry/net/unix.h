@@ -88,6 +88,11 @@ static inline bool unix_wants_creds(const struct unix_socket *u)
 {
     return u->base.pass_cred || u->base.pass_pidfd;
 }
+/* Bytes that were not read yet. */
+static inline size_t unix_message_left(const struct unix_message *msg)
+{
+    return msg->size - msg->taken;
+}
 static inline bool unix_queue_full(const struct unix_socket *u)
 {
     return u->message_count + u->pending_count > u->backlog;

@@ -6,11 +6,6 @@
 #include "sentry/base/errno.h"
 #include "sentry/net/unix.h"
 
-static size_t left_in(const struct unix_message *msg)
-{
-    return msg->size - msg->taken;
-}
-
 struct unix_message *unix_message_next(const struct unix_socket *u, const struct unix_message *msg)
 {
     return msg->link.next == &u->messages ? NULL
@@ -47,7 +42,7 @@ struct unix_message *unix_oob_pass(struct unix_socket *u, struct unix_message *m
                                    size_t done)
 {
     const bool peek = flags & MSG_PEEK;
-    if (left_in(msg) == 0) {
+    if (unix_message_left(msg) == 0) {
         msg = pass_mark(u, msg, peek, done);
     }
     if (!msg || msg != u->oob) {
@@ -76,7 +71,7 @@ ssize_t unix_oob_receive(struct unix_socket *u, struct socket_msg *m)
         msg->taken++;
         if (msg->link.prev != &u->messages) { /* of two marks in a row the later counts */
             struct unix_message *before = list_entry(msg->link.prev, struct unix_message, link);
-            if (left_in(before) == 0) {
+            if (unix_message_left(before) == 0) {
                 drop(u, before);
             }
         }
@@ -100,5 +95,6 @@ bool unix_oob_at_mark(const struct unix_socket *u)
     if (!msg) {
         return false;
     }
-    return msg == u->oob || (left_in(msg) == 0 && (!u->oob || unix_message_next(u, msg) == u->oob));
+    return msg == u->oob ||
+           (unix_message_left(msg) == 0 && (!u->oob || unix_message_next(u, msg) == u->oob));
 }

@@ -122,8 +122,8 @@ static int read_queue(struct unix_socket *u, struct socket_msg *m, struct stream
     r->skip = peek_begin(u, m->flags);
     /* Freeing a message may sleep when it carries files, but those were taken off it before. */
     for (; msg; msg = next) {
-        if (r->skip > 0 && r->skip >= msg->size - msg->taken) {
-            r->skip -= msg->size - msg->taken;
+        if (r->skip > 0 && r->skip >= unix_message_left(msg)) {
+            r->skip -= unix_message_left(msg);
             next = unix_message_next(u, msg);
             continue;
         }
